@@ -1,0 +1,72 @@
+"""vzarr-publish as a user runs it: a command with arguments, an exit code and what it prints."""
+
+import json
+import os
+import subprocess
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+
+
+@dataclass(frozen=True)
+class Store:
+    """One line of `list --json`."""
+
+    id: str
+    status: str
+    reason: str | None
+    manifest: Path | None
+    url: str | None
+    files: list[Path]
+    variables: dict[str, str]
+
+    @property
+    def built(self) -> bool:
+        return self.status == "built"
+
+    @classmethod
+    def from_json(cls, line: str) -> "Store":
+        fields = json.loads(line)
+        manifest = fields["manifest"] and Path(fields["manifest"])
+        files = [Path(file) for file in fields["files"]]
+        return cls(fields["id"], fields["status"], fields["reason"], manifest, fields["url"], files, fields["variables"])
+
+
+@dataclass(frozen=True)
+class Publisher:
+    binary: Path
+    # What goes before the command, to run it as somebody else.
+    prefix: tuple[str, ...] = ()
+
+    def run(self, *arguments: object) -> subprocess.CompletedProcess[str]:
+        command = [*self.prefix, str(self.binary), *map(str, arguments)]
+        return subprocess.run(command, capture_output=True, text=True, timeout=300)
+
+    def scan(self, *arguments: object, ledger: Path, expect: Sequence[int] = (0, 1)) -> subprocess.CompletedProcess[str]:
+        done = self.run("scan", *arguments, "--ledger", ledger)
+        assert done.returncode in expect, f"exit {done.returncode}, expected one of {expect}\n{done.stdout}\n{done.stderr}"
+        return done
+
+    def stores(self, ledger: Path) -> dict[str, Store]:
+        done = self.run("list", "--json", "--ledger", ledger)
+        assert done.returncode == 0, f"list: exit {done.returncode}\n{done.stderr}"
+        stores = [Store.from_json(line) for line in done.stdout.splitlines()]
+        by_id = {store.id: store for store in stores}
+        assert len(by_id) == len(stores), "list names a store twice"
+        return by_id
+
+    def inspect(self, file: Path) -> dict:
+        done = self.run("inspect", file, "--json", "--chunks")
+        assert done.returncode == 0, f"inspect {file}: exit {done.returncode}\n{done.stderr}"
+        return json.loads(done.stdout)
+
+
+def find() -> Path:
+    """The binary named by VZARR_PUBLISH, else the one cargo builds from this checkout."""
+    if named := os.environ.get("VZARR_PUBLISH"):
+        return Path(named).resolve(strict=True)
+    subprocess.run(["cargo", "build", "--release", "--quiet"], cwd=REPOSITORY, check=True)
+    target = Path(os.environ.get("CARGO_TARGET_DIR", REPOSITORY / "target"))
+    return (target / "release" / "vzarr-publish").resolve(strict=True)

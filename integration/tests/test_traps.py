@@ -1,0 +1,100 @@
+"""Each trap of `traps.py`: a store identical to the files through every reader, over HTTP and from the disk, or a stated reason."""
+
+import os
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+import readers
+import traps
+import truth
+from nodes import DataNode
+from publisher import Publisher, Store
+from traps import TRAPS, Trap, Verdict
+from trees import instance_id
+
+
+@dataclass
+class Scanned:
+    root: Path
+    before: set[Path]
+    published: dict[str, Store]
+    ledger: Path
+    local: dict[str, Store]
+    local_directory: Path
+    arguments: tuple[object, ...]
+
+
+def everything_below(directory: Path) -> set[Path]:
+    return {Path(folder) / name for folder, _, names in os.walk(directory) for name in names}
+
+
+@pytest.fixture(scope="module")
+def scanned(vzarr_publish: Publisher, node: DataNode, tmp_path_factory: pytest.TempPathFactory) -> Scanned:
+    """The tree scanned twice: stores beside the files with the node's URLs, and stores elsewhere with local paths."""
+    root = node.root / "traps"
+    traps.write_all(root)
+    before = everything_below(root)
+    state = tmp_path_factory.mktemp("state")
+    arguments = (root, "--data-root", f"{root}={node.url(root)}")
+    vzarr_publish.scan(*arguments, ledger=state / "published.sqlite", expect=[1])
+    local_directory = tmp_path_factory.mktemp("local-stores")
+    vzarr_publish.scan(root, "--output-dir", local_directory, ledger=state / "local.sqlite", expect=[1])
+    return Scanned(
+        root,
+        before,
+        vzarr_publish.stores(state / "published.sqlite"),
+        state / "published.sqlite",
+        vzarr_publish.stores(state / "local.sqlite"),
+        local_directory,
+        arguments,
+    )
+
+
+@pytest.mark.parametrize("trap", TRAPS, ids=lambda trap: trap.name)
+def test_trap(trap: Trap, scanned: Scanned, node: DataNode, record_property) -> None:
+    directory = trap.directory(scanned.root)
+    name = instance_id(directory, scanned.root)
+    assert name in scanned.published, f"{name} is not listed"
+    store, local = scanned.published[name], scanned.local[name]
+    record_property("dataset", ("traps", store.status, trap.name, store.reason))
+    assert (store.status, store.reason) == (local.status, local.reason), "the verdict depends on where the store is written"
+    if not store.built:
+        assert trap.verdict is not Verdict.BUILT, f"must be built, was {store.status}: {store.reason}"
+        assert store.status in ("refused", "failed")
+        assert store.manifest is None, "there is a store for what could not be built"
+        assert re.search(trap.reason, store.reason or "", re.IGNORECASE), f"the reason does not name {trap.reason!r}: {store.reason!r}"
+        return
+    assert trap.verdict is not Verdict.REFUSED, "must be refused, was built"
+    files = truth.in_time_order(directory.glob("[!.]*.nc"))
+    assert store.files == files
+    assert store.manifest == directory / f"{name}.json"
+    assert local.manifest == scanned.local_directory / directory.relative_to(scanned.root) / f"{name}.json"
+    assert store.url == node.url(store.manifest)
+    assert set(store.variables) == set(truth.raw(files[:1])[0])
+    found = readers.differences(store.url, files)
+    found += [f"local, {difference}" for difference in readers.differences(str(local.manifest), files)]
+    assert not found, "\n" + "\n".join(found)
+
+
+def test_nothing_is_listed_that_is_no_dataset(scanned: Scanned) -> None:
+    expected = {instance_id(trap.directory(scanned.root), scanned.root) for trap in TRAPS}
+    assert set(scanned.published) == expected
+
+
+def test_only_the_stores_were_written(scanned: Scanned) -> None:
+    manifests = {store.manifest for store in scanned.published.values() if store.built}
+    assert everything_below(scanned.root) == scanned.before | manifests
+    assert everything_below(scanned.local_directory) == {store.manifest for store in scanned.local.values() if store.built}
+
+
+def test_scanning_again_changes_nothing(scanned: Scanned, vzarr_publish: Publisher) -> None:
+    manifests = [store.manifest for store in scanned.published.values() if store.built]
+    assert manifests
+    first = {path: (path.stat().st_mtime_ns, path.read_bytes()) for path in manifests}
+    vzarr_publish.scan(*scanned.arguments, ledger=scanned.ledger, expect=[1])
+    assert {path: (path.stat().st_mtime_ns, path.read_bytes()) for path in manifests} == first
+    vzarr_publish.scan(*scanned.arguments, "--force", ledger=scanned.ledger, expect=[1])
+    assert {path: path.read_bytes() for path in manifests} == {path: content for path, (_, content) in first.items()}

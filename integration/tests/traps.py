@@ -1,0 +1,342 @@
+"""The table of traps: small datasets, each with one thing that tools get wrong, and what is right for it.
+
+A store must equal the files, or there must be none and a reason that names the cause.
+"""
+
+import os
+import shutil
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from enum import Enum
+from pathlib import Path
+
+import h5py
+import netCDF4
+import numpy as np
+
+from trees import FILL, LAT, File, differing, file_name, lengths, months, rewrite, version_directory, write_series, years
+
+
+class Verdict(Enum):
+    BUILT = "built, and identical to the files"
+    REFUSED = "not built, for a stated reason"
+    EITHER = "built and identical, or not built for a stated reason"
+
+
+@dataclass(frozen=True)
+class Trap:
+    name: str
+    verdict: Verdict
+    write: Callable[[Path], None]
+    # A regular expression: what the reason of a refusal has to name.
+    reason: str = "."
+    # The directories below the CMIP6 root that hold one dataset each; most traps make one.
+    facets: dict[str, str] = field(default_factory=dict)
+
+    def directory(self, root: Path) -> Path:
+        return version_directory(root, self.name, **self.facets)
+
+
+def _series(name: str, files: list[File]) -> Callable[[Path], None]:
+    return lambda directory: write_series(directory, files, name)
+
+
+def built(name: str, files: list[File]) -> Trap:
+    return Trap(name, Verdict.BUILT, _series(name, files))
+
+
+def refused(name: str, files: list[File], reason: str) -> Trap:
+    return Trap(name, Verdict.REFUSED, _series(name, files), reason)
+
+
+def either(name: str, files: list[File], reason: str) -> Trap:
+    return Trap(name, Verdict.EITHER, _series(name, files), reason)
+
+
+# --- variables and attributes beside the series -------------------------------------------------------------------------
+
+
+def _char_strings(dataset: netCDF4.Dataset) -> None:
+    dataset.createDimension("basin", 3)
+    dataset.createDimension("strlen", 21)
+    region = dataset.createVariable("region", "S1", ("basin", "strlen"))
+    region.standard_name = "region"
+    names = np.array(["atlantic_arctic_ocean", "indian_pacific_ocean", "global_ocean"], dtype="S21")
+    region[:] = names.view("S1").reshape(3, 21)
+    kind = dataset.createVariable("type", "S1", ("strlen",))
+    kind.long_name = "surface type"
+    kind[:] = np.array(["typebare"], dtype="S21").view("S1")
+
+
+def _vlen_strings(dataset: netCDF4.Dataset) -> None:
+    dataset.createDimension("basin", 3)
+    region = dataset.createVariable("region", str, ("basin",))
+    region.long_name = "ocean basin"
+    region[:] = np.array(["atlantic", "", "\u03b2-ocean with a longer name"], dtype=object)
+    kind = dataset.createVariable("type", str, ())
+    kind.long_name = "surface type"
+    kind[...] = "bare"
+
+
+def _many_attributes(dataset: netCDF4.Dataset) -> None:
+    for number in range(40):
+        dataset[dataset_variable(dataset)].setncattr(f"note_{number:02}", f"attribute {number}" * (number + 1))
+        dataset.setncattr(f"global_note_{number:02}", np.arange(number + 1, dtype="i4"))
+    dataset.long_history = "ncks -A a.nc b.nc; " * 5000
+    dataset[dataset_variable(dataset)].long_comment = "x" * 70_000
+
+
+def dataset_variable(dataset: netCDF4.Dataset) -> str:
+    return next(name for name in ("tas", "orog") if name in dataset.variables)
+
+
+def _string_attributes(dataset: netCDF4.Dataset) -> None:
+    dataset.setncattr_string("vlen_text", "kept as NC_STRING \u2713")
+    dataset.setncattr_string("vlen_list", ["one", "two", ""])
+    dataset["tas"].setncattr_string("flag_meanings", "a b c")
+    dataset["tas"].flag_values = np.array([1, 2, 3], dtype="i1")
+    dataset["tas"].valid_range = np.array([0.0, np.inf], dtype="f4")
+    dataset.large_integer = np.int64(2**62 + 1)
+
+
+def _fill_on_bounds(dataset: netCDF4.Dataset) -> None:
+    dataset.createDimension("plev", 3)
+    bounds = dataset.createVariable("plev_bnds", "f8", ("plev", "bnds"), fill_value=1e20)
+    bounds[:] = [[1, 2], [2, 1e20], [0, 4]]
+
+
+def _grouped(dataset: netCDF4.Dataset) -> None:
+    group = dataset.createGroup("diagnostics")
+    group.createDimension("level", 4)
+    group.createVariable("profile", "f4", ("level",))[:] = [1, 2, 3, 4]
+
+
+def _curvilinear(dataset: netCDF4.Dataset) -> None:
+    dataset.createDimension("j", 4)
+    dataset.createDimension("i", 6)
+    dataset.createDimension("vertices", 4)
+    for name in "ji":
+        index = dataset.createVariable(name, "i4", (name,))
+        index.setncatts({"units": "1", "long_name": f"cell index along {name}"})
+        index[:] = np.arange(len(dataset.dimensions[name]))
+    for name, units, span in (("latitude", "degrees_north", 90), ("longitude", "degrees_east", 180)):
+        centre = dataset.createVariable(name, "f8", ("j", "i"), fill_value=1e20, compression="zlib", shuffle=True)
+        centre.setncatts({"units": units, "standard_name": name, "bounds": f"vertices_{name}", "missing_value": 1e20})
+        values = span * np.linspace(-1, 1, 24).reshape(4, 6)
+        values[1, 2] = 1e20
+        centre[:] = values
+        corners = dataset.createVariable(f"vertices_{name}", "f8", ("j", "i", "vertices"), fill_value=1e20, compression="zlib")
+        corners[:] = values[..., None] + np.array([-0.5, 0.5, 0.5, -0.5])
+    ice = dataset.createVariable("siconc", "f4", ("time", "j", "i"), fill_value=FILL, compression="zlib", chunksizes=(1, 4, 6))
+    ice.setncatts({"units": "%", "coordinates": "latitude longitude", "cell_measures": "area: areacello"})
+    steps = len(dataset.dimensions["time"])
+    ice[:] = np.arange(steps * 24, dtype="f4").reshape(steps, 4, 6)
+
+
+def _wide_integers(dataset: netCDF4.Dataset) -> None:
+    steps = len(dataset.dimensions["time"])
+    count = dataset.createVariable("count", "i8", ("time",), chunksizes=(1,))
+    count[:] = 2**53 + 1 + np.arange(steps)
+    flag = dataset.createVariable("flag", "u1", ("time", "lat"), chunksizes=(1, 5), compression="zlib")
+    flag[:] = np.arange(steps * 5).reshape(steps, 5) % 256
+
+
+def _time_not_first(dataset: netCDF4.Dataset) -> None:
+    steps = len(dataset.dimensions["time"])
+    profile = dataset.createVariable("profile", "f4", ("lat", "time"), fill_value=FILL, compression="zlib", chunksizes=(5, 1))
+    profile[:] = np.arange(steps * 5, dtype="f4").reshape(5, steps)
+
+
+def _levels(dataset: netCDF4.Dataset) -> None:
+    dataset.createDimension("plev", 3)
+    plev = dataset.createVariable("plev", "f8", ("plev",))
+    plev.setncatts({"units": "Pa", "positive": "down", "standard_name": "air_pressure", "axis": "Z"})
+    plev[:] = [100000.0, 50000.0, 1000.0]
+    steps = len(dataset.dimensions["time"])
+    ua = dataset.createVariable("ua", "f4", ("time", "plev", "lat", "lon"), fill_value=FILL, compression="zlib", chunksizes=(1, 2, 3, 4))
+    ua[:] = np.arange(steps * 3 * 35, dtype="f4").reshape(steps, 3, 5, 7)
+
+
+# --- datasets that are not a plain series -------------------------------------------------------------------------------
+
+
+def _fixed_field(directory: Path) -> None:
+    path = directory / file_name("fixed-field", "", table="fx", variable="orog")
+    path.parent.mkdir(parents=True)
+    with netCDF4.Dataset(path, "w") as dataset:
+        dataset.Conventions = "CF-1.7"
+        dataset.createDimension("lat", 5)
+        dataset.createDimension("lon", 7)
+        dataset.createVariable("lat", "f8", ("lat",))[:] = LAT
+        dataset.createVariable("lon", "f8", ("lon",))[:] = np.arange(7.0)
+        orog = dataset.createVariable("orog", "f4", ("lat", "lon"), fill_value=FILL, compression="zlib", shuffle=True)
+        orog.units = "m"
+        field = np.arange(35, dtype="f4").reshape(5, 7)
+        field[2, 3] = FILL
+        orog[:] = field
+
+
+def _names_against_time(directory: Path) -> None:
+    """Sorted by name, the second year comes first: names that were given the wrong way round."""
+    for file, year in ((File(start=12), 0), (File(start=0), 1)):
+        file.write(directory / file_name("names-against-time", months(12 * year, 12)))
+
+
+def _same_time_range(directory: Path) -> None:
+    File().write(directory / file_name("same-time-range", "185001-185012"))
+    File().write(directory / file_name("same-time-range", "185001-185011"))
+
+
+def _rewritten(name: str, files: list[File], **options: object) -> Callable[[Path], None]:
+    def write(directory: Path) -> None:
+        for file in files:
+            path = directory / file_name(name, months(file.start, file.months))
+            plain = path.with_suffix(".plain")
+            file.write(plain)
+            rewrite(plain, path, **options)
+            plain.unlink()
+
+    return write
+
+
+def _unfiltered_chunk(directory: Path) -> None:
+    """A chunk stored without the compression of its neighbours: HDF5 marks it in the chunk's filter mask."""
+    path = directory / file_name("unfiltered-chunk", "185001-185012")
+    File().write(path)
+    with h5py.File(path, "r+") as file:
+        data = file["tas"]
+        data.id.write_direct_chunk((3, 0, 0), np.ascontiguousarray(data[3]).tobytes(), filter_mask=0b11)
+
+
+def _some_compact(name: str) -> Callable[[Path], None]:
+    """Static variables stored inside their object header, where no chunk index leads."""
+    return _rewritten(name, years(), storage={name: {"compact": True} for name in ("lat", "lat_bnds", "height")})
+
+
+def _latest_link(directory: Path) -> None:
+    write_series(directory, years(2), "latest-link")
+    (directory.parent / "latest").symlink_to(directory.name)
+
+
+def _files_tree(directory: Path) -> None:
+    """As ESGF's own publication tools lay a dataset out: the files by date of arrival, a version as links to them."""
+    arrivals = directory.parent / "files" / "d20260101"
+    write_series(arrivals, years(2), "files-tree")
+    directory.mkdir(parents=True)
+    for file in arrivals.iterdir():
+        (directory / file.name).symlink_to(os.path.relpath(file, directory))
+
+
+def _beside_other_files(directory: Path) -> None:
+    """What lies in a version directory without being published: a transfer under way, hidden files, a checksum list."""
+    write_series(directory, years(2), "beside-other-files")
+    published = next(directory.glob("*.nc"))
+    shutil.copy(published, directory / ".hidden.nc")
+    (directory / (file_name("beside-other-files", months(24, 12)) + ".part")).write_bytes(published.read_bytes()[:1000])
+    (directory / "checksums.sha256").write_text("0" * 64)
+
+
+def _variable_absent(directory: Path) -> None:
+    first, second = years(2)
+    write_series(directory, [first], "variable-absent")
+    File(start=second.start, variable="ps").write(directory / file_name("variable-absent", months(second.start, 12)))
+
+
+def _empty_among_others(directory: Path) -> None:
+    write_series(directory, years(2, calendar="standard"), "empty-among-others")
+    File(start=24, months=0, calendar="standard").write(directory / file_name("empty-among-others", months(24, 12)))
+
+
+NETCDF3 = {"chunks": None, "deflate": None}
+PACKED = {"dtype": "i2", "fill": np.int16(-32768), "missing": np.int16(-32768), "packing": (0.01, 250.0)}
+
+TRAPS = [
+    # What every tree holds.
+    built("base", years()),
+    built("single-file", years(1)),
+    Trap("fixed-field", Verdict.BUILT, _fixed_field, facets={"table": "fx", "variable": "orog"}),
+    built("curvilinear", years(2, also=_curvilinear)),
+    either("time-not-first", years(2, also=_time_not_first), "time|dimension"),
+    built("levels", years(2, also=_levels)),
+    # File formats.
+    built("netcdf3-classic", years(format="NETCDF3_CLASSIC", **NETCDF3)),
+    built("netcdf3-64bit-offset", years(format="NETCDF3_64BIT_OFFSET", **NETCDF3)),
+    built("netcdf3-cdf5", years(format="NETCDF3_64BIT_DATA", **NETCDF3)),
+    built("netcdf3-packed", years(format="NETCDF3_CLASSIC", **NETCDF3 | PACKED)),
+    built("netcdf3-no-fill-value", years(format="NETCDF3_CLASSIC", fill=None, missing=None, **NETCDF3)),
+    built("netcdf3-fixed-time", years(format="NETCDF3_CLASSIC", unlimited=False, **NETCDF3)),
+    built("netcdf3-char-strings", years(format="NETCDF3_CLASSIC", also=_char_strings, **NETCDF3)),
+    built("netcdf4-classic-model", years(format="NETCDF4_CLASSIC")),
+    # Values and what marks them missing.
+    built("no-fill-value", years(fill=None, missing=None)),
+    built("nan-fill-value", years(fill=np.float32(np.nan), missing=None)),
+    either("nan-missing-value", years(missing=np.float32(np.nan)), "missing_value"),
+    either("missing-value-only", years(fill=None, missing=FILL), "missing_value"),
+    built("packed", years(**PACKED)),
+    built("integers-with-fill", years(dtype="i4", fill=np.int32(-999), missing=np.int32(-999))),
+    built("wide-integers", years(also=_wide_integers)),
+    built("double-precision", years(dtype="f8", fill=1e20, missing=1e20)),
+    built("big-endian", years(endian="big")),
+    built("fill-on-bounds", years(also=_fill_on_bounds)),
+    built("unwritten-steps", years(written=[0, 1, 2, 7, 8])),
+    built("unwritten-steps-no-fill-value", years(written=[0, 1, 2, 7, 8], fill=None, missing=None)),
+    built("nothing-written", years(1, written=[])),
+    # Storage.
+    built("shuffle-only", years(deflate=None)),
+    built("deflate-only", years(shuffle=False)),
+    built("uncompressed-chunks", years(deflate=None, shuffle=False)),
+    built("contiguous", years(unlimited=False, chunks=None)),
+    built("fletcher32", years(fletcher32=True)),
+    Trap("fletcher32-h5py-order", Verdict.BUILT, _rewritten("fletcher32-h5py-order", years(), storage={"tas": {"shuffle": True, "compression": "gzip", "fletcher32": True}})),
+    built("spatial-chunks", years(chunks=(1, 3, 4))),
+    built("yearly-chunks", years(chunks=(12, 5, 7))),
+    built("time-chunk-512", years(time_chunk=512)),
+    built("chunk-beyond-shape", years(1, chunks=(512, 5, 7))),
+    built("deflate-levels-differ", differing(deflate=[1, 4, 9])),
+    built("last-chunk-partial", lengths(15, 10, 12, chunks=(5, 5, 7))),
+    Trap("compact", Verdict.BUILT, _some_compact("compact")),
+    Trap("unfiltered-chunk", Verdict.EITHER, _unfiltered_chunk, "filter"),
+    Trap("latest-format", Verdict.EITHER, _rewritten("latest-format", years(), libver="latest", storage={"tas": {"compression": "gzip"}}), "HDF5|superblock|version|index|array|layout"),
+    Trap("latest-format-fixed", Verdict.EITHER, _rewritten("latest-format-fixed", years(1), libver="latest", unlimited=False, storage={"tas": {"chunks": (1, 5, 7), "compression": "gzip"}}), "HDF5|superblock|version|index|array|layout"),
+    either("group", years(also=_grouped), "group"),
+    # Strings and attributes.
+    built("char-strings", years(also=_char_strings)),
+    built("vlen-strings", years(also=_vlen_strings)),
+    built("many-attributes", years(also=_many_attributes)),
+    either("string-attributes", years(also=_string_attributes), "attribute|valid_range|infinit"),
+    # Time.
+    Trap("names-against-time", Verdict.BUILT, _names_against_time),
+    built("calendar-360-day", years(calendar="360_day")),
+    built("calendar-absent", years(calendar=None)),
+    built("integer-time", years(time_units="hours since 1850-01-01", time_dtype="i4")),
+    either("time-units-differ", differing(time_units=[f"days since {1850 + year}-01-01" for year in range(3)]), "units"),
+    either("no-time-step", [File(months=0, calendar="standard")], "time"),
+    Trap("empty-among-others", Verdict.EITHER, _empty_among_others, "time|empty"),
+    built("gap", [File(start=0), File(start=36)]),
+    refused("overlap", [File(start=0), File(start=6)], "overlap"),
+    Trap("same-time-range", Verdict.REFUSED, _same_time_range, "overlap|same time|twice|duplicate"),
+    # What no one array can hold: it must be said.
+    refused("calendars-differ", differing(calendar=["noleap", "360_day"]), "calendar"),
+    refused("fill-values-differ", differing(fill=[FILL, np.float32(-999)], missing=[FILL, np.float32(-999)]), "_FillValue|fill"),
+    refused("packings-differ", [File(**PACKED), File(start=12, **PACKED | {"packing": (0.02, 250.0)})], "scale_factor"),
+    refused("offsets-differ", [File(**PACKED), File(start=12, **PACKED | {"packing": (0.01, 260.0)})], "add_offset"),
+    refused("chunks-differ", differing(chunks=[(1, 5, 7), (12, 5, 7)]), "chunk"),
+    refused("inner-chunk-partial", lengths(12, 13, 11, chunks=(5, 5, 7)), "chunk"),
+    refused("codecs-differ", differing(shuffle=[True, False]), "shuffle|codec|filter"),
+    refused("types-differ", [File(), File(start=12, dtype="f8", fill=1e20, missing=1e20)], "type|float"),
+    refused("byte-orders-differ", differing(endian=["little", "big"]), "endian|byte order|type"),
+    refused("scalars-differ", differing(height=[2.0, 10.0]), r"\bheight"),
+    either("units-of-data-differ", differing(units=["K", "degC"]), "units"),
+    refused("grids-differ", differing(lat=[tuple(LAT), tuple(LAT + 0.001)]), r"\blat"),
+    Trap("variable-absent", Verdict.REFUSED, _variable_absent, r"\btas\b|\bps\b"),
+    # Directories.
+    Trap("latest-link", Verdict.BUILT, _latest_link),
+    Trap("files-tree", Verdict.BUILT, _files_tree),
+    Trap("beside-other-files", Verdict.BUILT, _beside_other_files),
+    Trap("latest-directory", Verdict.BUILT, _series("latest-directory", years(2)), facets={"version": "latest"}),
+]
+
+
+def write_all(root: Path) -> None:
+    for trap in TRAPS:
+        trap.write(trap.directory(root))

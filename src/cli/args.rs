@@ -1,0 +1,167 @@
+//! The command line as typed.
+
+use std::num::NonZeroUsize;
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+
+/// Publishes virtual Zarr stores of the NetCDF datasets of an ESGF data node.
+#[derive(Debug, Parser)]
+#[command(version, max_term_width = 100, after_help = EXIT_CODES)]
+pub struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+    /// Say more; twice for every file.
+    #[arg(short, long, global = true, action = clap::ArgAction::Count)]
+    pub verbose: u8,
+    /// Say only what went wrong.
+    #[arg(short, long, global = true, conflicts_with = "verbose")]
+    pub quiet: bool,
+}
+
+const EXIT_CODES: &str = "\
+Exit codes:
+  0  every dataset is built or unchanged
+  1  some datasets were refused or failed, or some directories could not be read
+  2  the command line or the configuration is wrong
+  3  nothing could be done: the ledger is unusable, or no path exists";
+
+/// The verbs.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Build the stores of all datasets below some directories.
+    Scan(ScanArgs),
+    /// List the datasets in the ledger.
+    List(ListArgs),
+    /// Show all that the ledger knows about one dataset.
+    Show(ShowArgs),
+    /// Show what one NetCDF file holds and how.
+    Inspect(InspectArgs),
+}
+
+/// Arguments of `scan`.
+#[derive(Debug, Args)]
+#[command(after_help = SCAN_EXAMPLES)]
+pub struct ScanArgs {
+    /// Trees, version directories or files.
+    #[arg(required = true, value_name = "PATH")]
+    pub paths: Vec<PathBuf>,
+    /// Serve files below FS_PREFIX as URL_PREFIX; without any, stores refer to local paths.
+    #[arg(long, value_name = "FS_PREFIX=URL_PREFIX", value_parser = data_root)]
+    pub data_root: Vec<(PathBuf, String)>,
+    /// Settings: our own YAML file, or the publisher's `esg.yaml`.
+    #[arg(long, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    /// Write the stores below DIR, in a tree like that of the datasets, instead of beside the
+    /// NetCDF files.
+    #[arg(long, value_name = "DIR")]
+    pub output_dir: Option<PathBuf>,
+    /// Look only for datasets of this project; repeatable.
+    #[arg(long, value_name = "PROJECT")]
+    pub project: Vec<String>,
+    /// Number of worker threads; by default one per processor.
+    #[arg(short, long, value_name = "N")]
+    pub jobs: Option<NonZeroUsize>,
+    /// Build and report, but write nothing.
+    #[arg(long)]
+    pub dry_run: bool,
+    /// Build datasets that did not change, too.
+    #[arg(long)]
+    pub force: bool,
+    /// Write a line of JSON for each dataset and problem to FILE (`-` for standard output).
+    #[arg(long, value_name = "FILE")]
+    pub report: Option<PathBuf>,
+    #[command(flatten)]
+    #[allow(missing_docs)]
+    pub ledger: LedgerArgs,
+}
+
+const SCAN_EXAMPLES: &str = "\
+Examples:
+  Build every CMIP6 dataset, with the URLs that the publisher gives:
+    vzarr-publish scan /data/CMIP6 --config ~/.esg/esg.yaml
+  State the URLs here:
+    vzarr-publish scan /data/CMIP6 --data-root /data=https://node.org/thredds/fileServer/data
+  Try one dataset of a read-only archive:
+    vzarr-publish scan /data/CMIP6/CMIP/INM/INM-CM5-0 --output-dir /tmp/stores --dry-run";
+
+/// The ledger to use.
+#[derive(Debug, Args)]
+pub struct LedgerArgs {
+    /// The ledger; by default `vzarr-publish/vzarr-ledger.sqlite` in the XDG state directory.
+    #[arg(long, value_name = "FILE")]
+    pub ledger: Option<PathBuf>,
+}
+
+/// Arguments of `list`.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  vzarr-publish list --status refused
+  vzarr-publish list --json | jq -r 'select(.manifest) | .url'")]
+pub struct ListArgs {
+    /// Print one JSON object per dataset instead of a table.
+    #[arg(long)]
+    pub json: bool,
+    /// Only datasets of this status.
+    #[arg(long, value_name = "STATUS", value_parser = ["built", "refused", "failed", "gone"])]
+    pub status: Option<String>,
+    /// Only datasets of this project.
+    #[arg(long, value_name = "PROJECT")]
+    pub project: Option<String>,
+    #[command(flatten)]
+    #[allow(missing_docs)]
+    pub ledger: LedgerArgs,
+}
+
+/// Arguments of `show`.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Example:
+  vzarr-publish show CMIP6.CMIP.INM.INM-CM5-0.historical.r1i1p1f1.Amon.rlds.gr1.v20190610")]
+pub struct ShowArgs {
+    /// Dataset ID with version.
+    #[arg(value_name = "INSTANCE_ID")]
+    pub instance_id: String,
+    #[command(flatten)]
+    #[allow(missing_docs)]
+    pub ledger: LedgerArgs,
+}
+
+/// Arguments of `inspect`.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  vzarr-publish inspect tas_Amon_INM-CM5-0_historical_r1i1p1f1_gr1_185001-194912.nc
+  vzarr-publish inspect --json --chunks tas.nc | jq '.variables[0].chunks[0]'")]
+pub struct InspectArgs {
+    /// A NetCDF file.
+    #[arg(value_name = "FILE")]
+    pub file: PathBuf,
+    /// Print JSON instead of text.
+    #[arg(long)]
+    pub json: bool,
+    /// List every chunk.
+    #[arg(long, requires = "json")]
+    pub chunks: bool,
+}
+
+fn data_root(text: &str) -> Result<(PathBuf, String), String> {
+    match text.split_once('=') {
+        Some((path, url)) if !path.is_empty() && !url.is_empty() => {
+            Ok((PathBuf::from(path), url.to_owned()))
+        }
+        _ => Err("expected FS_PREFIX=URL_PREFIX, such as /data=https://node.org/data".to_owned()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_command_line_is_well_formed() {
+        super::Cli::command().debug_assert();
+    }
+}

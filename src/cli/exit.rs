@@ -1,0 +1,35 @@
+//! Exit codes, which cron jobs and hooks rely on.
+
+use std::process::ExitCode;
+
+/// How the program ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Exit {
+    /// Every dataset is built or unchanged.
+    Success,
+    /// Some datasets were refused or failed, or some directories could not be read.
+    Incomplete,
+    /// The command line or the configuration is wrong.
+    Usage,
+    /// Nothing could be done: the ledger is unusable, or no path exists.
+    Failure,
+}
+
+impl Exit {
+    /// The number that the caller sees.
+    #[must_use]
+    pub fn code(self) -> u8 {
+        match self {
+            Self::Success => 0,
+            Self::Incomplete => 1,
+            Self::Usage => 2,
+            Self::Failure => 3,
+        }
+    }
+}
+
+impl From<Exit> for ExitCode {
+    fn from(exit: Exit) -> Self {
+        exit.code().into()
+    }
+}

@@ -1,0 +1,74 @@
+//! The command line: [`args`] as typed, [`settings`] resolved, and what is shown to people and
+//! programs. Data go to standard output, everything else to standard error.
+
+pub mod args;
+pub mod exit;
+mod inspect;
+mod list;
+mod log;
+mod progress;
+mod report;
+mod scan;
+pub mod settings;
+mod show;
+mod text;
+
+use std::ffi::OsString;
+
+use clap::Parser;
+
+use crate::model::error::{Code, Error, Result};
+
+use args::{Cli, Command};
+use exit::Exit;
+
+/// Runs the program with the arguments `args`, the first being its name.
+pub fn run(args: impl IntoIterator<Item = OsString>) -> Exit {
+    let arguments: Vec<OsString> = args.into_iter().collect();
+    let cli = match Cli::try_parse_from(&arguments) {
+        Ok(cli) => cli,
+        Err(error) => {
+            // Help and version are asked for, and end well.
+            let exit = if error.use_stderr() {
+                Exit::Usage
+            } else {
+                Exit::Success
+            };
+            let _ = error.print();
+            return exit;
+        }
+    };
+    let progress = progress::Progress::new(cli.quiet);
+    log::start(cli.verbose, cli.quiet, &progress);
+    dispatch(cli.command, &arguments, progress).unwrap_or_else(|error| {
+        log::error(&error);
+        match error.code() {
+            Code::Configuration => Exit::Usage,
+            _ => Exit::Failure,
+        }
+    })
+}
+
+fn dispatch(
+    command: Command,
+    arguments: &[OsString],
+    progress: progress::Progress,
+) -> Result<Exit> {
+    match command {
+        Command::Scan(args) => scan::run(args, arguments, progress),
+        Command::List(args) => list::run(args),
+        Command::Show(args) => show::run(args),
+        Command::Inspect(args) => inspect::run(&args),
+    }
+}
+
+/// A failure to write to standard output; a reader that went away early is none.
+fn cannot_print(error: &std::io::Error) -> Result<()> {
+    match error.kind() {
+        std::io::ErrorKind::BrokenPipe => Ok(()),
+        _ => Err(Error::new(
+            Code::Io,
+            format!("cannot write to standard output: {error}"),
+        )),
+    }
+}

@@ -1,0 +1,179 @@
+//! `scan` on the command line.
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+
+use crate::ledger::{DatasetRecord, Gone, Ledger, ProblemRecord, Severity};
+use crate::model::error::{Code, Error, Result};
+use crate::pipeline::build::Outcome;
+use crate::pipeline::scan::{self, Observer, Summary};
+
+use super::args::ScanArgs;
+use super::exit::Exit;
+use super::log;
+use super::progress::Progress;
+use super::report::{DatasetLine, Line, ProblemLine, Report};
+use super::settings::ScanSettings;
+use super::text;
+
+/// Scans and reports.
+pub fn run(args: ScanArgs, arguments: &[OsString], progress: Progress) -> Result<Exit> {
+    let settings = ScanSettings::resolve(args)?;
+    check_roots(&settings.scan.roots)?;
+    let report = Report::open(settings.report.as_deref())?;
+    let mut console = Console { progress, report };
+    let summary = if settings.scan.dry_run {
+        dry_run(&settings, &mut console)?
+    } else {
+        recorded_run(&settings, arguments, &mut console)?
+    };
+    let Console {
+        mut progress,
+        report,
+    } = console;
+    progress.finish();
+    ::log::info!("{}", in_words(&summary, settings.scan.dry_run));
+    report.close()?;
+    Ok(exit(&summary))
+}
+
+/// A scan whose results are recorded.
+fn recorded_run(
+    settings: &ScanSettings,
+    arguments: &[OsString],
+    console: &mut Console,
+) -> Result<Summary> {
+    let mut ledger = Ledger::open(&settings.ledger)?;
+    let shown = |argument: &OsString| argument.to_string_lossy().into_owned();
+    let run = ledger.begin_run(&arguments.iter().map(shown).collect::<Vec<_>>())?;
+    let summary = scan::scan(&settings.scan, Some((&mut ledger, run)), console)?;
+    ledger.finish_run(run, exit(&summary).code(), &summary.counts)?;
+    Ok(summary)
+}
+
+fn dry_run(settings: &ScanSettings, console: &mut Console) -> Result<Summary> {
+    scan::scan(&settings.scan, None, console)
+}
+
+fn exit(summary: &Summary) -> Exit {
+    if summary.is_clean {
+        Exit::Success
+    } else {
+        Exit::Incomplete
+    }
+}
+
+/// A missing path is reported while others are scanned; without any, there is nothing to do.
+fn check_roots(roots: &[PathBuf]) -> Result<()> {
+    if roots.iter().any(|root| root.symlink_metadata().is_ok()) {
+        return Ok(());
+    }
+    let [first, ..] = roots else { return Ok(()) };
+    Err(Error::new(Code::NotFound, "the path does not exist")
+        .in_file(first)
+        .with_hint("check the spelling, and that the file system is mounted"))
+}
+
+fn in_words(summary: &Summary, dry_run: bool) -> String {
+    let counts = summary.counts;
+    let mut words = format!(
+        "{} {}, {} unchanged, {} refused, {} failed",
+        counts.built,
+        if dry_run { "can be built" } else { "built" },
+        counts.unchanged,
+        counts.refused,
+        counts.failed
+    );
+    if counts.gone > 0 {
+        words = format!("{words}, {} gone", counts.gone);
+    }
+    words
+}
+
+/// What is seen of a scan while it runs.
+struct Console {
+    progress: Progress,
+    report: Report,
+}
+
+impl Console {
+    fn dataset(&mut self, record: &DatasetRecord, unchanged: bool) {
+        self.report
+            .add(&Line::Dataset(Box::new(DatasetLine::of(record, unchanged))));
+    }
+}
+
+impl Observer for Console {
+    fn found(&mut self) {
+        self.progress.found();
+    }
+
+    fn unchanged(&mut self, record: &DatasetRecord) {
+        match &record.error {
+            Some(error) => {
+                ::log::info!(
+                    "{} {} as before: [{}]",
+                    record.instance_id,
+                    record.status,
+                    error.code
+                );
+            }
+            None => ::log::debug!("{} unchanged", record.instance_id),
+        }
+        self.dataset(record, true);
+    }
+
+    fn finished(&mut self, outcome: &Outcome) {
+        let record = &outcome.record;
+        match (&record.error, &record.store) {
+            (Some(error), _) => {
+                ::log::error!(
+                    "{} {}: {}",
+                    record.instance_id,
+                    record.status,
+                    text::problem(error)
+                );
+            }
+            (None, Some(store)) => {
+                ::log::debug!(
+                    "{} built from {}: {}, {} inlined -> `{}`",
+                    record.instance_id,
+                    text::count(record.files.len() as u64, "file"),
+                    text::count(store.reference_count, "reference"),
+                    text::bytes(store.inlined_bytes),
+                    text::path(&store.manifest),
+                );
+            }
+            (None, None) => ::log::debug!("{} can be built", record.instance_id),
+        }
+        for warning in &record.warnings {
+            log::problem(Severity::Warning, warning);
+        }
+        if outcome.withdrawn {
+            ::log::warn!(
+                "{} had a store, which no longer fits and was removed",
+                record.instance_id
+            );
+        }
+        self.dataset(record, false);
+        self.progress.done();
+    }
+
+    fn problem(&mut self, severity: Severity, problem: &Error) {
+        let problem = ProblemRecord::from(problem);
+        log::problem(severity, &problem);
+        self.report.add(&Line::Problem(ProblemLine {
+            severity,
+            problem: &problem,
+        }));
+    }
+
+    fn gone(&mut self, gone: &Gone) {
+        ::log::warn!(
+            "{} is no longer in `{}`",
+            gone.instance_id,
+            text::path(&gone.directory)
+        );
+        self.report.add(&Line::Gone(gone));
+    }
+}

@@ -1,0 +1,106 @@
+//! Settings resolved from the command line, the configuration file and the environment, in this
+//! order of precedence.
+
+use std::env;
+use std::num::NonZeroUsize;
+use std::path::PathBuf;
+use std::thread;
+
+use crate::drs::{Config, DataRoots, Drs, SettingsFile};
+use crate::model::error::{Code, Error, Result};
+use crate::pipeline::placement::Sites;
+use crate::pipeline::scan::Scan;
+
+use super::args::{LedgerArgs, ScanArgs};
+
+const LEDGER_NAME: &str = "vzarr-publish/vzarr-ledger.sqlite";
+
+/// Everything that `scan` needs.
+#[derive(Debug)]
+pub struct ScanSettings {
+    /// What to scan and how.
+    pub scan: Scan,
+    /// Path of the ledger.
+    pub ledger: PathBuf,
+    /// Where the report goes.
+    pub report: Option<PathBuf>,
+}
+
+impl ScanSettings {
+    /// Resolves the arguments of `scan`.
+    pub fn resolve(args: ScanArgs) -> Result<Self> {
+        let config = args.config.as_deref().map(Config::load).transpose()?;
+        let (file, publisher) = match config {
+            None => (SettingsFile::default(), None),
+            Some(Config::Settings(file)) => (file, None),
+            Some(Config::Publisher(publisher)) => (SettingsFile::default(), Some(publisher)),
+        };
+        let data_roots = match publisher {
+            _ if !args.data_root.is_empty() => DataRoots::from_pairs(args.data_root)?,
+            Some(publisher) => DataRoots::from_publisher(&publisher)?,
+            None => {
+                let pairs = file.data_roots.0.into_iter();
+                DataRoots::from_pairs(pairs.map(|(path, url)| (path.into(), url)).collect())?
+            }
+        };
+        let projects = if args.project.is_empty() {
+            file.project
+        } else {
+            args.project
+        };
+        let output_dir = args
+            .output_dir
+            .or(file.output_dir)
+            .map(absolute)
+            .transpose()?;
+        let processors = || thread::available_parallelism().map_or(1, NonZeroUsize::get);
+        let jobs = args
+            .jobs
+            .or(file.jobs)
+            .map_or_else(processors, NonZeroUsize::get);
+        Ok(Self {
+            scan: Scan {
+                roots: args
+                    .paths
+                    .into_iter()
+                    .map(absolute)
+                    .collect::<Result<_>>()?,
+                drs: Drs::builtin()?.only(&projects)?,
+                projects,
+                sites: Sites {
+                    data_roots,
+                    output_dir,
+                },
+                jobs,
+                force: args.force,
+                dry_run: args.dry_run,
+            },
+            ledger: ledger_path(LedgerArgs {
+                ledger: args.ledger.ledger.or(file.ledger),
+            })?,
+            report: args.report,
+        })
+    }
+}
+
+/// The ledger that was asked for, or the one in the XDG state directory.
+pub fn ledger_path(args: LedgerArgs) -> Result<PathBuf> {
+    if let Some(path) = args.ledger {
+        return Ok(path);
+    }
+    let directory = |variable| env::var_os(variable).map(PathBuf::from);
+    let state = directory("XDG_STATE_HOME").filter(|path| path.is_absolute());
+    let state = state.or_else(|| directory("HOME").map(|home| home.join(".local/state")));
+    state.map(|state| state.join(LEDGER_NAME)).ok_or_else(|| {
+        Error::new(
+            Code::Configuration,
+            "neither XDG_STATE_HOME nor HOME tells where the ledger is",
+        )
+        .with_hint("name it by --ledger FILE")
+    })
+}
+
+/// Links are kept as they are: URLs follow the published paths.
+fn absolute(path: PathBuf) -> Result<PathBuf> {
+    std::path::absolute(&path).map_err(|error| Error::io(&error, "find", &path))
+}

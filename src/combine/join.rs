@@ -1,0 +1,148 @@
+//! One variable of several files becomes one array.
+
+use crate::model::array::{Storage, Values, Variable};
+use crate::model::dtype::DataType;
+use crate::model::error::{Code, Error, Result};
+use crate::model::virtual_dataset::{Body, VirtualArray};
+
+use super::order::TimeAxis;
+use super::{Context, agree, grid, time};
+
+/// Joins the variable that `of_files` hold, one per file in the order of time.
+pub fn join(of_files: Vec<Variable>, context: &Context) -> Result<VirtualArray> {
+    let Some(first) = of_files.first() else {
+        return Err(Error::new(Code::Internal, "a variable without files"));
+    };
+    let joined = context.is_joined(first);
+    if joined && of_files.len() > 1 && !leads_with_time(first, context) {
+        return Err(Error::unsupported("a time dimension that is not the first")
+            .with_hint("reorder the dimensions, for example with `ncpdq`"));
+    }
+    check_agreement(&of_files, joined, context)?;
+    if is_inlined(&of_files, joined, context) {
+        return inline(of_files, joined, context);
+    }
+    let moves =
+        |axis: &TimeAxis| axis.holds_times(&first.name) && axis.shifts.iter().any(|&s| s != 0);
+    if context.axis.is_some_and(moves) {
+        return Err(Error::new(
+            Code::TooLarge,
+            "times in differing units are too large to be moved",
+        )
+        .with_hint("rewrite the files with the same time units"));
+    }
+    grid::concatenate(of_files, joined, context)
+}
+
+fn leads_with_time(variable: &Variable, context: &Context) -> bool {
+    let leading = variable.dimensions.first();
+    context
+        .axis
+        .is_some_and(|axis| leading == Some(&axis.dimension))
+}
+
+fn check_agreement(of_files: &[Variable], joined: bool, context: &Context) -> Result<()> {
+    let [first, others @ ..] = of_files else {
+        return Ok(());
+    };
+    let is_time = joined
+        && context
+            .axis
+            .is_some_and(|axis| axis.dimension == first.name);
+    for (other, path) in others.iter().zip(&context.paths[1..]) {
+        agree::check_description(first, other, joined, is_time)
+            .map_err(|error| error.in_file(path))?;
+        if !joined {
+            agree::check_same_values((first, &context.paths[0]), (other, path))?;
+        }
+    }
+    Ok(())
+}
+
+/// Times, coordinates, and whatever cannot be expressed by byte ranges go into the store itself.
+fn is_inlined(of_files: &[Variable], joined: bool, context: &Context) -> bool {
+    let first = &of_files[0];
+    if of_files.iter().any(|variable| variable.values.is_none()) {
+        return false;
+    }
+    let is_compact = |variable: &Variable| matches!(variable.storage, Storage::Compact(_));
+    let has_no_range = first.dtype == DataType::String || of_files.iter().any(is_compact);
+    let is_time = context
+        .axis
+        .is_some_and(|axis| axis.holds_times(&first.name));
+    let is_data = first.name == context.data_variable;
+    // Along time even a small variable grows with the record; then only times themselves are worth
+    // a copy.
+    let is_small = !joined || of_files.len() == 1;
+    has_no_range
+        || is_time
+        || first.is_coordinate()
+        || first.shape.is_empty()
+        || (!is_data && is_small)
+}
+
+fn inline(of_files: Vec<Variable>, joined: bool, context: &Context) -> Result<VirtualArray> {
+    let count = if joined { of_files.len() } else { 1 };
+    let mut joined_values: Option<Values> = None;
+    let mut shape = of_files[0].shape.clone();
+    if joined && of_files.len() > 1 {
+        shape[0] = context.lengths.iter().sum();
+    }
+    let mut description = None;
+    for (file, mut variable) in of_files.into_iter().take(count).enumerate() {
+        let Some(mut values) = variable.values.take() else {
+            return Err(Error::new(
+                Code::Internal,
+                "values to be inlined were not read",
+            ));
+        };
+        move_times(&mut values, &variable, file, context)
+            .map_err(|error| error.in_file(&context.paths[file]))?;
+        joined_values = Some(match (joined_values, values) {
+            (None, values) => values,
+            (Some(Values::Bytes(mut all)), Values::Bytes(bytes)) => {
+                all.extend(bytes);
+                Values::Bytes(all)
+            }
+            (Some(Values::Strings(mut all)), Values::Strings(strings)) => {
+                all.extend(strings);
+                Values::Strings(all)
+            }
+            _ => {
+                return Err(Error::new(
+                    Code::Internal,
+                    "values of two kinds in one variable",
+                ));
+            }
+        });
+        description.get_or_insert(variable);
+    }
+    let (Some(values), Some(first)) = (joined_values, description) else {
+        return Err(Error::new(Code::Internal, "a variable without files"));
+    };
+    Ok(VirtualArray {
+        dtype: first.dtype.to_little_endian(),
+        name: first.name,
+        dimensions: first.dimensions,
+        shape,
+        fill: first.fill,
+        attributes: first.attributes,
+        body: Body::Inline(values),
+    })
+}
+
+/// Turns times of a later file into the units of the first.
+fn move_times(
+    values: &mut Values,
+    variable: &Variable,
+    file: usize,
+    context: &Context,
+) -> Result<()> {
+    let (Some(axis), Values::Bytes(bytes)) = (context.axis, values) else {
+        return Ok(());
+    };
+    if !axis.holds_times(&variable.name) {
+        return Ok(());
+    }
+    time::add(bytes, variable.dtype.to_little_endian(), axis.shifts[file])
+}

@@ -1,0 +1,169 @@
+//! Many file indexes become one virtual dataset, or an honest refusal.
+//!
+//! The truth that the result must equal: the files put in the order of their decoded times, each
+//! variable with the time dimension joined along it, each other variable taken once after it was
+//! found equal in all files, attributes as in the first file. (xarray's `open_mfdataset` with
+//! `combine="nested", data_vars="minimal", coords="minimal", compat="override",
+//! combine_attrs="override"`.)
+
+mod agree;
+mod grid;
+mod join;
+mod order;
+mod time;
+
+use std::collections::{HashMap, HashSet};
+use std::path::PathBuf;
+
+use crate::model::array::{FileIndex, Variable};
+use crate::model::error::{Code, Error, Result};
+use crate::model::virtual_dataset::VirtualDataset;
+
+use order::TimeAxis;
+
+/// A file of a dataset and what it holds.
+#[derive(Debug)]
+pub struct SourceIndex {
+    /// Path of the file.
+    pub path: PathBuf,
+    /// What it holds.
+    pub index: FileIndex,
+}
+
+/// A dataset and the files it refers to.
+#[derive(Debug)]
+pub struct Combined {
+    /// The dataset; its runs name files by their place in `sources`.
+    pub dataset: VirtualDataset,
+    /// Paths of the files in the order of time.
+    pub sources: Vec<PathBuf>,
+}
+
+/// Combines `sources`, the files of one dataset, around the variable called `data_variable`.
+///
+/// # Errors
+/// The reason why no store can hold exactly what the files hold.
+pub fn combine(mut sources: Vec<SourceIndex>, data_variable: &str) -> Result<Combined> {
+    for source in &sources {
+        check_source(source, data_variable)?;
+    }
+    let axis = order::sort_by_time(&mut sources, data_variable)?;
+    let mut paths = Vec::with_capacity(sources.len());
+    let mut lengths = Vec::with_capacity(sources.len());
+    let mut variables = Vec::with_capacity(sources.len());
+    let mut names = Vec::new();
+    let mut attributes = None;
+    for SourceIndex { path, index } in sources {
+        lengths.push(axis.as_ref().map_or(0, |axis| axis.length_in(&index)));
+        if names.is_empty() {
+            names = index
+                .variables
+                .iter()
+                .map(|variable| variable.name.clone())
+                .collect();
+        }
+        attributes.get_or_insert(index.attributes);
+        variables.push(by_name(index.variables));
+        paths.push(path);
+    }
+    check_same_variables(&names, &variables, &paths)?;
+    let context = Context {
+        paths: &paths,
+        lengths: &lengths,
+        axis: axis.as_ref(),
+        data_variable,
+    };
+    let arrays = names
+        .iter()
+        .map(|name| {
+            let of_files = variables
+                .iter_mut()
+                .filter_map(|file| file.remove(name))
+                .collect();
+            join::join(of_files, &context).map_err(|error| error.of_variable(name))
+        })
+        .collect::<Result<_>>()?;
+    let attributes = attributes.unwrap_or_default();
+    Ok(Combined {
+        dataset: VirtualDataset { attributes, arrays },
+        sources: paths,
+    })
+}
+
+/// What joining a variable needs to know of the dataset.
+struct Context<'a> {
+    paths: &'a [PathBuf],
+    /// Time steps of each file.
+    lengths: &'a [u64],
+    axis: Option<&'a TimeAxis>,
+    data_variable: &'a str,
+}
+
+impl Context<'_> {
+    /// Whether `variable` varies along the dimension that files are joined along.
+    fn is_joined(&self, variable: &Variable) -> bool {
+        self.axis
+            .is_some_and(|axis| variable.dimensions.contains(&axis.dimension))
+    }
+}
+
+fn check_source(source: &SourceIndex, data_variable: &str) -> Result<()> {
+    let SourceIndex { path, index } = source;
+    if let Some(group) = index.groups.first() {
+        return Err(
+            Error::unsupported(format!("the group `{}`", group.escape_debug()))
+                .in_file(path)
+                .with_hint("only files whose variables are in the root group can be opened as one"),
+        );
+    }
+    if index.variable(data_variable).is_some() {
+        return Ok(());
+    }
+    let names: Vec<_> = index
+        .variables
+        .iter()
+        .map(|variable| variable.name.as_str())
+        .collect();
+    Err(Error::new(
+        Code::VariableMissing,
+        "the variable of the dataset is not in the file",
+    )
+    .in_file(path)
+    .of_variable(data_variable)
+    .with_hint(format!(
+        "the file holds {}; check its name and place",
+        names.join(", ")
+    )))
+}
+
+fn by_name(variables: Vec<Variable>) -> HashMap<String, Variable> {
+    variables
+        .into_iter()
+        .map(|variable| (variable.name.clone(), variable))
+        .collect()
+}
+
+/// Every file has the variables `names` and no other.
+fn check_same_variables(
+    names: &[String],
+    variables: &[HashMap<String, Variable>],
+    paths: &[PathBuf],
+) -> Result<()> {
+    let expected: HashSet<&String> = names.iter().collect();
+    for (file, path) in variables.iter().zip(paths) {
+        let missing = names.iter().find(|name| !file.contains_key(*name));
+        let extra = file.keys().filter(|name| !expected.contains(name)).min();
+        let (name, without) = match (missing, extra) {
+            (Some(name), _) => (name, path),
+            (None, Some(name)) => (name, &paths[0]),
+            (None, None) => continue,
+        };
+        return Err(Error::new(
+            Code::VariableMissing,
+            "other files of the dataset have the variable",
+        )
+        .in_file(without)
+        .of_variable(name));
+    }
+    Ok(())
+}

@@ -1,0 +1,78 @@
+//! What a walk finds.
+
+use std::fs::{self, Metadata};
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+
+use super::walk::walk;
+use crate::drs::{Dataset, Drs};
+use crate::model::error::{Error, Result};
+
+/// A directory of NetCDF files that the DRS recognises.
+#[derive(Debug)]
+pub struct Candidate {
+    /// What the directory says about the dataset.
+    pub dataset: Dataset,
+    /// Where it is: absolute, symbolic links not resolved.
+    pub directory: PathBuf,
+    /// The NetCDF files, sorted by name. May be empty where all are unreachable.
+    pub files: Vec<SourceFile>,
+    /// Why files of the directory could not be looked at. A store made of the others would be
+    /// incomplete.
+    pub unreachable: Vec<Error>,
+    /// What is odd but does no harm.
+    pub warnings: Vec<Error>,
+}
+
+/// A NetCDF file as the file system knows it; of a symbolic link, the file it leads to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SourceFile {
+    /// Where it is: absolute, symbolic links not resolved.
+    pub path: PathBuf,
+    /// Its bytes.
+    pub size: u64,
+    /// When it was last written, in nanoseconds since 1970.
+    pub mtime_ns: i64,
+    /// Its number in the file system.
+    pub inode: u64,
+}
+
+impl SourceFile {
+    /// The file at `path` as it is now.
+    pub fn of(path: &Path) -> Result<Self> {
+        let metadata = fs::metadata(path).map_err(|error| Error::io(&error, "stat", path))?;
+        Ok(Self::new(path.to_owned(), &metadata))
+    }
+
+    pub(super) fn new(path: PathBuf, metadata: &Metadata) -> Self {
+        let mtime_ns = metadata.mtime().saturating_mul(1_000_000_000);
+        Self {
+            path,
+            size: metadata.len(),
+            mtime_ns: mtime_ns.saturating_add(metadata.mtime_nsec()),
+            inode: metadata.ino(),
+        }
+    }
+}
+
+/// Everything a walk finds. For trees of millions of datasets use [`walk`], which holds none.
+#[derive(Debug, Default)]
+pub struct Discovery {
+    /// The datasets, in the order of their paths.
+    pub candidates: Vec<Candidate>,
+    /// What could not be looked at or made sense of.
+    pub problems: Vec<Error>,
+}
+
+impl Discovery {
+    /// Walks `roots` and collects what is there.
+    #[must_use]
+    pub fn of(roots: &[PathBuf], drs: &Drs) -> Self {
+        let mut discovery = Self::default();
+        walk(roots, drs, |found| match found {
+            Ok(candidate) => discovery.candidates.push(candidate),
+            Err(problem) => discovery.problems.push(problem),
+        });
+        discovery
+    }
+}

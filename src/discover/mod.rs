@@ -1,0 +1,8 @@
+//! Walking published trees: which datasets are there, and of which files.
+
+mod candidate;
+mod start;
+mod walk;
+
+pub use candidate::{Candidate, Discovery, SourceFile};
+pub use walk::walk;

@@ -1,0 +1,9 @@
+//! A virtual dataset becomes a store: [`reference_json`] writes the manifest, [`seal`] puts it in
+//! its place at once or not at all.
+
+mod attributes;
+mod encode;
+pub mod reference_json;
+pub mod seal;
+mod zarr_v2;
+mod zarr_v3;

@@ -1,0 +1,343 @@
+//! The manifest: a reference file in kerchunk's JSON format, version 1, that is a Zarr V3 and a
+//! Zarr V2 hierarchy at once.
+//!
+//! ```json
+//! {"version":1,"refs":{
+//!   ".zgroup":"{...}", ".zattrs":"{...}", "zarr.json":"{...}",
+//!   "tas/.zarray":"{...}", "tas/.zattrs":"{...}", "tas/zarr.json":"{...}",
+//!   "tas/0.0.0":["https://node/a.nc",22585,1184], "time/0":"base64:AAAA"
+//! }}
+//! ```
+//!
+//! Format: <https://fsspec.github.io/kerchunk/spec.html>. Metadata are texts within the text, as
+//! that specification has it. The same dataset gives the same bytes.
+
+use std::io::Write;
+
+use serde_json::{Map, Value, json};
+
+use crate::model::array::{Fill, Values, grid_shape, product};
+use crate::model::codec::Codec;
+use crate::model::error::{Code, Error, Result};
+use crate::model::virtual_dataset::{Body, Run, VirtualArray, VirtualDataset};
+
+use super::seal::{Failure, Written};
+use super::{attributes, encode, zarr_v2, zarr_v3};
+
+/// Most bytes spent on chunks that no format can leave out, see [`constant_chunks`].
+const MOST_CONSTANT_BYTES: u64 = 16 * 1024 * 1024;
+
+/// What a manifest holds.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Contents {
+    /// Chunks that are byte ranges of source files.
+    pub references: u64,
+    /// Bytes of the arrays that are kept in the manifest, before encoding.
+    pub inlined_bytes: u64,
+}
+
+/// Writes the manifest of `dataset`, whose source files are at `locations`, to `out`.
+pub fn write(
+    dataset: &VirtualDataset,
+    locations: &[String],
+    out: &mut dyn Write,
+) -> Written<Contents> {
+    let documents = documents(dataset);
+    let mut manifest = Manifest {
+        out,
+        is_first: true,
+        contents: Contents::default(),
+    };
+    manifest.raw("{\"version\":1,\"refs\":{")?;
+    manifest.text(".zgroup", &json!({"zarr_format": 2}).to_string())?;
+    let attributes = Value::from(attributes::plain(&dataset.attributes));
+    manifest.text(".zattrs", &attributes.to_string())?;
+    let metadata: Map<String, Value> = dataset
+        .arrays
+        .iter()
+        .zip(&documents)
+        .map(|(array, documents)| (array.name.clone(), documents.v3.clone()))
+        .collect();
+    manifest.text(
+        "zarr.json",
+        &zarr_v3::group(&dataset.attributes, metadata).to_string(),
+    )?;
+    let locations: Vec<String> = locations.iter().map(|location| quoted(location)).collect();
+    for (array, documents) in dataset.arrays.iter().zip(&documents) {
+        manifest
+            .array(array, documents, &locations)
+            .map_err(|failure| match failure {
+                Failure::Content(error) => error.of_variable(&array.name).into(),
+                failure => failure,
+            })?;
+    }
+    manifest.raw("\n}}\n")?;
+    Ok(manifest.contents)
+}
+
+/// The metadata documents of one array.
+struct Documents {
+    chunk_shape: Vec<u64>,
+    codecs: Vec<Codec>,
+    v3: Value,
+}
+
+fn documents(dataset: &VirtualDataset) -> Vec<Documents> {
+    let of_array = |array: &VirtualArray| {
+        let (chunk_shape, codecs) = match &array.body {
+            Body::Inline(values) => (
+                array.shape.iter().map(|&length| length.max(1)).collect(),
+                encode::inline_codecs(values, array.dtype),
+            ),
+            Body::Virtual {
+                chunk_shape,
+                codecs,
+                ..
+            } => (chunk_shape.clone(), codecs.clone()),
+        };
+        let v3 = zarr_v3::array(array, &chunk_shape, &codecs);
+        Documents {
+            chunk_shape,
+            codecs,
+            v3,
+        }
+    };
+    dataset.arrays.iter().map(of_array).collect()
+}
+
+struct Manifest<'a> {
+    out: &'a mut dyn Write,
+    is_first: bool,
+    contents: Contents,
+}
+
+impl Manifest<'_> {
+    fn array(
+        &mut self,
+        array: &VirtualArray,
+        documents: &Documents,
+        locations: &[String],
+    ) -> Written<()> {
+        let Documents {
+            chunk_shape,
+            codecs,
+            v3,
+        } = documents;
+        let key = |name: &str| format!("{}/{name}", array.name);
+        let v2 = zarr_v2::array(array, chunk_shape, codecs);
+        self.text(&key(".zarray"), &v2.to_string())?;
+        let attributes = Value::from(zarr_v2::array_attributes(array));
+        self.text(&key(".zattrs"), &attributes.to_string())?;
+        self.text(&key("zarr.json"), &v3.to_string())?;
+        let grid = grid_shape(&array.shape, chunk_shape);
+        // All keys of chunks start alike; quoting that part once is enough.
+        let quoted_key = quoted(&key(""));
+        let prefix = quoted_key.strip_suffix('"').unwrap_or(&quoted_key);
+        match &array.body {
+            Body::Inline(values) => self.inline(array, values, codecs, &grid, prefix),
+            Body::Virtual { runs, .. } => {
+                self.references(runs, &grid, prefix, locations)?;
+                self.constant_chunks(array, documents, runs, &grid, prefix)
+            }
+        }
+    }
+
+    fn inline(
+        &mut self,
+        array: &VirtualArray,
+        values: &Values,
+        codecs: &[Codec],
+        grid: &[u64],
+        prefix: &str,
+    ) -> Written<()> {
+        if array.shape.contains(&0) {
+            return Ok(());
+        }
+        self.contents.inlined_bytes += match values {
+            Values::Bytes(bytes) => bytes.len() as u64,
+            Values::Strings(strings) => strings.iter().map(|string| string.len() as u64).sum(),
+        };
+        let chunk = encode::inline_chunk(values, codecs)?;
+        self.bytes(&ChunkKey::new(prefix, grid).of(0), &chunk)
+    }
+
+    fn references(
+        &mut self,
+        runs: &[Run],
+        grid: &[u64],
+        prefix: &str,
+        locations: &[String],
+    ) -> Written<()> {
+        let mut key = ChunkKey::new(prefix, grid);
+        for run in runs {
+            let location = locations.get(run.file);
+            let location =
+                location.ok_or_else(|| Error::new(Code::Internal, "a file has no URL"))?;
+            for chunk in &run.chunks {
+                self.separate()?;
+                let key = key.of(run.first + chunk.index);
+                write!(
+                    self.out,
+                    "{key}:[{location},{},{}]",
+                    chunk.offset, chunk.size
+                )?;
+            }
+            self.contents.references += run.chunks.len() as u64;
+        }
+        Ok(())
+    }
+
+    /// Chunks that were never written are left out, and readers show the fill value for them; but
+    /// V2 readers know no other than `_FillValue`. Where that is absent or another value, each
+    /// missing chunk is kept in the manifest, full of the value.
+    fn constant_chunks(
+        &mut self,
+        array: &VirtualArray,
+        documents: &Documents,
+        runs: &[Run],
+        grid: &[u64],
+        prefix: &str,
+    ) -> Written<()> {
+        let expected = product(grid)
+            .ok_or_else(|| Error::new(Code::TooLarge, "the array has more than 2^64 chunks"))?;
+        let present: u64 = runs.iter().map(|run| run.chunks.len() as u64).sum();
+        let missing = expected.saturating_sub(present);
+        let Fill::Value(fill) = &array.fill else {
+            return Ok(());
+        };
+        let cf_fill = array.attributes.get("_FillValue");
+        let cf_fill = cf_fill.and_then(|value| attributes::element_bytes(value, array.dtype));
+        if missing == 0 || cf_fill.as_deref() == Some(fill) {
+            return Ok(());
+        }
+        let chunk = constant_chunk(fill, documents)?;
+        if missing.saturating_mul(chunk.len() as u64) > MOST_CONSTANT_BYTES {
+            return Err(Error::new(
+                Code::TooLarge,
+                format!("{missing} chunks were never written and `_FillValue` does not say so"),
+            )
+            .with_hint("write the chunks, or give the variable its fill value as `_FillValue`")
+            .into());
+        }
+        let mut present = runs
+            .iter()
+            .flat_map(|run| run.chunks.iter().map(|chunk| run.first + chunk.index))
+            .peekable();
+        let mut key = ChunkKey::new(prefix, grid);
+        for index in 0..expected {
+            if present.next_if_eq(&index).is_none() {
+                self.bytes(key.of(index), &chunk)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// An entry whose value is the text `value`.
+    fn text(&mut self, key: &str, value: &str) -> Written<()> {
+        self.separate()?;
+        self.raw(&format!("{}:{}", quoted(key), quoted(value)))
+    }
+
+    /// An entry whose value is `bytes`; `key` is quoted already.
+    fn bytes(&mut self, key: &str, bytes: &[u8]) -> Written<()> {
+        self.separate()?;
+        self.raw(&format!("{key}:\"base64:{}\"", encode::base64(bytes)))
+    }
+
+    fn separate(&mut self) -> Written<()> {
+        let separator = if self.is_first { "\n" } else { ",\n" };
+        self.is_first = false;
+        self.raw(separator)
+    }
+
+    fn raw(&mut self, text: &str) -> Written<()> {
+        Ok(self.out.write_all(text.as_bytes())?)
+    }
+}
+
+/// An encoded chunk full of `fill`.
+fn constant_chunk(fill: &[u8], documents: &Documents) -> Result<Vec<u8>> {
+    let too_large = || {
+        Error::new(
+            Code::TooLarge,
+            "a chunk that was never written is too large",
+        )
+    };
+    let elements = product(&documents.chunk_shape).ok_or_else(too_large)?;
+    let bytes = elements
+        .checked_mul(fill.len() as u64)
+        .ok_or_else(too_large)?;
+    if bytes > 64 * MOST_CONSTANT_BYTES {
+        return Err(too_large());
+    }
+    let elements = usize::try_from(elements).map_err(|_| too_large())?;
+    encode::encode(fill.repeat(elements), &documents.codecs)
+}
+
+/// Quoted keys of chunks, `"tas/0.0.0"`; the key of a single element is `"height/0"`.
+struct ChunkKey<'a> {
+    prefix: &'a str,
+    grid: &'a [u64],
+    key: String,
+}
+
+impl<'a> ChunkKey<'a> {
+    fn new(prefix: &'a str, grid: &'a [u64]) -> Self {
+        Self {
+            prefix,
+            grid,
+            key: String::new(),
+        }
+    }
+
+    /// The key of the chunk with the row-major number `index`.
+    fn of(&mut self, index: u64) -> &str {
+        self.key.clear();
+        self.key.push_str(self.prefix);
+        self.push_places(self.grid.len(), index);
+        if self.grid.is_empty() {
+            self.key.push('0');
+        }
+        self.key.push('"');
+        &self.key
+    }
+
+    /// Appends the places along the first `rank` dimensions.
+    fn push_places(&mut self, rank: usize, index: u64) {
+        let Some(&length) = rank.checked_sub(1).and_then(|last| self.grid.get(last)) else {
+            return;
+        };
+        let length = length.max(1);
+        if rank > 1 {
+            self.push_places(rank - 1, index / length);
+            self.key.push('.');
+            push_number(&mut self.key, index % length);
+        } else {
+            push_number(&mut self.key, index);
+        }
+    }
+}
+
+fn push_number(text: &mut String, number: u64) {
+    use std::fmt::Write as _;
+    // Writing to a `String` cannot fail.
+    let _ = write!(text, "{number}");
+}
+
+/// `text` as a JSON string.
+fn quoted(text: &str) -> String {
+    Value::from(text).to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn keys_are_row_major() {
+        let mut key = ChunkKey::new("\"tas/", &[2, 3, 4]);
+        assert_eq!(key.of(0), "\"tas/0.0.0\"");
+        assert_eq!(key.of(23), "\"tas/1.2.3\"");
+        assert_eq!(ChunkKey::new("\"height/", &[]).of(0), "\"height/0\"");
+    }
+}

@@ -1,0 +1,70 @@
+//! Zarr V2 metadata, for readers such as kerchunk's xarray backend.
+//!
+//! Specification: <https://zarr-specs.readthedocs.io/en/latest/v2/v2.0.html>. xarray takes
+//! `fill_value` for the CF `_FillValue` there, so it is null where the files have none, and
+//! `_FillValue` is not repeated among the attributes.
+
+use serde_json::{Map, Value, json};
+
+use crate::model::attribute::AttributeValue;
+use crate::model::codec::Codec;
+use crate::model::dtype::DataType;
+use crate::model::virtual_dataset::VirtualArray;
+
+use super::attributes;
+use super::encode::base64;
+
+/// The `.zarray` document of `array`, stored in chunks of `chunk_shape` through `codecs`.
+pub fn array(array: &VirtualArray, chunk_shape: &[u64], codecs: &[Codec]) -> Value {
+    let mut filters: Vec<Value> = codecs.iter().map(|codec| codec_json(*codec)).collect();
+    // Readers expect compression in its own place where it is the last step.
+    let compressor = match codecs.last() {
+        Some(Codec::Zlib(_)) => filters.pop(),
+        _ => None,
+    };
+    if array.dtype == DataType::String {
+        filters.insert(0, json!({"id": "vlen-utf8"}));
+    }
+    let dtype = match array.dtype {
+        DataType::String => "|O".to_owned(),
+        dtype => dtype.to_string(),
+    };
+    json!({
+        "zarr_format": 2,
+        "shape": array.shape,
+        "chunks": chunk_shape,
+        "dtype": dtype,
+        "order": "C",
+        "fill_value": fill_value(array),
+        "filters": if filters.is_empty() { Value::Null } else { filters.into() },
+        "compressor": compressor,
+        "dimension_separator": ".",
+    })
+}
+
+/// The `.zattrs` document of `array`.
+pub fn array_attributes(array: &VirtualArray) -> Map<String, Value> {
+    let mut attributes = attributes::plain(&array.attributes);
+    attributes.insert("_ARRAY_DIMENSIONS".to_owned(), json!(array.dimensions));
+    attributes
+}
+
+fn codec_json(codec: Codec) -> Value {
+    match codec {
+        Codec::Shuffle(size) => json!({"id": "shuffle", "elementsize": size}),
+        Codec::Zlib(level) => json!({"id": "zlib", "level": level}),
+        Codec::Fletcher32 => json!({"id": "fletcher32"}),
+    }
+}
+
+fn fill_value(array: &VirtualArray) -> Value {
+    match (array.attributes.get("_FillValue"), array.dtype) {
+        (None, _) => Value::Null,
+        (Some(AttributeValue::Text(text)), DataType::Text(size)) => {
+            let mut bytes = text.clone().into_bytes();
+            bytes.resize(usize::try_from(size).unwrap_or(0), 0);
+            base64(&bytes).into()
+        }
+        (Some(value), _) => attributes::value_json(value),
+    }
+}

@@ -1,0 +1,122 @@
+//! Zarr V3 metadata.
+//!
+//! Specification: <https://zarr-specs.readthedocs.io/en/latest/v3/core/index.html>. Chunk keys are
+//! those of V2, so that both formats share one set of references. xarray takes the CF `_FillValue`
+//! from the attributes there, in an encoding of its own.
+
+use serde_json::{Map, Value, json};
+
+use crate::model::array::Fill;
+use crate::model::attribute::{AttributeValue, Attributes};
+use crate::model::codec::Codec;
+use crate::model::dtype::{ByteOrder, DataType};
+use crate::model::virtual_dataset::VirtualArray;
+
+use super::attributes;
+use super::encode::base64;
+
+/// The `zarr.json` document of a group with the arrays `metadata`.
+pub fn group(attributes: &Attributes, metadata: Map<String, Value>) -> Value {
+    json!({
+        "zarr_format": 3,
+        "node_type": "group",
+        "attributes": attributes::plain(attributes),
+        "consolidated_metadata": {
+            "kind": "inline",
+            "must_understand": false,
+            "metadata": metadata,
+        },
+    })
+}
+
+/// The `zarr.json` document of `array`, stored in chunks of `chunk_shape` through `codecs`.
+pub fn array(array: &VirtualArray, chunk_shape: &[u64], codecs: &[Codec]) -> Value {
+    let serializer = match (array.dtype, array.dtype.byte_order()) {
+        (DataType::String, _) => json!({"name": "vlen-utf8"}),
+        (_, None) => json!({"name": "bytes"}),
+        (_, Some(order)) => json!({"name": "bytes", "configuration": {"endian": endian(order)}}),
+    };
+    let codecs = codecs.iter().map(|codec| codec_json(*codec));
+    json!({
+        "zarr_format": 3,
+        "node_type": "array",
+        "shape": array.shape,
+        "data_type": data_type(array.dtype),
+        "chunk_grid": {"name": "regular", "configuration": {"chunk_shape": chunk_shape}},
+        "chunk_key_encoding": {"name": "v2", "configuration": {"separator": "."}},
+        "fill_value": fill_value(array),
+        "codecs": std::iter::once(serializer).chain(codecs).collect::<Vec<_>>(),
+        "attributes": array_attributes(array),
+        "dimension_names": array.dimensions,
+        "storage_transformers": [],
+    })
+}
+
+fn endian(order: ByteOrder) -> &'static str {
+    match order {
+        ByteOrder::Little => "little",
+        ByteOrder::Big => "big",
+    }
+}
+
+fn data_type(dtype: DataType) -> Value {
+    let bits = |size: u8| u32::from(size) * 8;
+    match dtype {
+        DataType::Int(size, _) => json!(format!("int{}", bits(size))),
+        DataType::UInt(size, _) => json!(format!("uint{}", bits(size))),
+        DataType::Float(size, _) => json!(format!("float{}", bits(size))),
+        DataType::Text(size) => {
+            json!({"name": "null_terminated_bytes", "configuration": {"length_bytes": size}})
+        }
+        DataType::String => json!("string"),
+    }
+}
+
+fn codec_json(codec: Codec) -> Value {
+    match codec {
+        Codec::Shuffle(size) => {
+            json!({"name": "numcodecs.shuffle", "configuration": {"elementsize": size}})
+        }
+        Codec::Zlib(level) => json!({"name": "numcodecs.zlib", "configuration": {"level": level}}),
+        Codec::Fletcher32 => json!({"name": "numcodecs.fletcher32", "configuration": {}}),
+    }
+}
+
+/// What missing chunks hold; without any the value is of no concern, but the format wants one.
+fn fill_value(array: &VirtualArray) -> Value {
+    match (&array.fill, array.dtype) {
+        (_, DataType::String) => json!(""),
+        (Fill::Value(bytes), DataType::Text(_)) => base64(bytes).into(),
+        (Fill::Undefined, DataType::Text(_)) => json!(""),
+        // Big-endian inlined arrays became little-endian; the fill value kept its bytes.
+        (Fill::Value(bytes), dtype) => attributes::element_json(bytes, dtype),
+        (Fill::Undefined, _) => json!(0),
+    }
+}
+
+fn array_attributes(array: &VirtualArray) -> Map<String, Value> {
+    let mut attributes = attributes::plain(&array.attributes);
+    if let Some(value) = array.attributes.get("_FillValue") {
+        attributes.insert("_FillValue".to_owned(), cf_fill_value(value, array.dtype));
+    }
+    attributes
+}
+
+/// `_FillValue` as xarray reads it from Zarr V3: numbers with a fraction as base64 of a
+/// little-endian 64-bit number, bytes as base64, others plain.
+fn cf_fill_value(value: &AttributeValue, dtype: DataType) -> Value {
+    match (value, dtype) {
+        (AttributeValue::Float(numbers), _) if numbers.len() == 1 => {
+            base64(&f64::from(numbers[0]).to_le_bytes()).into()
+        }
+        (AttributeValue::Double(numbers), _) if numbers.len() == 1 => {
+            base64(&numbers[0].to_le_bytes()).into()
+        }
+        (AttributeValue::Text(text), DataType::Text(size)) => {
+            let mut bytes = text.clone().into_bytes();
+            bytes.resize(usize::try_from(size).unwrap_or(0), 0);
+            base64(&bytes).into()
+        }
+        (value, _) => attributes::value_json(value),
+    }
+}

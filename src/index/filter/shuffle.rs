@@ -1,0 +1,63 @@
+//! The shuffle filter (HDF5 filter 2): the first bytes of all elements, then the second bytes, and
+//! so on. Bytes at the end that make no whole element stay where they are.
+
+/// Shuffles `bytes`, elements of `size` bytes, into `out`.
+pub fn shuffle(bytes: &[u8], size: usize, out: &mut Vec<u8>) {
+    let count = reset(out, bytes, size);
+    if count == 0 {
+        return;
+    }
+    for (byte, plane) in out.chunks_exact_mut(count).take(size).enumerate() {
+        for (to, from) in plane.iter_mut().zip(bytes[byte..].iter().step_by(size)) {
+            *to = *from;
+        }
+    }
+}
+
+/// Undoes [`shuffle`].
+pub fn unshuffle(shuffled: &[u8], size: usize, out: &mut Vec<u8>) {
+    let count = reset(out, shuffled, size);
+    if count == 0 {
+        return;
+    }
+    for (byte, plane) in shuffled.chunks_exact(count).take(size).enumerate() {
+        for (to, from) in out[byte..].iter_mut().step_by(size).zip(plane) {
+            *to = *from;
+        }
+    }
+}
+
+/// Makes `out` a copy of `bytes`, so that the rest is in place, and returns the number of whole
+/// elements.
+fn reset(out: &mut Vec<u8>, bytes: &[u8], size: usize) -> usize {
+    out.clear();
+    out.extend_from_slice(bytes);
+    bytes.len().checked_div(size).unwrap_or(0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bytes_of_equal_significance_come_together_and_the_rest_stays() {
+        let mut out = Vec::new();
+        shuffle(&[1, 2, 3, 4, 5, 6, 7, 8, 9], 4, &mut out);
+        assert_eq!(out, [1, 5, 2, 6, 3, 7, 4, 8, 9]);
+        shuffle(&[1, 2, 3, 4, 5, 6, 7], 3, &mut out);
+        assert_eq!(out, [1, 4, 2, 5, 3, 6, 7]);
+    }
+
+    #[test]
+    fn unshuffle_undoes_shuffle_for_every_size_and_length() {
+        let (mut shuffled, mut out) = (Vec::new(), Vec::new());
+        for len in 0..40u8 {
+            let bytes: Vec<u8> = (0..len).collect();
+            for size in 0..20 {
+                shuffle(&bytes, size, &mut shuffled);
+                unshuffle(&shuffled, size, &mut out);
+                assert_eq!(out, bytes, "{len} bytes of elements of {size}");
+            }
+        }
+    }
+}

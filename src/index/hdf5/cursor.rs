@@ -1,0 +1,185 @@
+//! Reading of little-endian fields one after the other.
+
+use crate::model::error::{Error, Result};
+
+/// Widths of file addresses and lengths, which each file chooses for itself (section II.A).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Widths {
+    /// Bytes of a file address ("size of offsets").
+    pub offset: u8,
+    /// Bytes of a length ("size of lengths").
+    pub length: u8,
+}
+
+/// A place in a run of bytes.
+#[derive(Clone, Debug)]
+pub struct Cursor<'a> {
+    bytes: &'a [u8],
+    at: usize,
+    widths: Widths,
+}
+
+impl<'a> Cursor<'a> {
+    /// The start of `bytes`.
+    #[must_use]
+    pub fn new(bytes: &'a [u8], widths: Widths) -> Self {
+        Self {
+            bytes,
+            at: 0,
+            widths,
+        }
+    }
+
+    /// Bytes read so far.
+    #[must_use]
+    pub fn position(&self) -> usize {
+        self.at
+    }
+
+    /// Bytes left.
+    #[must_use]
+    pub fn remaining(&self) -> usize {
+        self.bytes.len() - self.at
+    }
+
+    /// The next `count` bytes.
+    pub fn take(&mut self, count: usize) -> Result<&'a [u8]> {
+        let taken = self
+            .at
+            .checked_add(count)
+            .and_then(|end| self.bytes.get(self.at..end));
+        let taken = taken.ok_or_else(|| {
+            Error::corrupt(format!(
+                "a structure of {} bytes ends {} bytes too early",
+                self.bytes.len(),
+                count - self.remaining().min(count),
+            ))
+        })?;
+        self.at += count;
+        Ok(taken)
+    }
+
+    /// Passes over `count` bytes.
+    pub fn skip(&mut self, count: usize) -> Result<()> {
+        self.take(count).map(drop)
+    }
+
+    /// Passes over padding up to a multiple of `unit` bytes from the start.
+    pub fn align(&mut self, unit: usize) -> Result<()> {
+        self.skip(self.at.next_multiple_of(unit) - self.at)
+    }
+
+    /// An unsigned integer of `width` bytes, at most 8.
+    pub fn uint(&mut self, width: usize) -> Result<u64> {
+        let mut word = [0; 8];
+        let Some(low) = word.get_mut(..width) else {
+            return Err(Error::unsupported(format!("an integer of {width} bytes")));
+        };
+        low.copy_from_slice(self.take(width)?);
+        Ok(u64::from_le_bytes(word))
+    }
+
+    /// One byte.
+    pub fn u8(&mut self) -> Result<u8> {
+        self.array().map(u8::from_le_bytes)
+    }
+
+    /// Two bytes.
+    pub fn u16(&mut self) -> Result<u16> {
+        self.array().map(u16::from_le_bytes)
+    }
+
+    /// Four bytes.
+    pub fn u32(&mut self) -> Result<u32> {
+        self.array().map(u32::from_le_bytes)
+    }
+
+    /// Eight bytes.
+    pub fn u64(&mut self) -> Result<u64> {
+        self.array().map(u64::from_le_bytes)
+    }
+
+    fn array<const N: usize>(&mut self) -> Result<[u8; N]> {
+        let mut array = [0; N];
+        array.copy_from_slice(self.take(N)?);
+        Ok(array)
+    }
+
+    /// A length.
+    pub fn length(&mut self) -> Result<u64> {
+        self.uint(self.widths.length.into())
+    }
+
+    /// Whether lengths have four bytes or fewer.
+    #[must_use]
+    pub fn narrow(&self) -> bool {
+        self.widths.length <= 4
+    }
+
+    /// A file address relative to the base address; all bits set means that there is none.
+    pub fn address(&mut self) -> Result<Option<u64>> {
+        let width = usize::from(self.widths.offset);
+        let address = self.uint(width)?;
+        let undefined = u64::MAX >> (64 - 8 * width.min(8));
+        Ok((address != undefined).then_some(address))
+    }
+
+    /// A file address that must be there.
+    pub fn defined_address(&mut self, of: &str) -> Result<u64> {
+        self.address()?
+            .ok_or_else(|| Error::corrupt(format!("the address of {of} is undefined")))
+    }
+
+    /// Checks the four letters that open a structure.
+    pub fn signature(&mut self, signature: &[u8; 4]) -> Result<()> {
+        if self.take(4)? == signature {
+            return Ok(());
+        }
+        let name = String::from_utf8_lossy(signature);
+        Err(Error::corrupt(format!("the signature `{name}` is missing")))
+    }
+
+    /// Checks a version number against those that this reader knows.
+    pub fn version(&mut self, of: &str, known: &[u8]) -> Result<u8> {
+        let version = self.u8()?;
+        if known.contains(&version) {
+            return Ok(version);
+        }
+        Err(Error::unsupported(format!("version {version} of the {of}")))
+    }
+}
+
+/// Bytes that hold any number up to `limit`, as HDF5 counts them.
+#[must_use]
+pub fn width_for(limit: u64) -> usize {
+    (limit.max(1).ilog2() / 8 + 1) as usize
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const WIDTHS: Widths = Widths {
+        offset: 4,
+        length: 8,
+    };
+
+    #[test]
+    fn fields_follow_each_other() {
+        let bytes = [1, 2, 0, 0xff, 0xff, 0xff, 0xff, 9, 0, 0, 0, 0, 0, 0, 0];
+        let mut cursor = Cursor::new(&bytes, WIDTHS);
+        assert_eq!(cursor.u8().unwrap(), 1);
+        assert_eq!(cursor.u16().unwrap(), 2);
+        assert_eq!(cursor.address().unwrap(), None);
+        assert_eq!(cursor.length().unwrap(), 9);
+        assert!(cursor.u8().is_err());
+    }
+
+    #[test]
+    fn widths_as_hdf5_counts_them() {
+        assert_eq!(
+            [0, 1, 255, 256, 65535, 65536].map(width_for),
+            [1, 1, 1, 2, 2, 3]
+        );
+    }
+}

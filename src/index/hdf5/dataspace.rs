@@ -1,0 +1,57 @@
+//! Dataspace messages (section IV.A.2.b): the shape of a dataset or attribute.
+
+use super::cursor::Cursor;
+use crate::model::array::product;
+use crate::model::error::{Error, Result};
+
+/// The shape of a dataset or attribute.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Dataspace {
+    /// No element at all.
+    Null,
+    /// A single element, or an array.
+    Simple {
+        /// Length along each dimension, slowest first; empty for a single element.
+        shape: Vec<u64>,
+        /// Which dimensions may grow without bound.
+        unlimited: Vec<bool>,
+    },
+}
+
+impl Dataspace {
+    /// Reads the message `at`.
+    pub fn read(mut at: Cursor) -> Result<Self> {
+        let version = at.version("dataspace message", &[1, 2])?;
+        let rank = usize::from(at.u8()?);
+        let flags = at.u8()?;
+        if version == 1 {
+            at.skip(5)?;
+        } else if at.u8()? == 2 {
+            return Ok(Self::Null);
+        }
+        let shape = lengths(&mut at, rank)?;
+        let mut unlimited = vec![false; rank];
+        if flags & 1 != 0 {
+            for flag in &mut unlimited {
+                // An unlimited maximum has all bits set, as an undefined address has; lengths may
+                // be narrower than addresses, so compare in the width read.
+                let maximum = at.length()?;
+                *flag = maximum == u64::MAX || maximum == u64::from(u32::MAX) && at.narrow();
+            }
+        }
+        Ok(Self::Simple { shape, unlimited })
+    }
+
+    /// Number of elements.
+    pub fn element_count(&self) -> Result<u64> {
+        match self {
+            Self::Null => Ok(0),
+            Self::Simple { shape, .. } => product(shape)
+                .ok_or_else(|| Error::corrupt("a dataspace has more than 2^64 elements")),
+        }
+    }
+}
+
+fn lengths(at: &mut Cursor, rank: usize) -> Result<Vec<u64>> {
+    (0..rank).map(|_| at.length()).collect()
+}

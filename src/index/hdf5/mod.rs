@@ -1,0 +1,30 @@
+//! HDF5 metadata, read from the superblock down to the place of every chunk.
+//!
+//! The modules follow the *HDF5 File Format Specification, version 3.0*; each names the section it
+//! reads. The way through a file: [`superblock`] says where the root group's [`object_header`] is;
+//! its messages give the group's members ([`group`], through [`symbol_table`], or [`btree_v2`] and
+//! [`fractal_heap`]); a member that is a [`dataset`] has messages for [`dataspace`], [`datatype`],
+//! [`fill_value`], [`layout`] and [`filter_pipeline`]; the layout leads to the [`chunk_index`].
+//! [`attribute`] values of variable length lie in the [`global_heap`].
+//!
+//! Everything read is checked: lengths against the file, versions and signatures against the
+//! specification, checksums where the format has them.
+
+pub mod attribute;
+pub mod btree_v2;
+pub mod checksum;
+pub mod chunk_index;
+pub mod cursor;
+pub mod dataset;
+pub mod dataspace;
+pub mod datatype;
+pub mod file;
+pub mod fill_value;
+pub mod filter_pipeline;
+pub mod fractal_heap;
+pub mod global_heap;
+pub mod group;
+pub mod layout;
+pub mod object_header;
+pub mod superblock;
+pub mod symbol_table;

@@ -1,0 +1,339 @@
+//! Opening a ledger file: ours and readable by this version, or left exactly as it is.
+
+use std::fs::{self, File};
+use std::io::{self, Read};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use rusqlite::{Connection, OpenFlags, TransactionBehavior};
+
+use crate::model::error::{Code, Error, Result};
+
+/// The published contract, which also creates a new ledger.
+const SCHEMA: &str = include_str!("../../schemas/ledger.sql");
+const SCHEMA_VERSION: i64 = 1;
+/// "vzar"
+const APPLICATION_ID: [u8; 4] = 1_987_731_826_u32.to_be_bytes();
+
+/// A writer holds the ledger for one batch at a time, so waiting is worth while.
+const PATIENCE: Duration = Duration::from_mins(1);
+
+/// Opens the ledger at `path` for writing; creates it, and its directory, where there is none.
+pub(super) fn open(path: &Path) -> Result<Connection> {
+    if let Some(directory) = path.parent() {
+        fs::create_dir_all(directory)
+            .map_err(|error| elsewhere(path, format!("cannot create its directory: {error}")))?;
+    }
+    identify(path)?;
+    let mut connection = connect(
+        path,
+        OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE,
+    )?;
+    // SQLite falls back to reading where it may not write.
+    if connection.is_readonly("main").unwrap_or(false) {
+        return Err(elsewhere(path, "the file may not be written"));
+    }
+    create(&mut connection).map_err(|error| unusable(path, &error))?;
+    check_version(&connection, path)?;
+    prepare_writer(&connection).map_err(|error| unusable(path, &error))?;
+    Ok(connection)
+}
+
+/// Opens the ledger at `path`, which must exist, for reading.
+pub(super) fn open_read_only(path: &Path) -> Result<Connection> {
+    if identify(path)? == Identity::Empty {
+        return Err(Error::new(Code::Ledger, "there is no ledger yet")
+            .in_file(path)
+            .with_hint("run `vzarr-publish scan` first, or name a ledger with `--ledger FILE`"));
+    }
+    let connection = connect(path, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
+    check_version(&connection, path)?;
+    Ok(connection)
+}
+
+/// The absolute path of a ledger: SQLite gives names such as `:memory:` a meaning of their own.
+pub(super) fn absolute(path: &Path) -> Result<PathBuf> {
+    std::path::absolute(path)
+        .map_err(|error| elsewhere(path, format!("the path cannot be used: {error}")))
+}
+
+/// SQLite's `error` while using the ledger at `path`.
+pub(super) fn unusable(path: &Path, error: &rusqlite::Error) -> Error {
+    use rusqlite::ErrorCode::{CannotOpen, DatabaseBusy, DatabaseLocked, DiskFull, ReadOnly};
+
+    let failed = Error::new(Code::Ledger, format!("cannot use the ledger: {error}")).in_file(path);
+    match error.sqlite_error_code() {
+        Some(DatabaseBusy | DatabaseLocked) => failed
+            .with_hint("another vzarr-publish is writing to it; try again when that has finished"),
+        Some(DiskFull) => failed.with_hint("make room on its file system"),
+        Some(ReadOnly | CannotOpen) => failed.with_hint(
+            "SQLite needs to write to the ledger and its directory, even to read it; \
+             choose another place with `--ledger FILE`",
+        ),
+        _ => failed,
+    }
+}
+
+fn elsewhere(path: &Path, message: impl Into<String>) -> Error {
+    Error::new(Code::Ledger, message)
+        .in_file(path)
+        .with_hint("choose another place with `--ledger FILE`")
+}
+
+/// What is at the place of a ledger, unless it is refused.
+#[derive(PartialEq, Eq)]
+enum Identity {
+    /// Nothing, or an empty file.
+    Empty,
+    /// A ledger of some version.
+    Ledger,
+}
+
+/// Reads the header as plain bytes, because SQLite would touch a file just to look at it (recover
+/// it, create files beside it). Offsets are those of <https://sqlite.org/fileformat.html>.
+fn identify(path: &Path) -> Result<Identity> {
+    let header = match header(path) {
+        Ok(header) => header,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Identity::Empty),
+        Err(error) => return Err(elsewhere(path, format!("cannot read the ledger: {error}"))),
+    };
+    if header.is_empty() {
+        Ok(Identity::Empty)
+    } else if !header.starts_with(b"SQLite format 3\0") {
+        Err(elsewhere(path, "not a ledger: not an SQLite database"))
+    } else if header.get(68..72) != Some(APPLICATION_ID.as_slice()) {
+        Err(elsewhere(
+            path,
+            "not a ledger: an SQLite database of another program",
+        ))
+    } else {
+        Ok(Identity::Ledger)
+    }
+}
+
+fn header(path: &Path) -> io::Result<Vec<u8>> {
+    // Opening a pipe would wait for its other end.
+    if !fs::metadata(path)?.is_file() {
+        return Err(io::Error::other("not a file"));
+    }
+    let mut header = Vec::new();
+    File::open(path)?.take(100).read_to_end(&mut header)?;
+    Ok(header)
+}
+
+fn connect(path: &Path, flags: OpenFlags) -> Result<Connection> {
+    let connection = Connection::open_with_flags(path, flags | OpenFlags::SQLITE_OPEN_NO_MUTEX)
+        .map_err(|error| unusable(path, &error))?;
+    connection
+        .busy_timeout(PATIENCE)
+        .map_err(|error| unusable(path, &error))?;
+    connection.set_prepared_statement_cache_capacity(32);
+    Ok(connection)
+}
+
+/// Creates the tables in an empty file: before the change to WAL, so that the application ID is in
+/// the file itself from its first page on, and in one transaction, so that of several processes one
+/// creates and the others wait.
+fn create(connection: &mut Connection) -> rusqlite::Result<()> {
+    if schema_version(connection)? != 0 {
+        return Ok(());
+    }
+    let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    if schema_version(&transaction)? == 0 {
+        transaction.execute_batch(SCHEMA)?;
+    }
+    transaction.commit()
+}
+
+fn prepare_writer(connection: &Connection) -> rusqlite::Result<()> {
+    // WAL: readers and the writer do not wait for each other.
+    // FULL: what was recorded survives a power cut, which will matter for what was advertised; one
+    // fsync a batch is nothing beside those of the manifests.
+    connection.pragma_update(None, "journal_mode", "wal")?;
+    connection.pragma_update(None, "synchronous", "full")?;
+    connection.pragma_update(None, "foreign_keys", true)
+}
+
+fn check_version(connection: &Connection, path: &Path) -> Result<()> {
+    let version = schema_version(connection).map_err(|error| unusable(path, &error))?;
+    if version == SCHEMA_VERSION {
+        return Ok(());
+    }
+    let writer = connection
+        .query_row(
+            "SELECT tool_version FROM runs ORDER BY id DESC LIMIT 1",
+            [],
+            |row| row.get(0),
+        )
+        .unwrap_or_else(|_| "a version not named".to_owned());
+    Err(Error::new(
+        Code::Ledger,
+        format!(
+            "the ledger has schema {version}, last written by vzarr-publish {writer}; this is {}, \
+             which knows schema {SCHEMA_VERSION}",
+            env!("CARGO_PKG_VERSION")
+        ),
+    )
+    .in_file(path)
+    .with_hint("use a newer vzarr-publish, or another ledger with `--ledger FILE`"))
+}
+
+fn schema_version(connection: &Connection) -> rusqlite::Result<i64> {
+    connection.query_row("PRAGMA user_version", [], |row| row.get(0))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::PermissionsExt;
+
+    use tempfile::tempdir;
+
+    use super::*;
+
+    fn refusal<T>(result: Result<T>) -> Error {
+        match result {
+            Ok(_) => panic!("opened"),
+            Err(error) => error,
+        }
+    }
+
+    #[test]
+    fn directories_are_created() {
+        let place = tempdir().unwrap();
+        let path = place.path().join("state/vzarr/ledger.sqlite");
+        open(&path).unwrap();
+        assert!(path.is_file());
+    }
+
+    #[test]
+    fn an_empty_file_becomes_a_ledger() {
+        let place = tempdir().unwrap();
+        let path = place.path().join("ledger.sqlite");
+        File::create(&path).unwrap();
+        open(&path).unwrap();
+        open(&path).unwrap();
+    }
+
+    #[test]
+    fn a_ledger_is_recognised_even_when_its_writer_was_killed() {
+        let place = tempdir().unwrap();
+        let path = place.path().join("ledger.sqlite");
+        let connection = open(&path).unwrap();
+        assert!(identify(&path).unwrap() == Identity::Ledger);
+        std::mem::forget(connection);
+        open(&path).unwrap();
+        open_read_only(&path).unwrap();
+    }
+
+    #[test]
+    fn a_reader_needs_a_ledger() {
+        let place = tempdir().unwrap();
+        let path = place.path().join("ledger.sqlite");
+        let error = refusal(open_read_only(&path));
+        assert_eq!(error.code(), Code::Ledger);
+        assert_eq!(error.path(), Some(path.as_path()));
+        assert!(error.message().contains("no ledger yet"));
+        assert!(!path.exists());
+    }
+
+    #[test]
+    fn a_newer_ledger_is_refused() {
+        let place = tempdir().unwrap();
+        let path = place.path().join("ledger.sqlite");
+        let connection = open(&path).unwrap();
+        connection
+            .execute_batch(
+                "INSERT INTO runs (started_at, tool_version, arguments)
+                 VALUES ('2030-01-01T00:00:00Z', '9.1.0', '[]');
+                 PRAGMA user_version = 2;",
+            )
+            .unwrap();
+        drop(connection);
+        let before = fs::read(&path).unwrap();
+        for error in [refusal(open(&path)), refusal(open_read_only(&path))] {
+            assert_eq!(error.code(), Code::Ledger);
+            assert!(error.message().contains("schema 2"), "{error}");
+            assert!(error.message().contains("9.1.0"), "{error}");
+            assert!(error.hint().unwrap().contains("use a newer vzarr-publish"));
+        }
+        assert_eq!(fs::read(&path).unwrap(), before);
+    }
+
+    #[test]
+    fn foreign_files_are_refused_and_untouched() {
+        let place = tempdir().unwrap();
+        let text = place.path().join("notes.txt");
+        fs::write(
+            &text,
+            "not a database, but longer than the header of one".repeat(9),
+        )
+        .unwrap();
+        let short = place.path().join("short");
+        fs::write(&short, "SQLite format 3\0").unwrap();
+        let foreign = place.path().join("foreign.sqlite");
+        Connection::open(&foreign)
+            .unwrap()
+            .execute_batch("PRAGMA journal_mode = wal; CREATE TABLE a (b)")
+            .unwrap();
+        let before = snapshot(place.path());
+        for path in [&text, &short, &foreign] {
+            for error in [refusal(open(path)), refusal(open_read_only(path))] {
+                assert_eq!(error.code(), Code::Ledger);
+                assert!(error.message().starts_with("not a ledger"), "{error}");
+                assert_eq!(error.path(), Some(path.as_path()));
+            }
+        }
+        assert_eq!(snapshot(place.path()), before);
+    }
+
+    fn snapshot(directory: &Path) -> Vec<(PathBuf, Vec<u8>)> {
+        let mut files: Vec<_> = fs::read_dir(directory)
+            .unwrap()
+            .map(|entry| entry.unwrap().path())
+            .map(|path| (path.clone(), fs::read(path).unwrap()))
+            .collect();
+        files.sort();
+        files
+    }
+
+    #[test]
+    fn places_that_cannot_hold_a_ledger_are_named() {
+        let place = tempdir().unwrap();
+        let file = place.path().join("file");
+        fs::write(&file, "").unwrap();
+        for path in [file.join("ledger.sqlite"), place.path().to_owned()] {
+            let error = refusal(open(&path));
+            assert_eq!(error.code(), Code::Ledger);
+            assert_eq!(error.path(), Some(path.as_path()));
+            assert!(error.hint().unwrap().contains("--ledger"));
+        }
+    }
+
+    #[test]
+    fn a_ledger_without_permission_is_refused() {
+        let place = tempdir().unwrap();
+        let directory = place.path().join("locked");
+        fs::create_dir(&directory).unwrap();
+        fs::set_permissions(&directory, fs::Permissions::from_mode(0o555)).unwrap();
+        let path = directory.join("ledger.sqlite");
+        if File::create(directory.join("probe")).is_ok() {
+            println!("skipped: permissions do not bind this user");
+            return;
+        }
+        let error = refusal(open(&path));
+        assert_eq!(error.code(), Code::Ledger);
+        assert_eq!(error.path(), Some(path.as_path()));
+        assert!(error.hint().unwrap().contains("--ledger"));
+    }
+
+    #[test]
+    fn many_may_open_a_new_ledger_at_once() {
+        let place = tempdir().unwrap();
+        let path = place.path().join("ledger.sqlite");
+        std::thread::scope(|scope| {
+            for _ in 0..8 {
+                scope.spawn(|| open(&path).unwrap());
+            }
+        });
+    }
+}

@@ -1,0 +1,175 @@
+//! What was done, in one SQLite file: runs, datasets, their files and stores, and problems.
+//!
+//! All the SQL of the program is below this module; the tables are a published contract, see
+//! `schemas/ledger.sql`. One process writes, in transactions of a batch; any number may read at the
+//! same time and see whole transactions.
+//!
+//! A run goes: [`Ledger::begin_run`]; for each dataset found, [`Ledger::dataset`] tells what was
+//! known, and the dataset is either [`touched`](Ledger::touch) or [`recorded`](Ledger::record);
+//! after a complete walk, [`Ledger::mark_gone`] and [`Ledger::drop_stale_problems`];
+//! [`Ledger::finish_run`].
+
+use std::path::{Path, PathBuf};
+
+use rusqlite::{Connection, Transaction, TransactionBehavior};
+
+use crate::model::error::Result;
+
+mod file;
+pub mod path_text;
+mod record;
+mod rows;
+
+pub use record::{
+    Counts, DatasetRecord, Filter, Gone, Listing, ProblemRecord, Scope, Severity, Status,
+    StoreRecord,
+};
+
+/// An open ledger.
+#[derive(Debug)]
+pub struct Ledger {
+    connection: Connection,
+    path: PathBuf,
+}
+
+/// A run of the program, as the ledger knows it; later runs compare greater.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct RunId(i64);
+
+impl Ledger {
+    /// Opens the ledger at `path` for writing; creates it, and its directory, where there is none.
+    ///
+    /// What is not a ledger, or is one of a newer version, is refused and left as it is.
+    pub fn open(path: &Path) -> Result<Self> {
+        let path = file::absolute(path)?;
+        Ok(Self {
+            connection: file::open(&path)?,
+            path,
+        })
+    }
+
+    /// Opens the ledger at `path` for reading; it must exist.
+    pub fn open_read_only(path: &Path) -> Result<Self> {
+        let path = file::absolute(path)?;
+        Ok(Self {
+            connection: file::open_read_only(&path)?,
+            path,
+        })
+    }
+
+    /// Where the ledger is.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Begins a run that was called with `arguments`.
+    pub fn begin_run(&mut self, arguments: &[String]) -> Result<RunId> {
+        self.write(|rows| rows::begin_run(rows, arguments))
+    }
+
+    /// Ends `run`. A run that never ends was killed.
+    pub fn finish_run(&mut self, run: RunId, exit_code: u8, counts: &Counts) -> Result<()> {
+        self.write(|rows| rows::finish_run(rows, run, exit_code, counts))
+    }
+
+    /// Records a batch of datasets, all or none; each replaces all that was known about it.
+    pub fn record(&mut self, run: RunId, records: &[DatasetRecord]) -> Result<()> {
+        self.write(|rows| {
+            records
+                .iter()
+                .try_for_each(|record| rows::replace(rows, run, record))
+        })
+    }
+
+    /// Records that `run` found these datasets unchanged.
+    pub fn touch<S: AsRef<str>>(&mut self, run: RunId, instance_ids: &[S]) -> Result<()> {
+        self.write(|rows| {
+            instance_ids
+                .iter()
+                .try_for_each(|id| rows::touch(rows, run, id.as_ref()))
+        })
+    }
+
+    /// Records problems that belong to no dataset, such as a directory that cannot be read.
+    pub fn record_problems(
+        &mut self,
+        run: RunId,
+        severity: Severity,
+        problems: &[ProblemRecord],
+    ) -> Result<()> {
+        self.write(|rows| {
+            problems
+                .iter()
+                .try_for_each(|problem| rows::insert_problem(rows, run, None, severity, problem))
+        })
+    }
+
+    /// Marks the datasets in `scope` that neither `run` nor a later one recorded or touched as gone,
+    /// and returns them by instance ID.
+    ///
+    /// What is gone keeps its files and store, for whoever removes the manifest.
+    pub fn mark_gone(&mut self, run: RunId, scope: &Scope) -> Result<Vec<Gone>> {
+        self.write(|rows| rows::mark_gone(rows, run, scope))
+    }
+
+    /// Forgets what runs before `run` said about paths in `scope` that belong to no dataset.
+    pub fn drop_stale_problems(&mut self, run: RunId, scope: &Scope) -> Result<()> {
+        self.write(|rows| rows::drop_stale_problems(rows, run, scope))
+    }
+
+    /// All that is known about one dataset.
+    pub fn dataset(&self, instance_id: &str) -> Result<Option<DatasetRecord>> {
+        self.read(|rows| match rows::find(rows, instance_id)? {
+            Some(dataset) => rows::load(rows, dataset).map(Some),
+            None => Ok(None),
+        })
+    }
+
+    /// Calls `each` with the datasets that pass `filter`, by instance ID, one at a time: a ledger
+    /// may hold more than fits in memory. All are seen as of one moment.
+    pub fn list(
+        &self,
+        filter: &Filter,
+        mut each: impl FnMut(DatasetRecord) -> Result<()>,
+    ) -> Result<()> {
+        let rows = self.checked(self.connection.unchecked_transaction())?;
+        for dataset in self.checked(rows::select(&rows, filter))? {
+            each(self.checked(rows::load(&rows, dataset))?)?;
+        }
+        Ok(())
+    }
+
+    /// Problems that belong to no dataset, in the order they were met.
+    pub fn problems(&self) -> Result<Vec<(Severity, ProblemRecord)>> {
+        self.read(rows::select_problems)
+    }
+
+    /// Runs `work` in a transaction that takes the write lock at once: one that had begun by
+    /// reading could be refused it instead of waiting.
+    fn write<T>(&mut self, work: impl FnOnce(&Connection) -> rusqlite::Result<T>) -> Result<T> {
+        let transaction = self
+            .connection
+            .transaction_with_behavior(TransactionBehavior::Immediate);
+        transaction
+            .and_then(|transaction| {
+                let value = work(&transaction)?;
+                transaction.commit()?;
+                Ok(value)
+            })
+            .map_err(|error| file::unusable(&self.path, &error))
+    }
+
+    /// Runs `work` on the ledger as of one moment.
+    fn read<T>(&self, work: impl FnOnce(&Connection) -> rusqlite::Result<T>) -> Result<T> {
+        let snapshot = self.connection.unchecked_transaction();
+        self.checked(snapshot.and_then(|snapshot: Transaction| work(&snapshot)))
+    }
+
+    fn checked<T>(&self, result: rusqlite::Result<T>) -> Result<T> {
+        result.map_err(|error| file::unusable(&self.path, &error))
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,288 @@
+//! What the ledger says about datasets, stores, files and problems.
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+
+use serde::{Serialize, Serializer};
+
+use super::path_text;
+use crate::discover::SourceFile;
+use crate::model::error::Error;
+use crate::model::verdict::Verdict;
+
+/// A dataset version: what it is, what became of it, and all that belongs to it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DatasetRecord {
+    /// Dataset ID with version.
+    pub instance_id: String,
+    /// Dataset ID without version.
+    pub master_id: String,
+    /// Project, such as `CMIP6`.
+    pub project: String,
+    /// Version as the directory says, such as `v20190308`.
+    pub version: String,
+    /// Whether the directory names a version at all.
+    pub versioned: bool,
+    /// The version directory.
+    pub directory: PathBuf,
+    /// What became of it.
+    pub status: Status,
+    /// Why there is no store; given exactly when it was refused or failed.
+    pub error: Option<ProblemRecord>,
+    /// Text that changes when the same files would give another manifest.
+    pub recipe: String,
+    /// The files in the order of time, as they were when they were indexed.
+    pub files: Vec<SourceFile>,
+    /// The store on disk.
+    pub store: Option<StoreRecord>,
+    /// Variables in the order of the store, and how each got into it.
+    pub variables: Vec<(String, Verdict)>,
+    /// What did not keep it from being built, but should be known.
+    pub warnings: Vec<ProblemRecord>,
+}
+
+impl DatasetRecord {
+    /// The short form that `list --json` prints.
+    #[must_use]
+    pub fn listing(&self) -> Listing<'_> {
+        Listing {
+            id: &self.instance_id,
+            status: self.status,
+            reason: self.error.as_ref().map(|error| error.code.as_str()),
+            manifest: self
+                .store
+                .as_ref()
+                .map(|store| path_text::to_text(&store.manifest)),
+            url: self.store.as_ref().and_then(|store| store.url.as_deref()),
+            files: self
+                .files
+                .iter()
+                .map(|file| path_text::to_text(&file.path))
+                .collect(),
+            variables: &self.variables,
+        }
+    }
+}
+
+/// One line of `list --json`; paths are as [`path_text`] writes them.
+#[derive(Clone, Debug, Serialize)]
+pub struct Listing<'a> {
+    /// The instance ID.
+    pub id: &'a str,
+    /// What became of the dataset.
+    pub status: Status,
+    /// Code of the error.
+    pub reason: Option<&'a str>,
+    /// Path of the manifest.
+    pub manifest: Option<String>,
+    /// Where the manifest is published.
+    pub url: Option<&'a str>,
+    /// Paths of the files in the order of time.
+    pub files: Vec<String>,
+    /// Verdicts by name of the variable.
+    #[serde(serialize_with = "serialize_variables")]
+    pub variables: &'a [(String, Verdict)],
+}
+
+/// A manifest that was written.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StoreRecord {
+    /// Path of the manifest.
+    pub manifest: PathBuf,
+    /// Where the manifest is published, if a data root covers it.
+    pub url: Option<String>,
+    /// Whether it refers to local paths, and so must never be advertised.
+    pub local: bool,
+    /// SHA-256 of the manifest in hexadecimal digits.
+    pub digest: String,
+    /// Bytes of the manifest.
+    pub size: u64,
+    /// Number of byte ranges it refers to.
+    pub reference_count: u64,
+    /// Bytes of data copied into it.
+    pub inlined_bytes: u64,
+}
+
+/// An error or warning as it is kept and shown.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct ProblemRecord {
+    /// The stable word for what went wrong.
+    pub code: String,
+    /// The file or directory concerned.
+    #[serde(serialize_with = "path_text::serialize_option")]
+    pub path: Option<PathBuf>,
+    /// The variable concerned.
+    pub variable: Option<String>,
+    /// What was wrong.
+    pub message: String,
+    /// A way out.
+    pub hint: Option<String>,
+}
+
+impl From<&Error> for ProblemRecord {
+    fn from(error: &Error) -> Self {
+        Self {
+            code: error.code().as_str().to_owned(),
+            path: error.path().map(Path::to_owned),
+            variable: error.variable().map(str::to_owned),
+            message: error.message().to_owned(),
+            hint: error.hint().map(str::to_owned),
+        }
+    }
+}
+
+/// A dataset that was not found again.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Gone {
+    /// Dataset ID with version.
+    pub instance_id: String,
+    /// Where it was.
+    #[serde(serialize_with = "path_text::serialize")]
+    pub directory: PathBuf,
+    /// The manifest that may still be on disk.
+    #[serde(serialize_with = "path_text::serialize_option")]
+    pub manifest: Option<PathBuf>,
+}
+
+/// What a run looked at, to tell a dataset that is gone from one that was not looked for.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Scope<'a> {
+    /// Directories that were walked completely.
+    pub roots: &'a [PathBuf],
+    /// Directories among them that could not be read: what they hold is unknown, not gone.
+    pub unread: &'a [PathBuf],
+    /// Projects that were looked for; none means all.
+    pub projects: &'a [String],
+}
+
+/// Which datasets to list; the default is all.
+#[derive(Clone, Debug, Default)]
+pub struct Filter {
+    /// Only those of this status.
+    pub status: Option<Status>,
+    /// Only those of this project.
+    pub project: Option<String>,
+    /// Only those whose directory is this one or below it.
+    pub below: Option<PathBuf>,
+}
+
+/// How many datasets a run built, left alone, refused, ...
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Counts {
+    /// Stores written.
+    pub built: u64,
+    /// Datasets that had not changed since an earlier run, whatever their status.
+    pub unchanged: u64,
+    /// Datasets of which no store could equal the files.
+    pub refused: u64,
+    /// Datasets that could not be read or written.
+    pub failed: u64,
+    /// Datasets that were not found again.
+    pub gone: u64,
+}
+
+/// What became of a dataset.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Status {
+    /// Its store exists.
+    Built,
+    /// Read and understood, but no store could equal the files.
+    Refused,
+    /// Could not be read or written.
+    Failed,
+    /// No longer found where it was.
+    Gone,
+}
+
+impl Status {
+    /// The word for it.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Built => "built",
+            Self::Refused => "refused",
+            Self::Failed => "failed",
+            Self::Gone => "gone",
+        }
+    }
+}
+
+/// How bad a problem is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Severity {
+    /// Something was not done.
+    Error,
+    /// All was done, but there is something to know.
+    Warning,
+}
+
+impl Severity {
+    /// The word for it.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Error => "error",
+            Self::Warning => "warning",
+        }
+    }
+}
+
+impl fmt::Display for Status {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.as_str())
+    }
+}
+
+impl fmt::Display for Severity {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.as_str())
+    }
+}
+
+/// As `{name: verdict}`, in the order of the store.
+fn serialize_variables<S: Serializer>(
+    variables: &[(String, Verdict)],
+    serializer: S,
+) -> Result<S::Ok, S::Error> {
+    serializer.collect_map(
+        variables
+            .iter()
+            .map(|(name, verdict)| (name, verdict.as_str())),
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::error::Code;
+
+    #[test]
+    fn an_error_keeps_all_its_details() {
+        let error = Error::new(Code::UnitsDiffer, "`K` and `degC`")
+            .in_file("/data/b.nc")
+            .of_variable("tas")
+            .with_hint("fix the units");
+        assert_eq!(
+            serde_json::to_value(ProblemRecord::from(&error)).unwrap(),
+            serde_json::json!({
+                "code": "units-differ",
+                "path": "/data/b.nc",
+                "variable": "tas",
+                "message": "`K` and `degC`",
+                "hint": "fix the units",
+            })
+        );
+    }
+
+    #[test]
+    fn words_in_json_are_the_words_in_the_ledger() {
+        for status in [Status::Built, Status::Refused, Status::Failed, Status::Gone] {
+            assert_eq!(serde_json::to_value(status).unwrap(), status.as_str());
+        }
+        for severity in [Severity::Error, Severity::Warning] {
+            assert_eq!(serde_json::to_value(severity).unwrap(), severity.as_str());
+        }
+    }
+}

@@ -1,0 +1,438 @@
+//! Records to rows and back: every statement on the tables, and nothing else.
+
+use std::path::{Path, PathBuf};
+
+use rusqlite::types::{FromSql, FromSqlError, FromSqlResult, ToSql, ToSqlOutput, ValueRef};
+use rusqlite::{Connection, OptionalExtension, Result, Row, named_params, params};
+
+use super::RunId;
+use super::path_text::{from_text, to_text};
+use super::record::{
+    Counts, DatasetRecord, Filter, Gone, ProblemRecord, Scope, Severity, Status, StoreRecord,
+};
+use crate::discover::SourceFile;
+use crate::model::verdict::Verdict;
+
+const FORMAT: &str = "reference-json";
+
+pub(super) fn begin_run(connection: &Connection, arguments: &[String]) -> Result<RunId> {
+    connection.execute(
+        "INSERT INTO runs (started_at, tool_version, arguments)
+         VALUES (strftime('%Y-%m-%dT%H:%M:%fZ'), ?1, ?2)",
+        params![env!("CARGO_PKG_VERSION"), json(arguments)],
+    )?;
+    Ok(RunId(connection.last_insert_rowid()))
+}
+
+pub(super) fn finish_run(
+    connection: &Connection,
+    run: RunId,
+    exit_code: u8,
+    counts: &Counts,
+) -> Result<()> {
+    connection.execute(
+        "UPDATE runs SET finished_at = strftime('%Y-%m-%dT%H:%M:%fZ'), exit_code = :exit_code,
+             built = :built, unchanged = :unchanged, refused = :refused, failed = :failed,
+             gone = :gone
+         WHERE id = :run",
+        named_params! {
+            ":run": run.0,
+            ":exit_code": exit_code,
+            ":built": counts.built.cast_signed(),
+            ":unchanged": counts.unchanged.cast_signed(),
+            ":refused": counts.refused.cast_signed(),
+            ":failed": counts.failed.cast_signed(),
+            ":gone": counts.gone.cast_signed(),
+        },
+    )?;
+    Ok(())
+}
+
+/// Writes one dataset in place of all that was known about it.
+pub(super) fn replace(connection: &Connection, run: RunId, record: &DatasetRecord) -> Result<()> {
+    let dataset = upsert(connection, run, record)?;
+    for forget in [
+        "DELETE FROM files WHERE dataset = ?1",
+        "DELETE FROM stores WHERE dataset = ?1",
+        "DELETE FROM variables WHERE dataset = ?1",
+        "DELETE FROM problems WHERE dataset = ?1",
+    ] {
+        connection.prepare_cached(forget)?.execute([dataset])?;
+    }
+    insert_files(connection, dataset, &record.directory, &record.files)?;
+    if let Some(store) = &record.store {
+        insert_store(connection, dataset, store)?;
+    }
+    insert_variables(connection, dataset, &record.variables)?;
+    if let Some(error) = &record.error {
+        insert_problem(connection, run, Some(dataset), Severity::Error, error)?;
+    }
+    for warning in &record.warnings {
+        insert_problem(connection, run, Some(dataset), Severity::Warning, warning)?;
+    }
+    Ok(())
+}
+
+/// The run of a dataset only grows, so that of two overlapping runs the later one counts.
+fn upsert(connection: &Connection, run: RunId, record: &DatasetRecord) -> Result<i64> {
+    connection
+        .prepare_cached(
+            "INSERT INTO datasets (instance_id, master_id, project, version, versioned,
+                 directory, status, reason, recipe, run_id)
+             VALUES (:instance_id, :master_id, :project, :version, :versioned,
+                 :directory, :status, :reason, :recipe, :run)
+             ON CONFLICT (instance_id) DO UPDATE SET
+                 master_id = excluded.master_id, project = excluded.project,
+                 version = excluded.version, versioned = excluded.versioned,
+                 directory = excluded.directory, status = excluded.status,
+                 reason = excluded.reason, recipe = excluded.recipe,
+                 run_id = max(run_id, excluded.run_id)
+             RETURNING id",
+        )?
+        .query_row(
+            named_params! {
+                ":instance_id": record.instance_id,
+                ":master_id": record.master_id,
+                ":project": record.project,
+                ":version": record.version,
+                ":versioned": record.versioned,
+                ":directory": to_text(&record.directory),
+                ":status": record.status,
+                ":reason": record.error.as_ref().map(|error| &error.code),
+                ":recipe": record.recipe,
+                ":run": run.0,
+            },
+            |row| row.get("id"),
+        )
+}
+
+fn insert_files(
+    connection: &Connection,
+    dataset: i64,
+    directory: &Path,
+    files: &[SourceFile],
+) -> Result<()> {
+    let mut insert =
+        connection.prepare_cached("INSERT INTO files VALUES (?1, ?2, ?3, ?4, ?5, ?6)")?;
+    for (position, file) in (0_i64..).zip(files) {
+        let path = file.path.strip_prefix(directory).unwrap_or(&file.path);
+        insert.execute(params![
+            dataset,
+            position,
+            to_text(path),
+            file.size.cast_signed(),
+            file.mtime_ns,
+            file.inode.cast_signed(),
+        ])?;
+    }
+    Ok(())
+}
+
+fn insert_store(connection: &Connection, dataset: i64, store: &StoreRecord) -> Result<()> {
+    connection
+        .prepare_cached("INSERT INTO stores VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)")?
+        .execute(params![
+            dataset,
+            FORMAT,
+            to_text(&store.manifest),
+            store.url,
+            store.local,
+            store.digest,
+            store.size.cast_signed(),
+            store.reference_count.cast_signed(),
+            store.inlined_bytes.cast_signed(),
+        ])?;
+    Ok(())
+}
+
+fn insert_variables(
+    connection: &Connection,
+    dataset: i64,
+    variables: &[(String, Verdict)],
+) -> Result<()> {
+    let mut insert = connection.prepare_cached("INSERT INTO variables VALUES (?1, ?2, ?3, ?4)")?;
+    for (position, (name, verdict)) in (0_i64..).zip(variables) {
+        insert.execute(params![dataset, position, name, verdict])?;
+    }
+    Ok(())
+}
+
+pub(super) fn insert_problem(
+    connection: &Connection,
+    run: RunId,
+    dataset: Option<i64>,
+    severity: Severity,
+    problem: &ProblemRecord,
+) -> Result<()> {
+    connection
+        .prepare_cached(
+            "INSERT INTO problems (run_id, dataset, severity, code, path, variable, message, hint)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
+        )?
+        .execute(params![
+            run.0,
+            dataset,
+            severity,
+            problem.code,
+            problem.path.as_deref().map(to_text),
+            problem.variable,
+            problem.message,
+            problem.hint,
+        ])?;
+    Ok(())
+}
+
+pub(super) fn touch(connection: &Connection, run: RunId, instance_id: &str) -> Result<()> {
+    connection
+        .prepare_cached("UPDATE datasets SET run_id = max(run_id, ?1) WHERE instance_id = ?2")?
+        .execute(params![run.0, instance_id])?;
+    Ok(())
+}
+
+pub(super) fn mark_gone(connection: &Connection, run: RunId, scope: &Scope) -> Result<Vec<Gone>> {
+    let mut gone = connection
+        .prepare(
+            "UPDATE datasets SET status = 'gone', reason = NULL, run_id = :run
+             WHERE run_id < :run AND status <> 'gone'
+                 AND (:projects = '[]' OR project IN (SELECT value FROM json_each(:projects)))
+                 AND EXISTS (SELECT 1 FROM json_each(:roots) AS root
+                     WHERE directory = root.value
+                         OR directory > root.value || '/' AND directory < root.value || '0')
+                 AND NOT EXISTS (SELECT 1 FROM json_each(:unread) AS root
+                     WHERE directory = root.value
+                         OR directory > root.value || '/' AND directory < root.value || '0')
+             RETURNING instance_id, directory,
+                 (SELECT manifest FROM stores WHERE dataset = datasets.id) AS manifest",
+        )?
+        .query_map(
+            named_params! {
+                ":run": run.0,
+                ":projects": json(scope.projects),
+                ":roots": json(&prefixes(scope.roots)),
+                ":unread": json(&prefixes(scope.unread)),
+            },
+            |row| {
+                Ok(Gone {
+                    instance_id: row.get("instance_id")?,
+                    directory: path(row, "directory")?,
+                    manifest: optional_path(row, "manifest")?,
+                })
+            },
+        )?
+        .collect::<Result<Vec<_>>>()?;
+    // What was wrong with a dataset is of no interest once it is gone.
+    connection.execute(
+        "DELETE FROM problems
+         WHERE dataset IN (SELECT id FROM datasets WHERE status = 'gone' AND run_id = ?1)",
+        [run.0],
+    )?;
+    gone.sort_unstable_by(|a, b| a.instance_id.cmp(&b.instance_id));
+    Ok(gone)
+}
+
+pub(super) fn drop_stale_problems(
+    connection: &Connection,
+    run: RunId,
+    scope: &Scope,
+) -> Result<()> {
+    connection.execute(
+        "DELETE FROM problems
+         WHERE dataset IS NULL AND run_id < :run
+             AND EXISTS (SELECT 1 FROM json_each(:roots) AS root
+                 WHERE problems.path IS NULL OR problems.path = root.value
+                     OR problems.path > root.value || '/' AND problems.path < root.value || '0')
+             AND NOT EXISTS (SELECT 1 FROM json_each(:unread) AS root
+                 WHERE problems.path > root.value || '/' AND problems.path < root.value || '0')",
+        named_params! {
+            ":run": run.0,
+            ":roots": json(&prefixes(scope.roots)),
+            ":unread": json(&prefixes(scope.unread)),
+        },
+    )?;
+    Ok(())
+}
+
+/// Rows that are no part of a dataset, in the order they were met.
+pub(super) fn select_problems(connection: &Connection) -> Result<Vec<(Severity, ProblemRecord)>> {
+    connection
+        .prepare_cached("SELECT * FROM problems WHERE dataset IS NULL ORDER BY id")?
+        .query_map([], |row| Ok((row.get("severity")?, problem(row)?)))?
+        .collect()
+}
+
+pub(super) fn find(connection: &Connection, instance_id: &str) -> Result<Option<i64>> {
+    connection
+        .prepare_cached("SELECT id FROM datasets WHERE instance_id = ?1")?
+        .query_row([instance_id], |row| row.get(0))
+        .optional()
+}
+
+/// Keys of the datasets that pass `filter`, by instance ID.
+pub(super) fn select(connection: &Connection, filter: &Filter) -> Result<Vec<i64>> {
+    connection
+        .prepare_cached(
+            "SELECT id FROM datasets
+             WHERE (:status IS NULL OR status = :status)
+                 AND (:project IS NULL OR project = :project)
+                 AND (:below IS NULL OR directory = :below
+                     OR directory > :below || '/' AND directory < :below || '0')
+             ORDER BY instance_id",
+        )?
+        .query_map(
+            named_params! {
+                ":status": filter.status,
+                ":project": filter.project,
+                ":below": filter.below.as_deref().map(prefix),
+            },
+            |row| row.get(0),
+        )?
+        .collect()
+}
+
+/// The whole record of one dataset.
+pub(super) fn load(connection: &Connection, dataset: i64) -> Result<DatasetRecord> {
+    let (mut errors, mut warnings) = (Vec::new(), Vec::new());
+    for (severity, problem) in load_problems(connection, dataset)? {
+        match severity {
+            Severity::Error => errors.push(problem),
+            Severity::Warning => warnings.push(problem),
+        }
+    }
+    let mut record = connection
+        .prepare_cached("SELECT * FROM datasets WHERE id = ?1")?
+        .query_row([dataset], |row| {
+            Ok(DatasetRecord {
+                instance_id: row.get("instance_id")?,
+                master_id: row.get("master_id")?,
+                project: row.get("project")?,
+                version: row.get("version")?,
+                versioned: row.get("versioned")?,
+                directory: path(row, "directory")?,
+                status: row.get("status")?,
+                error: errors.pop(),
+                recipe: row.get("recipe")?,
+                files: Vec::new(),
+                store: None,
+                variables: Vec::new(),
+                warnings,
+            })
+        })?;
+    record.files = load_files(connection, dataset, &record.directory)?;
+    record.store = load_store(connection, dataset)?;
+    record.variables = load_variables(connection, dataset)?;
+    Ok(record)
+}
+
+fn load_files(connection: &Connection, dataset: i64, directory: &Path) -> Result<Vec<SourceFile>> {
+    connection
+        .prepare_cached("SELECT * FROM files WHERE dataset = ?1 ORDER BY position")?
+        .query_map([dataset], |row| {
+            Ok(SourceFile {
+                path: directory.join(path(row, "path")?),
+                size: unsigned(row, "size")?,
+                mtime_ns: row.get("mtime_ns")?,
+                inode: unsigned(row, "inode")?,
+            })
+        })?
+        .collect()
+}
+
+fn load_store(connection: &Connection, dataset: i64) -> Result<Option<StoreRecord>> {
+    connection
+        .prepare_cached("SELECT * FROM stores WHERE dataset = ?1 AND format = ?2")?
+        .query_row(params![dataset, FORMAT], |row| {
+            Ok(StoreRecord {
+                manifest: path(row, "manifest")?,
+                url: row.get("url")?,
+                local: row.get("local")?,
+                digest: row.get("digest")?,
+                size: unsigned(row, "size")?,
+                reference_count: unsigned(row, "reference_count")?,
+                inlined_bytes: unsigned(row, "inlined_bytes")?,
+            })
+        })
+        .optional()
+}
+
+fn load_variables(connection: &Connection, dataset: i64) -> Result<Vec<(String, Verdict)>> {
+    connection
+        .prepare_cached("SELECT name, verdict FROM variables WHERE dataset = ?1 ORDER BY position")?
+        .query_map([dataset], |row| Ok((row.get(0)?, row.get(1)?)))?
+        .collect()
+}
+
+fn load_problems(connection: &Connection, dataset: i64) -> Result<Vec<(Severity, ProblemRecord)>> {
+    connection
+        .prepare_cached("SELECT * FROM problems WHERE dataset = ?1 ORDER BY id")?
+        .query_map([dataset], |row| Ok((row.get("severity")?, problem(row)?)))?
+        .collect()
+}
+
+fn problem(row: &Row) -> Result<ProblemRecord> {
+    Ok(ProblemRecord {
+        code: row.get("code")?,
+        path: optional_path(row, "path")?,
+        variable: row.get("variable")?,
+        message: row.get("message")?,
+        hint: row.get("hint")?,
+    })
+}
+
+fn path(row: &Row, column: &str) -> Result<PathBuf> {
+    row.get::<_, String>(column).map(|text| from_text(&text))
+}
+
+fn optional_path(row: &Row, column: &str) -> Result<Option<PathBuf>> {
+    let text: Option<String> = row.get(column)?;
+    Ok(text.as_deref().map(from_text))
+}
+
+/// SQLite integers are signed; the bits are kept.
+fn unsigned(row: &Row, column: &str) -> Result<u64> {
+    row.get::<_, i64>(column).map(i64::cast_unsigned)
+}
+
+/// What stands before the `/` in the text of everything below `root`; nothing for the root of the
+/// file system.
+///
+/// `/` and `0` are neighbours in ASCII, so everything below `root` lies between `root/` and
+/// `root0`: a comparison by component, which an index can serve.
+fn prefix(root: &Path) -> String {
+    let mut text = to_text(root);
+    if text == "/" {
+        text.clear();
+    }
+    text
+}
+
+fn prefixes(roots: &[PathBuf]) -> Vec<String> {
+    roots.iter().map(|root| prefix(root)).collect()
+}
+
+/// A JSON array, the way to hand a list to SQLite.
+fn json(texts: &[String]) -> String {
+    serde_json::Value::from(texts).to_string()
+}
+
+/// Columns that hold one of a few words.
+macro_rules! word_column {
+    ($type:ty: $($word:ident)*) => {
+        impl ToSql for $type {
+            fn to_sql(&self) -> Result<ToSqlOutput<'_>> {
+                Ok(self.as_str().into())
+            }
+        }
+
+        impl FromSql for $type {
+            fn column_result(value: ValueRef<'_>) -> FromSqlResult<Self> {
+                let text = value.as_str()?;
+                let known = [$(Self::$word),*].into_iter().find(|word| word.as_str() == text);
+                known.ok_or(FromSqlError::InvalidType)
+            }
+        }
+    };
+}
+
+word_column!(Status: Built Refused Failed Gone);
+word_column!(Verdict: Virtual Inlined);
+word_column!(Severity: Error Warning);

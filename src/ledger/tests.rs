@@ -1,0 +1,512 @@
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt;
+
+use rusqlite::config::DbConfig;
+use tempfile::{TempDir, tempdir};
+
+use super::*;
+use crate::discover::SourceFile;
+use crate::model::error::{Code, Error};
+use crate::model::verdict::Verdict;
+
+fn ledger() -> (TempDir, Ledger) {
+    let place = tempdir().unwrap();
+    let ledger = Ledger::open(&place.path().join("ledger.sqlite")).unwrap();
+    (place, ledger)
+}
+
+fn built(instance_id: &str, directory: &str) -> DatasetRecord {
+    let directory = PathBuf::from(directory);
+    DatasetRecord {
+        instance_id: instance_id.to_owned(),
+        master_id: "CMIP6.CMIP.tas".to_owned(),
+        project: "CMIP6".to_owned(),
+        version: "v20190308".to_owned(),
+        versioned: true,
+        status: Status::Built,
+        error: None,
+        recipe: "1 https://example.org/".to_owned(),
+        files: (0..3)
+            .map(|i| SourceFile {
+                path: directory.join(format!("tas_{i}.nc")),
+                size: 1 << 40,
+                mtime_ns: 1_700_000_000_123_456_789 + i,
+                inode: u64::MAX,
+            })
+            .collect(),
+        store: Some(StoreRecord {
+            manifest: directory.join(format!("{instance_id}.json")),
+            url: Some("https://example.org/tas.json".to_owned()),
+            local: false,
+            digest: "0123456789abcdef".repeat(4),
+            size: 1234,
+            reference_count: 1980,
+            inlined_bytes: 15_840,
+        }),
+        variables: vec![
+            ("tas".to_owned(), Verdict::Virtual),
+            ("time".to_owned(), Verdict::Inlined),
+            ("lat".to_owned(), Verdict::Inlined),
+        ],
+        warnings: vec![problem("odd name")],
+        directory,
+    }
+}
+
+fn refused(instance_id: &str, directory: &str) -> DatasetRecord {
+    let error = Error::new(Code::TimeOverlap, "12 of 24 steps are in both files")
+        .in_file(format!("{directory}/tas_1.nc"))
+        .of_variable("time")
+        .with_hint("remove one of the files");
+    DatasetRecord {
+        status: Status::Refused,
+        error: Some((&error).into()),
+        store: None,
+        variables: Vec::new(),
+        ..built(instance_id, directory)
+    }
+}
+
+fn problem(message: &str) -> ProblemRecord {
+    let error = Error::new(Code::Unrecognised, message).in_file("/data/CMIP6/odd.nc");
+    (&error).into()
+}
+
+fn listed(ledger: &Ledger, filter: &Filter) -> Vec<DatasetRecord> {
+    let mut records = Vec::new();
+    ledger
+        .list(filter, |record| {
+            records.push(record);
+            Ok(())
+        })
+        .unwrap();
+    records
+}
+
+/// Every row of every table but `runs`, as text; without the numbers of problems, which only order
+/// them.
+fn dump(ledger: &Ledger) -> Vec<String> {
+    let mut dump = Vec::new();
+    let problems = "(SELECT run_id, dataset, severity, code, path, variable, message, hint
+                     FROM problems ORDER BY id)";
+    for table in ["datasets", "files", "stores", "variables", problems] {
+        let mut rows = ledger
+            .connection
+            .prepare(&format!("SELECT * FROM {table}"))
+            .unwrap();
+        let width = rows.column_count();
+        let rows = rows.query_map([], |row| {
+            (0..width)
+                .map(|column| row.get::<_, rusqlite::types::Value>(column))
+                .collect::<rusqlite::Result<Vec<_>>>()
+        });
+        dump.extend(
+            rows.unwrap()
+                .map(|row| format!("{table} {:?}", row.unwrap())),
+        );
+    }
+    dump
+}
+
+#[test]
+fn what_was_recorded_comes_back_after_reopening() {
+    let (_place, mut ledger) = ledger();
+    let records = [
+        built("CMIP6.a.v1", "/data/CMIP6/a/v1"),
+        refused("CMIP6.b.v1", "/data/CMIP6/b/v1"),
+    ];
+    let run = ledger
+        .begin_run(&["scan".to_owned(), "/data".to_owned()])
+        .unwrap();
+    ledger.record(run, &records).unwrap();
+    ledger
+        .record_problems(run, Severity::Warning, &[problem("fits no DRS")])
+        .unwrap();
+    ledger
+        .finish_run(
+            run,
+            1,
+            &Counts {
+                built: 1,
+                refused: 1,
+                ..Counts::default()
+            },
+        )
+        .unwrap();
+    let path = ledger.path().to_owned();
+    drop(ledger);
+
+    for ledger in [
+        Ledger::open(&path).unwrap(),
+        Ledger::open_read_only(&path).unwrap(),
+    ] {
+        assert_eq!(listed(&ledger, &Filter::default()), records);
+        assert_eq!(
+            ledger.dataset("CMIP6.b.v1").unwrap().as_ref(),
+            Some(&records[1])
+        );
+        assert_eq!(ledger.dataset("CMIP6.c.v1").unwrap(), None);
+        assert_eq!(
+            ledger.problems().unwrap(),
+            [(Severity::Warning, problem("fits no DRS"))]
+        );
+        let ended: (String, u8, u64) = ledger
+            .connection
+            .query_row(
+                "SELECT arguments, exit_code, built + refused FROM runs",
+                [],
+                |row| {
+                    Ok((
+                        row.get(0)?,
+                        row.get(1)?,
+                        row.get::<_, i64>(2)?.cast_unsigned(),
+                    ))
+                },
+            )
+            .unwrap();
+        assert_eq!(ended, (r#"["scan","/data"]"#.to_owned(), 1, 2));
+    }
+}
+
+#[test]
+fn recording_twice_changes_nothing() {
+    let (_place, mut ledger) = ledger();
+    let records = [built("a.v1", "/data/a"), refused("b.v1", "/data/b")];
+    let run = ledger.begin_run(&[]).unwrap();
+    ledger.record(run, &records).unwrap();
+    let before = dump(&ledger);
+    ledger.record(run, &records).unwrap();
+    assert_eq!(dump(&ledger), before);
+}
+
+#[test]
+fn a_replaced_dataset_leaves_no_stale_rows() {
+    let (_place, mut ledger) = ledger();
+    let run = ledger.begin_run(&[]).unwrap();
+    ledger.record(run, &[built("a.v1", "/data/a")]).unwrap();
+    let bare = DatasetRecord {
+        files: Vec::new(),
+        warnings: Vec::new(),
+        ..refused("a.v1", "/elsewhere/a")
+    };
+    ledger.record(run, std::slice::from_ref(&bare)).unwrap();
+    assert_eq!(ledger.dataset("a.v1").unwrap(), Some(bare));
+    assert_eq!(dump(&ledger).len(), 2, "the dataset and its error");
+}
+
+#[test]
+fn a_batch_is_recorded_whole_or_not_at_all() {
+    let (_place, mut ledger) = ledger();
+    let run = ledger.begin_run(&[]).unwrap();
+    let contradiction = DatasetRecord {
+        error: None,
+        ..refused("b.v1", "/data/b")
+    };
+    let error = ledger
+        .record(run, &[built("a.v1", "/data/a"), contradiction])
+        .unwrap_err();
+    assert_eq!(error.code(), Code::Ledger);
+    assert_eq!(error.path(), Some(ledger.path()));
+    assert!(dump(&ledger).is_empty());
+}
+
+#[test]
+fn paths_that_are_not_utf8_come_back() {
+    let (_place, mut ledger) = ledger();
+    let run = ledger.begin_run(&[]).unwrap();
+    let mut record = built("a.v1", "/data/a");
+    record.directory = Path::new("/data").join(OsStr::from_bytes(b"\xe4\\"));
+    record.files[0].path = record.directory.join(OsStr::from_bytes(b"\xff.nc"));
+    record.files[1].path = PathBuf::from("/outside/of/it.nc");
+    ledger.record(run, std::slice::from_ref(&record)).unwrap();
+    assert_eq!(ledger.dataset("a.v1").unwrap(), Some(record));
+}
+
+#[test]
+fn only_what_is_below_the_roots_is_gone() {
+    let (_place, mut ledger) = ledger();
+    let first = ledger.begin_run(&[]).unwrap();
+    ledger
+        .record(
+            first,
+            &[
+                built("seen.v1", "/data/CMIP6/seen/v1"),
+                built("touched.v1", "/data/CMIP6/touched/v1"),
+                built("removed.v1", "/data/CMIP6/removed/v1"),
+                refused("bad.v1", "/data/CMIP6/bad/v1"),
+                built("root.v1", "/data/CMIP6"),
+                built("plus.v1", "/data/CMIP6Plus/a/v1"),
+                built("dash.v1", "/data/CMIP6-old/a/v1"),
+                built("locked.v1", "/data/CMIP6/locked/a/v1"),
+                DatasetRecord {
+                    project: "CMIP7".to_owned(),
+                    ..built("other.v1", "/data/CMIP6/other/v1")
+                },
+            ],
+        )
+        .unwrap();
+    let second = ledger.begin_run(&[]).unwrap();
+    ledger
+        .record(second, &[built("seen.v1", "/data/CMIP6/seen/v1")])
+        .unwrap();
+    ledger.touch(second, &["touched.v1", "unknown.v1"]).unwrap();
+    let scope = Scope {
+        roots: &["/data/CMIP6/".into(), "/elsewhere".into()],
+        unread: &["/data/CMIP6/locked".into()],
+        projects: &["CMIP6".to_owned()],
+    };
+    let gone = ledger.mark_gone(second, &scope).unwrap();
+    let ids: Vec<_> = gone.iter().map(|gone| gone.instance_id.as_str()).collect();
+    assert_eq!(ids, ["bad.v1", "removed.v1", "root.v1"]);
+    assert_eq!(gone[0].manifest, None);
+    assert_eq!(gone[1].directory, Path::new("/data/CMIP6/removed/v1"));
+    assert_eq!(
+        gone[1].manifest.as_deref(),
+        Some(Path::new("/data/CMIP6/removed/v1/removed.v1.json"))
+    );
+
+    let bad = ledger.dataset("bad.v1").unwrap().unwrap();
+    assert_eq!((bad.status, bad.error), (Status::Gone, None));
+    assert_eq!(ledger.mark_gone(second, &scope).unwrap(), [], "gone once");
+
+    ledger
+        .record(second, &[built("bad.v1", "/data/CMIP6/bad/v1")])
+        .unwrap();
+    assert_eq!(
+        ledger.dataset("bad.v1").unwrap().unwrap().status,
+        Status::Built,
+        "and back"
+    );
+}
+
+#[test]
+fn all_is_below_the_root_of_the_file_system() {
+    let (_place, mut ledger) = ledger();
+    let first = ledger.begin_run(&[]).unwrap();
+    ledger.record(first, &[built("a.v1", "/data/a")]).unwrap();
+    let second = ledger.begin_run(&[]).unwrap();
+    let scope = Scope {
+        roots: &["/".into()],
+        ..Scope::default()
+    };
+    assert_eq!(ledger.mark_gone(second, &scope).unwrap().len(), 1);
+}
+
+#[test]
+fn an_older_run_does_not_undo_a_later_one() {
+    let (_place, mut ledger) = ledger();
+    let older = ledger.begin_run(&[]).unwrap();
+    let later = ledger.begin_run(&[]).unwrap();
+    ledger.record(later, &[built("a.v1", "/data/a")]).unwrap();
+    ledger.record(older, &[built("a.v1", "/data/a")]).unwrap();
+    let scope = Scope {
+        roots: &["/data".into()],
+        ..Scope::default()
+    };
+    assert_eq!(ledger.mark_gone(older, &scope).unwrap(), []);
+    assert_eq!(ledger.mark_gone(later, &scope).unwrap(), []);
+}
+
+#[test]
+fn problems_of_earlier_runs_are_dropped_where_this_one_looked() {
+    let (_place, mut ledger) = ledger();
+    let at = |path: &str| ProblemRecord {
+        path: Some(path.into()),
+        ..problem("odd")
+    };
+    let first = ledger.begin_run(&[]).unwrap();
+    let old = [
+        at("/data/a.nc"),
+        at("/data/locked/b.nc"),
+        at("/dataset/c.nc"),
+    ];
+    ledger
+        .record_problems(first, Severity::Error, &old)
+        .unwrap();
+    let second = ledger.begin_run(&[]).unwrap();
+    ledger
+        .record_problems(second, Severity::Warning, &[at("/data/locked")])
+        .unwrap();
+    let scope = Scope {
+        roots: &["/data".into()],
+        unread: &["/data/locked".into()],
+        ..Scope::default()
+    };
+    ledger.drop_stale_problems(second, &scope).unwrap();
+    assert_eq!(
+        ledger.problems().unwrap(),
+        [
+            (Severity::Error, at("/data/locked/b.nc")),
+            (Severity::Error, at("/dataset/c.nc")),
+            (Severity::Warning, at("/data/locked")),
+        ]
+    );
+}
+
+#[test]
+fn a_list_can_be_narrowed() {
+    let (_place, mut ledger) = ledger();
+    let run = ledger.begin_run(&[]).unwrap();
+    let other = DatasetRecord {
+        project: "CMIP7".to_owned(),
+        ..built("c.v1", "/data/CMIP7/c")
+    };
+    ledger
+        .record(
+            run,
+            &[
+                refused("b.v1", "/data/CMIP6/b"),
+                built("a.v1", "/data/CMIP6/a"),
+                other,
+            ],
+        )
+        .unwrap();
+    let ids = |filter: &Filter| {
+        listed(&ledger, filter)
+            .into_iter()
+            .map(|record| record.instance_id)
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(ids(&Filter::default()), ["a.v1", "b.v1", "c.v1"]);
+    assert_eq!(
+        ids(&Filter {
+            status: Some(Status::Built),
+            ..Filter::default()
+        }),
+        ["a.v1", "c.v1"]
+    );
+    assert_eq!(
+        ids(&Filter {
+            project: Some("CMIP7".into()),
+            ..Filter::default()
+        }),
+        ["c.v1"]
+    );
+    assert_eq!(
+        ids(&Filter {
+            below: Some("/data/CMIP6".into()),
+            ..Filter::default()
+        }),
+        ["a.v1", "b.v1"]
+    );
+    assert_eq!(
+        ids(&Filter {
+            below: Some("/data/CMIP".into()),
+            ..Filter::default()
+        }),
+        [""; 0]
+    );
+    assert_eq!(
+        ids(&Filter {
+            below: Some("/".into()),
+            ..Filter::default()
+        })
+        .len(),
+        3
+    );
+}
+
+#[test]
+fn a_listing_is_what_list_json_promises() {
+    assert_eq!(
+        serde_json::to_string(&built("a.v1", "/data").listing()).unwrap(),
+        concat!(
+            r#"{"id":"a.v1","status":"built","reason":null,"manifest":"/data/a.v1.json","#,
+            r#""url":"https://example.org/tas.json","#,
+            r#""files":["/data/tas_0.nc","/data/tas_1.nc","/data/tas_2.nc"],"#,
+            r#""variables":{"tas":"virtual","time":"inlined","lat":"inlined"}}"#
+        )
+    );
+    let refused = serde_json::to_value(refused("b.v1", "/data").listing()).unwrap();
+    assert_eq!(refused["status"], "refused");
+    assert_eq!(refused["reason"], "time-overlap");
+    assert_eq!(refused["manifest"], serde_json::Value::Null);
+}
+
+#[test]
+fn a_reader_sees_whole_transactions_while_a_writer_is_at_work() {
+    let (_place, mut ledger) = ledger();
+    let run = ledger.begin_run(&[]).unwrap();
+    ledger.record(run, &[built("a.v1", "/data/a")]).unwrap();
+    let reader = Ledger::open_read_only(ledger.path()).unwrap();
+    let count = || listed(&reader, &Filter::default()).len();
+
+    let writing = ledger.connection.transaction().unwrap();
+    rows::replace(&writing, run, &built("b.v1", "/data/b")).unwrap();
+    assert_eq!(count(), 1);
+    rows::replace(&writing, run, &built("c.v1", "/data/c")).unwrap();
+    let late = Ledger::open_read_only(&ledger.path).unwrap();
+    assert_eq!(listed(&late, &Filter::default()).len(), 1);
+    writing.commit().unwrap();
+    assert_eq!(count(), 3);
+}
+
+#[test]
+fn a_listing_is_of_one_moment() {
+    let (_place, mut ledger) = ledger();
+    let run = ledger.begin_run(&[]).unwrap();
+    ledger
+        .record(run, &[built("a.v1", "/data/a"), built("b.v1", "/data/b")])
+        .unwrap();
+    let reader = Ledger::open_read_only(ledger.path()).unwrap();
+    let mut seen = Vec::new();
+    reader
+        .list(&Filter::default(), |record| {
+            ledger.record(run, &[refused("b.v1", "/data/b")])?;
+            seen.push(record.status);
+            Ok(())
+        })
+        .unwrap();
+    assert_eq!(seen, [Status::Built, Status::Built]);
+}
+
+#[test]
+fn a_reader_cannot_write() {
+    let (_place, ledger) = ledger();
+    let mut reader = Ledger::open_read_only(ledger.path()).unwrap();
+    assert_eq!(reader.begin_run(&[]).unwrap_err().code(), Code::Ledger);
+}
+
+#[test]
+fn two_writers_take_turns() {
+    let (_place, mut ledger) = ledger();
+    let run = ledger.begin_run(&[]).unwrap();
+    let path = ledger.path().to_owned();
+    std::thread::scope(|scope| {
+        for writer in 0..4 {
+            let path = &path;
+            scope.spawn(move || {
+                let mut ledger = Ledger::open(path).unwrap();
+                for i in 0..20 {
+                    let id = format!("{writer}.{i}.v1");
+                    ledger.record(run, &[built(&id, "/data")]).unwrap();
+                }
+            });
+        }
+    });
+    assert_eq!(listed(&ledger, &Filter::default()).len(), 80);
+}
+
+#[test]
+fn the_tables_hold_what_the_contract_says() {
+    let (_place, mut ledger) = ledger();
+    assert!(
+        ledger
+            .connection
+            .db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_FKEY)
+            .unwrap()
+    );
+    let run = ledger.begin_run(&[]).unwrap();
+    let short = {
+        let mut record = built("a.v1", "/data/a");
+        record.store.as_mut().unwrap().digest.pop();
+        record
+    };
+    assert!(ledger.record(run, &[short]).is_err());
+    assert!(
+        ledger
+            .record(RunId(99), &[built("a.v1", "/data/a")])
+            .is_err()
+    );
+    assert!(dump(&ledger).is_empty());
+}

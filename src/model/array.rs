@@ -1,0 +1,169 @@
+//! What one file holds: dimensions, variables and where their chunks lie.
+
+use super::attribute::Attributes;
+use super::codec::Filter;
+use super::dtype::DataType;
+
+/// A named dimension.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Dimension {
+    /// Name, such as `time`.
+    pub name: String,
+    /// Length.
+    pub size: u64,
+    /// Whether the file may grow along it.
+    pub unlimited: bool,
+}
+
+/// Where the stored bytes of one chunk lie.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Chunk {
+    /// Row-major number of the chunk in the chunk grid.
+    pub index: u64,
+    /// First byte, counted from the start of the file.
+    pub offset: u64,
+    /// Stored bytes, after filters.
+    pub size: u64,
+    /// Bit *i* set: filter *i* of the pipeline was skipped for this chunk.
+    pub filter_mask: u32,
+}
+
+/// What a reader sees where no chunk was written.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Fill {
+    /// The bytes of one element, in the byte order of the variable's type.
+    Value(Vec<u8>),
+    /// Nothing is defined; reading such a place gives chance values.
+    Undefined,
+}
+
+/// How a variable's elements are stored.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Storage {
+    /// Within the metadata: the elements themselves.
+    Compact(Vec<u8>),
+    /// One piece of the file, or nothing yet written.
+    Contiguous(Option<(u64, u64)>),
+    /// A regular grid of chunks.
+    Chunked {
+        /// Elements of a chunk along each dimension.
+        chunk_shape: Vec<u64>,
+        /// The chunks that were written, by ascending index.
+        chunks: Vec<Chunk>,
+    },
+}
+
+/// The elements of a variable, decoded.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Values {
+    /// Numbers or fixed text: little-endian, row-major, without gaps.
+    Bytes(Vec<u8>),
+    /// Text of any length, row-major.
+    Strings(Vec<String>),
+}
+
+/// A variable of one file.
+#[derive(Clone, Debug)]
+pub struct Variable {
+    /// Name, such as `tas`.
+    pub name: String,
+    /// Names of the dimensions, slowest first; one per entry of `shape`.
+    pub dimensions: Vec<String>,
+    /// Length along each dimension.
+    pub shape: Vec<u64>,
+    /// Type of the elements as stored.
+    pub dtype: DataType,
+    /// What unwritten places hold.
+    pub fill: Fill,
+    /// Filter pipeline in the order of writing.
+    pub filters: Vec<Filter>,
+    /// Where the elements are.
+    pub storage: Storage,
+    /// Attributes that netCDF shows; the hidden ones are taken out.
+    pub attributes: Attributes,
+    /// The elements, where they were small enough to be read while the file was open.
+    pub values: Option<Values>,
+}
+
+impl Variable {
+    /// Number of elements, or `None` where that exceeds 64 bits.
+    #[must_use]
+    pub fn len(&self) -> Option<u64> {
+        product(&self.shape)
+    }
+
+    /// Whether there is no element.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.shape.contains(&0)
+    }
+
+    /// Whether the variable is a coordinate variable: one-dimensional and named as its dimension.
+    #[must_use]
+    pub fn is_coordinate(&self) -> bool {
+        self.dimensions == [self.name.as_str()]
+    }
+}
+
+/// The product of lengths, or `None` where it exceeds 64 bits.
+#[must_use]
+pub fn product(lengths: &[u64]) -> Option<u64> {
+    lengths
+        .iter()
+        .try_fold(1u64, |n, &length| n.checked_mul(length))
+}
+
+/// Number of chunks along each dimension.
+#[must_use]
+pub fn grid_shape(shape: &[u64], chunk_shape: &[u64]) -> Vec<u64> {
+    shape
+        .iter()
+        .zip(chunk_shape)
+        .map(|(&n, &c)| n.div_ceil(c.max(1)))
+        .collect()
+}
+
+/// The format of a file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FileFormat {
+    /// HDF5, with the version of its superblock.
+    Hdf5(u8),
+    /// NetCDF classic family: 1, 2 (64-bit offset) or 5 (64-bit data).
+    Netcdf3(u8),
+}
+
+/// Everything that combining needs to know of one file.
+#[derive(Clone, Debug)]
+pub struct FileIndex {
+    /// Format and version.
+    pub format: FileFormat,
+    /// Length of the file in bytes.
+    pub size: u64,
+    /// Dimensions in the order of the file.
+    pub dimensions: Vec<Dimension>,
+    /// Global attributes.
+    pub attributes: Attributes,
+    /// Variables of the root group in the order of the file.
+    pub variables: Vec<Variable>,
+    /// Names of groups below the root, which are not indexed.
+    pub groups: Vec<String>,
+    /// What indexing cost.
+    pub cost: ReadCost,
+}
+
+impl FileIndex {
+    /// The variable called `name`.
+    #[must_use]
+    pub fn variable(&self, name: &str) -> Option<&Variable> {
+        self.variables.iter().find(|variable| variable.name == name)
+    }
+}
+
+/// Reads spent on a file.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct ReadCost {
+    /// Read calls.
+    pub reads: u64,
+    /// Bytes read.
+    pub bytes: u64,
+}

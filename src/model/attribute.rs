@@ -1,0 +1,104 @@
+//! Attributes of variables and of whole files, with their netCDF types.
+
+/// The value of an attribute. Numbers are always arrays, as in netCDF; one element is usual.
+#[derive(Clone, Debug, PartialEq)]
+pub enum AttributeValue {
+    /// Text.
+    Text(String),
+    /// Several texts (netCDF `string` array).
+    Strings(Vec<String>),
+    /// Signed integers of any width.
+    Int(Vec<i64>),
+    /// Unsigned integers of any width.
+    UInt(Vec<u64>),
+    /// 32-bit numbers.
+    Float(Vec<f32>),
+    /// 64-bit numbers.
+    Double(Vec<f64>),
+}
+
+impl AttributeValue {
+    /// The text, where there is exactly one.
+    #[must_use]
+    pub fn as_text(&self) -> Option<&str> {
+        match self {
+            Self::Text(text) => Some(text),
+            Self::Strings(texts) => match texts.as_slice() {
+                [text] => Some(text),
+                _ => None,
+            },
+            _ => None,
+        }
+    }
+
+    /// Equality of meaning: bit for bit for numbers, so that NaN equals the same NaN.
+    #[must_use]
+    pub fn same(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Float(a), Self::Float(b)) => a
+                .iter()
+                .map(|x| x.to_bits())
+                .eq(b.iter().map(|x| x.to_bits())),
+            (Self::Double(a), Self::Double(b)) => a
+                .iter()
+                .map(|x| x.to_bits())
+                .eq(b.iter().map(|x| x.to_bits())),
+            _ => self == other,
+        }
+    }
+}
+
+/// Attributes in the order of the file.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Attributes(Vec<(String, AttributeValue)>);
+
+impl Attributes {
+    /// Adds an attribute at the end.
+    pub fn push(&mut self, name: impl Into<String>, value: AttributeValue) {
+        self.0.push((name.into(), value));
+    }
+
+    /// The value of `name`.
+    #[must_use]
+    pub fn get(&self, name: &str) -> Option<&AttributeValue> {
+        self.0
+            .iter()
+            .find(|(n, _)| n == name)
+            .map(|(_, value)| value)
+    }
+
+    /// The text of `name`, if it is text.
+    #[must_use]
+    pub fn text(&self, name: &str) -> Option<&str> {
+        self.get(name)?.as_text()
+    }
+
+    /// Removes `name` and returns its value.
+    pub fn remove(&mut self, name: &str) -> Option<AttributeValue> {
+        let position = self.0.iter().position(|(n, _)| n == name)?;
+        Some(self.0.remove(position).1)
+    }
+
+    /// Names and values in order.
+    pub fn iter(&self) -> impl Iterator<Item = (&str, &AttributeValue)> {
+        self.0.iter().map(|(name, value)| (name.as_str(), value))
+    }
+
+    /// Number of attributes.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    /// Whether there is none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+}
+
+impl FromIterator<(String, AttributeValue)> for Attributes {
+    fn from_iter<I: IntoIterator<Item = (String, AttributeValue)>>(attributes: I) -> Self {
+        Self(attributes.into_iter().collect())
+    }
+}

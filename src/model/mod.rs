@@ -1,0 +1,10 @@
+//! Nouns shared by all layers. Nothing here reads or writes a file.
+
+pub mod array;
+pub mod attribute;
+pub mod calendar;
+pub mod codec;
+pub mod dtype;
+pub mod error;
+pub mod verdict;
+pub mod virtual_dataset;

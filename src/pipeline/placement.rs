@@ -1,0 +1,81 @@
+//! Where the store of a dataset goes, and where readers will find it and its files.
+
+use std::path::{Path, PathBuf};
+
+use crate::discover::Candidate;
+use crate::drs::{DataRoots, Dataset};
+use crate::model::error::{Code, Error, Result};
+
+/// Changes when the same files and URLs would give another manifest.
+const FORMAT: &str = "reference-json 1";
+
+/// Where stores go and how paths become URLs.
+#[derive(Clone, Debug, Default)]
+pub struct Sites {
+    /// File-system prefixes and what they are served as.
+    pub data_roots: DataRoots,
+    /// Top of the tree of stores; without one they go beside the NetCDF files.
+    pub output_dir: Option<PathBuf>,
+}
+
+/// Where the store of one dataset goes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Placement {
+    /// Path of the manifest.
+    pub manifest: PathBuf,
+    /// Where the manifest is published, if a data root covers it.
+    pub url: Option<String>,
+    /// Whether readers find the files by local paths, because no data root covers them.
+    pub local: bool,
+    /// Text that changes when the same files would give another manifest.
+    pub recipe: String,
+}
+
+impl Sites {
+    /// Where the store of `candidate` goes.
+    #[must_use]
+    pub fn place(&self, candidate: &Candidate) -> Placement {
+        let Candidate {
+            dataset, directory, ..
+        } = candidate;
+        let store_directory = match &self.output_dir {
+            Some(output_dir) => output_dir.join(&dataset.below_root),
+            None => directory.clone(),
+        };
+        let manifest = store_directory.join(format!("{}.json", dataset.instance_id()));
+        let files = self.data_roots.url(&directory.join("_"), dataset);
+        let recipe = format!("{FORMAT}; {}", files.as_deref().unwrap_or("local"));
+        Placement {
+            url: self.data_roots.url(&manifest, dataset),
+            manifest,
+            local: files.is_none(),
+            recipe,
+        }
+    }
+
+    /// Where readers find the file at `path`: its URL, or its path where no data root covers it.
+    pub fn location(&self, path: &Path, dataset: &Dataset) -> Result<String> {
+        if let Some(url) = self.data_roots.url(path, dataset) {
+            return Ok(url);
+        }
+        let path_text = path.to_str().map(str::to_owned);
+        path_text.ok_or_else(|| Error::unsupported("a file name not in UTF-8").in_file(path))
+    }
+
+    /// What is odd about the data roots of `directory`.
+    #[must_use]
+    pub fn warning(&self, directory: &Path, placement: &Placement) -> Option<Error> {
+        let outside = || {
+            Error::new(
+                Code::OutsideDataRoots,
+                "no data root covers the directory: the store refers to local paths",
+            )
+            .in_file(directory)
+            .with_hint("add --data-root FS_PREFIX=URL_PREFIX, or complete `data_roots`")
+        };
+        let uncovered = placement.local && !self.data_roots.is_empty();
+        uncovered
+            .then(outside)
+            .or_else(|| self.data_roots.ambiguity(directory))
+    }
+}

@@ -1,0 +1,288 @@
+//! `scan`: from directory trees to stores and a ledger.
+//!
+//! One thread walks and plans, a pool of workers builds, and the calling thread alone writes the
+//! ledger and reports. Bounded channels between them keep memory flat.
+
+use std::fs;
+use std::path::PathBuf;
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::thread;
+
+use rayon::prelude::*;
+
+use crate::discover::{self, Candidate};
+use crate::drs::Drs;
+use crate::ledger::{
+    Counts, DatasetRecord, Gone, Ledger, ProblemRecord, RunId, Scope, Severity, Status,
+};
+use crate::model::error::{Code, Error, Result};
+
+use super::build::{Job, Outcome, Workshop};
+use super::placement::Sites;
+use super::plan::{Plan, plan};
+
+/// Outcomes committed in one transaction.
+const BATCH: usize = 64;
+
+/// What to scan and how.
+#[derive(Debug)]
+pub struct Scan {
+    /// Trees, version directories or files.
+    pub roots: Vec<PathBuf>,
+    /// The projects to look for.
+    pub drs: Drs,
+    /// Names of the projects to look for; all where empty.
+    pub projects: Vec<String>,
+    /// Where stores go.
+    pub sites: Sites,
+    /// Number of worker threads.
+    pub jobs: usize,
+    /// Whether to build what did not change.
+    pub force: bool,
+    /// Whether nothing is to be written.
+    pub dry_run: bool,
+}
+
+/// Whoever watches a scan. All calls come from one thread.
+pub trait Observer {
+    /// A dataset was found; others may follow.
+    fn found(&mut self);
+    /// A dataset was found to be as it was.
+    fn unchanged(&mut self, record: &DatasetRecord);
+    /// A dataset was built, refused or failed.
+    fn finished(&mut self, outcome: &Outcome);
+    /// Something outside all datasets is wrong.
+    fn problem(&mut self, severity: Severity, problem: &Error);
+    /// A dataset known before is no longer there.
+    fn gone(&mut self, gone: &Gone);
+}
+
+/// How a scan went.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Summary {
+    /// Datasets by what became of them.
+    pub counts: Counts,
+    /// Whether every dataset has its store and every directory could be read.
+    pub is_clean: bool,
+}
+
+/// What flows from walking and building to the writer.
+enum Event {
+    Found,
+    Unchanged(DatasetRecord),
+    Finished(Outcome),
+    Problem(Error),
+}
+
+/// Scans, with records in `ledger` under its run; without one nothing is known and recorded.
+pub fn scan(
+    scan: &Scan,
+    ledger: Option<(&mut Ledger, RunId)>,
+    observer: &mut dyn Observer,
+) -> Result<Summary> {
+    let pool = rayon::ThreadPoolBuilder::new()
+        .num_threads(scan.jobs)
+        .build()
+        .map_err(|error| Error::new(Code::Internal, format!("cannot start workers: {error}")))?;
+    // Planning reads beside the writer, which sees its own connection only.
+    let known = match &ledger {
+        Some((ledger, _)) => Some(Ledger::open_read_only(ledger.path())?),
+        None => None,
+    };
+    let workshop = Workshop {
+        drs: &scan.drs,
+        sites: &scan.sites,
+        dry_run: scan.dry_run,
+    };
+    let (jobs, jobs_in) = sync_channel::<Job>(2 * scan.jobs);
+    let (events, events_in) = sync_channel::<Event>(BATCH);
+    thread::scope(|threads| {
+        let outcomes = events.clone();
+        threads.spawn(move || walk_and_plan(scan, known.as_ref(), &jobs, &events));
+        threads.spawn(|| {
+            let outcomes = outcomes;
+            pool.install(|| {
+                jobs_in.into_iter().par_bridge().for_each(|job| {
+                    // The writer is gone only after an error that it reports itself.
+                    let _ = outcomes.send(Event::Finished(workshop.build(job)));
+                });
+            });
+        });
+        Writer::new(ledger, observer).run(scan, events_in)
+    })
+}
+
+fn walk_and_plan(
+    scan: &Scan,
+    known: Option<&Ledger>,
+    jobs: &SyncSender<Job>,
+    events: &SyncSender<Event>,
+) {
+    discover::walk(&scan.roots, &scan.drs, |found| {
+        let event = match found {
+            Ok(candidate) => match planned(scan, known, candidate) {
+                Ok(Planned::Same(record)) => Event::Unchanged(record),
+                Ok(Planned::Build(job)) => {
+                    let _ = events.send(Event::Found);
+                    let _ = jobs.send(*job);
+                    return;
+                }
+                Err(error) => Event::Problem(error),
+            },
+            Err(problem) => Event::Problem(problem),
+        };
+        let _ = events.send(event);
+    });
+}
+
+enum Planned {
+    Same(DatasetRecord),
+    Build(Box<Job>),
+}
+
+fn planned(scan: &Scan, ledger: Option<&Ledger>, candidate: Candidate) -> Result<Planned> {
+    let known = match ledger {
+        Some(ledger) => ledger.dataset(&candidate.dataset.instance_id())?,
+        None => None,
+    };
+    let placement = scan.sites.place(&candidate);
+    let is_intact = |known: &DatasetRecord| {
+        known.store.as_ref().is_some_and(|store| {
+            store.manifest == placement.manifest
+                && fs::metadata(&store.manifest).is_ok_and(|found| found.len() == store.size)
+        })
+    };
+    let decision = plan(
+        known.as_ref(),
+        &candidate.files,
+        &placement.recipe,
+        is_intact,
+    );
+    Ok(match (decision, known) {
+        (Plan::Same, Some(known)) if !scan.force && candidate.unreachable.is_empty() => {
+            Planned::Same(known)
+        }
+        (_, known) => Planned::Build(Box::new(Job {
+            candidate,
+            placement,
+            known,
+        })),
+    })
+}
+
+/// The one that writes the ledger and tells the observer.
+struct Writer<'a> {
+    ledger: Option<(&'a mut Ledger, RunId)>,
+    observer: &'a mut dyn Observer,
+    summary: Summary,
+    records: Vec<DatasetRecord>,
+    unchanged: Vec<String>,
+    unread: Vec<PathBuf>,
+}
+
+impl<'a> Writer<'a> {
+    fn new(ledger: Option<(&'a mut Ledger, RunId)>, observer: &'a mut dyn Observer) -> Self {
+        let summary = Summary {
+            is_clean: true,
+            ..Summary::default()
+        };
+        Self {
+            ledger,
+            observer,
+            summary,
+            records: Vec::new(),
+            unchanged: Vec::new(),
+            unread: Vec::new(),
+        }
+    }
+
+    fn run(mut self, scan: &Scan, events: Receiver<Event>) -> Result<Summary> {
+        for event in events {
+            match event {
+                Event::Found => self.observer.found(),
+                Event::Unchanged(record) => self.take_unchanged(record)?,
+                Event::Finished(outcome) => self.take_outcome(outcome)?,
+                Event::Problem(problem) => self.take_problem(&problem)?,
+            }
+        }
+        self.commit()?;
+        self.finish(scan)?;
+        Ok(self.summary)
+    }
+
+    fn take_unchanged(&mut self, record: DatasetRecord) -> Result<()> {
+        self.observer.unchanged(&record);
+        self.summary.counts.unchanged += 1;
+        self.summary.is_clean &= record.status == Status::Built;
+        self.unchanged.push(record.instance_id);
+        self.commit_full_batch()
+    }
+
+    fn take_outcome(&mut self, outcome: Outcome) -> Result<()> {
+        self.observer.finished(&outcome);
+        let counts = &mut self.summary.counts;
+        match outcome.record.status {
+            Status::Built => counts.built += 1,
+            Status::Refused => counts.refused += 1,
+            Status::Failed | Status::Gone => counts.failed += 1,
+        }
+        self.summary.is_clean &= outcome.record.status == Status::Built;
+        self.records.push(outcome.record);
+        self.commit_full_batch()
+    }
+
+    /// Files that belong to no dataset are worth a warning; what could not be read may hide one.
+    fn take_problem(&mut self, problem: &Error) -> Result<()> {
+        let severity = match problem.code() {
+            Code::Unrecognised | Code::DrsMismatch => Severity::Warning,
+            _ => Severity::Error,
+        };
+        if severity == Severity::Error {
+            self.summary.is_clean = false;
+            self.unread.extend(problem.path().map(PathBuf::from));
+        }
+        self.observer.problem(severity, problem);
+        if let Some((ledger, run)) = &mut self.ledger {
+            ledger.record_problems(*run, severity, &[ProblemRecord::from(problem)])?;
+        }
+        Ok(())
+    }
+
+    fn commit_full_batch(&mut self) -> Result<()> {
+        if self.records.len() + self.unchanged.len() < BATCH {
+            Ok(())
+        } else {
+            self.commit()
+        }
+    }
+
+    fn commit(&mut self) -> Result<()> {
+        if let Some((ledger, run)) = &mut self.ledger {
+            if !self.records.is_empty() {
+                ledger.record(*run, &self.records)?;
+            }
+            if !self.unchanged.is_empty() {
+                ledger.touch(*run, &self.unchanged)?;
+            }
+        }
+        self.records.clear();
+        self.unchanged.clear();
+        Ok(())
+    }
+
+    fn finish(&mut self, scan: &Scan) -> Result<()> {
+        let Some((ledger, run)) = &mut self.ledger else {
+            return Ok(());
+        };
+        let scope = Scope {
+            roots: &scan.roots,
+            unread: &self.unread,
+            projects: &scan.projects,
+        };
+        let gone = ledger.mark_gone(*run, &scope)?;
+        ledger.drop_stale_problems(*run, &scope)?;
+        self.summary.counts.gone = gone.len() as u64;
+        gone.iter().for_each(|gone| self.observer.gone(gone));
+        Ok(())
+    }
+}
