@@ -5,10 +5,7 @@
 //! `../shared/data`, seen from the checkout).
 
 #![cfg(feature = "netcdf")]
-#![allow(
-    clippy::unwrap_used,
-    reason = "allowed in tests, also in the functions they share"
-)]
+#![allow(clippy::unwrap_used, reason = "allowed in tests, also in the functions they share")]
 
 use std::fmt::Debug;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
@@ -44,10 +41,7 @@ fn with_libnetcdf<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) 
     let (sender, receiver) = channel();
     let work = move || sender.send(catch_unwind(AssertUnwindSafe(work))).unwrap();
     THREAD.send(Box::new(work)).unwrap();
-    receiver
-        .recv()
-        .unwrap()
-        .unwrap_or_else(|panic| resume_unwind(panic))
+    receiver.recv().unwrap().unwrap_or_else(|panic| resume_unwind(panic))
 }
 
 // ---- comparing -------------------------------------------------------------------------------
@@ -61,67 +55,41 @@ struct Differences {
 impl Differences {
     /// Compares the file at `path`, which both can read.
     fn of(path: &Path) -> Self {
-        let mut differences = Self {
-            file: path.to_owned(),
-            found: Vec::new(),
-        };
+        let mut differences = Self { file: path.to_owned(), found: Vec::new() };
         match (index_file(path), netcdf::open(path)) {
             (Ok(index), Ok(file)) => differences.compare(&index, &file),
             (ours, theirs) => {
                 let (ours, theirs) = (ours.err(), theirs.err());
-                differences
-                    .found
-                    .push(format!("unreadable: {ours:?}, libnetcdf: {theirs:?}"));
+                differences.found.push(format!("unreadable: {ours:?}, libnetcdf: {theirs:?}"));
             }
         }
         differences
     }
 
     fn assert_none(&self) {
-        assert!(
-            self.found.is_empty(),
-            "{}: {:#?}",
-            self.file.display(),
-            self.found
-        );
+        assert!(self.found.is_empty(), "{}: {:#?}", self.file.display(), self.found);
     }
 
     fn expect_equal<T: PartialEq + Debug>(&mut self, what: &str, ours: &T, theirs: &T) {
         if ours != theirs {
-            self.found
-                .push(format!("{what}: {ours:?}, libnetcdf: {theirs:?}"));
+            self.found.push(format!("{what}: {ours:?}, libnetcdf: {theirs:?}"));
         }
     }
 
     fn compare(&mut self, index: &FileIndex, file: &netcdf::File) {
         let dimension = |dimension: netcdf::Dimension| {
-            (
-                dimension.name(),
-                dimension.len() as u64,
-                dimension.is_unlimited(),
-            )
+            (dimension.name(), dimension.len() as u64, dimension.is_unlimited())
         };
         self.expect_equal(
             "dimensions",
-            &index
-                .dimensions
-                .iter()
-                .map(|d| (d.name.clone(), d.size, d.unlimited))
-                .collect(),
+            &index.dimensions.iter().map(|d| (d.name.clone(), d.size, d.unlimited)).collect(),
             &file.dimensions().map(dimension).collect::<Vec<_>>(),
         );
         self.attributes("the file", &index.attributes, file.attributes());
         self.expect_equal(
             "variables",
-            &index
-                .variables
-                .iter()
-                .map(|variable| variable.name.clone())
-                .collect(),
-            &file
-                .variables()
-                .map(|variable| variable.name())
-                .collect::<Vec<_>>(),
+            &index.variables.iter().map(|variable| variable.name.clone()).collect(),
+            &file.variables().map(|variable| variable.name()).collect::<Vec<_>>(),
         );
         for ours in &index.variables {
             if let Some(theirs) = file.variable(&ours.name) {
@@ -140,10 +108,7 @@ impl Differences {
         self.expect_equal(
             &format!("attributes of {owner}"),
             &ours.iter().map(|(name, _)| name).collect(),
-            &theirs
-                .iter()
-                .map(netcdf::Attribute::name)
-                .collect::<Vec<_>>(),
+            &theirs.iter().map(netcdf::Attribute::name).collect::<Vec<_>>(),
         );
         for theirs in theirs {
             let what = format!("attribute `{}` of {owner}", theirs.name());
@@ -151,13 +116,12 @@ impl Differences {
                 (Some(ours), Ok(theirs)) => {
                     let theirs = attribute_value(theirs);
                     if !ours.same(&theirs) {
-                        self.found
-                            .push(format!("{what}: {ours:?}, libnetcdf: {theirs:?}"));
+                        self.found.push(format!("{what}: {ours:?}, libnetcdf: {theirs:?}"));
                     }
                 }
-                (ours, theirs) => self
-                    .found
-                    .push(format!("{what}: {ours:?}, libnetcdf: {theirs:?}")),
+                (ours, theirs) => {
+                    self.found.push(format!("{what}: {ours:?}, libnetcdf: {theirs:?}"))
+                }
             }
         }
     }
@@ -167,20 +131,12 @@ impl Differences {
         self.expect_equal(
             &format!("dimensions of `{name}`"),
             &ours.dimensions,
-            &theirs
-                .dimensions()
-                .iter()
-                .map(netcdf::Dimension::name)
-                .collect(),
+            &theirs.dimensions().iter().map(netcdf::Dimension::name).collect(),
         );
         self.expect_equal(
             &format!("shape of `{name}`"),
             &ours.shape,
-            &theirs
-                .dimensions()
-                .iter()
-                .map(|dimension| dimension.len() as u64)
-                .collect(),
+            &theirs.dimensions().iter().map(|dimension| dimension.len() as u64).collect(),
         );
         self.expect_equal(
             &format!("type of `{name}`"),
@@ -201,11 +157,7 @@ impl Differences {
     fn elements(&mut self, ours: &Variable, theirs: &netcdf::Variable) {
         let name = &ours.name;
         let size = ours.dtype.size().unwrap_or(16);
-        if ours
-            .len()
-            .and_then(|len| len.checked_mul(size))
-            .is_none_or(|size| size > MOST)
-        {
+        if ours.len().and_then(|len| len.checked_mul(size)).is_none_or(|size| size > MOST) {
             return;
         }
         let read = match read_values(&self.file, ours) {
@@ -215,21 +167,14 @@ impl Differences {
             Err(error) => return self.found.push(format!("elements of `{name}`: {error}")),
         };
         if ours.values.as_ref().is_some_and(|kept| *kept != read) {
-            self.found.push(format!(
-                "elements of `{name}`: those kept differ from those read"
-            ));
+            self.found.push(format!("elements of `{name}`: those kept differ from those read"));
         }
-        let theirs = if ours.is_empty() {
-            Ok(empty(ours.dtype))
-        } else {
-            elements(theirs)
-        };
+        let theirs = if ours.is_empty() { Ok(empty(ours.dtype)) } else { elements(theirs) };
         match (read, theirs) {
             (Values::Bytes(ours), Ok(Values::Bytes(theirs))) => {
                 if ours.len() != theirs.len() {
                     let lens = (ours.len(), theirs.len());
-                    self.found
-                        .push(format!("elements of `{name}`: {lens:?} bytes"));
+                    self.found.push(format!("elements of `{name}`: {lens:?} bytes"));
                 } else if let Some(at) = (0..ours.len()).find(|&i| ours[i] != theirs[i]) {
                     let wrong = (0..ours.len()).filter(|&i| ours[i] != theirs[i]).count();
                     self.found.push(format!(
@@ -241,9 +186,7 @@ impl Differences {
             (ours, Ok(theirs)) => {
                 self.expect_equal(&format!("elements of `{name}`"), &ours, &theirs);
             }
-            (_, Err(error)) => self
-                .found
-                .push(format!("elements of `{name}`: libnetcdf: {error}")),
+            (_, Err(error)) => self.found.push(format!("elements of `{name}`: libnetcdf: {error}")),
         }
     }
 }
@@ -255,22 +198,17 @@ fn empty(dtype: DataType) -> Values {
     }
 }
 
-/// All elements as libnetcdf reads them, in the order of this machine.
+#[cfg(target_endian = "big")]
+compile_error!(
+    "libnetcdf returns numbers in the order of the machine, which must be little-endian"
+);
+
+/// All elements as libnetcdf reads them, in the order of the machine.
 fn elements(variable: &netcdf::Variable) -> netcdf::Result<Values> {
-    const {
-        assert!(
-            cfg!(target_endian = "little"),
-            "libnetcdf returns numbers in native order"
-        )
-    };
     if variable.vartype() != NcVariableType::String {
         return variable.get_raw_values(..).map(Values::Bytes);
     }
-    let shape: Vec<usize> = variable
-        .dimensions()
-        .iter()
-        .map(netcdf::Dimension::len)
-        .collect();
+    let shape: Vec<usize> = variable.dimensions().iter().map(netcdf::Dimension::len).collect();
     let strings = (0..variable.len()).map(|number| {
         let mut left = number;
         let mut place = vec![0; shape.len()];
@@ -286,11 +224,7 @@ fn elements(variable: &netcdf::Variable) -> netcdf::Result<Values> {
 fn fill_value(variable: &netcdf::Variable) -> Option<Vec<u8>> {
     macro_rules! bytes {
         ($type:ty) => {
-            variable
-                .fill_value::<$type>()
-                .ok()
-                .flatten()
-                .map(|value| value.to_le_bytes().to_vec())
+            variable.fill_value::<$type>().ok().flatten().map(|value| value.to_le_bytes().to_vec())
         };
     }
     match variable.vartype() {
@@ -405,29 +339,21 @@ impl Format {
 fn noise(len: usize) -> impl Iterator<Item = u64> {
     let mut state = 1u64;
     (0..len).map(move |_| {
-        state = state
-            .wrapping_mul(6_364_136_223_846_793_005)
-            .wrapping_add(1);
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
         state ^ (state >> 33)
     })
 }
 
 fn floats(len: usize) -> Vec<f32> {
-    noise(len)
-        .map(|n| f32::from_bits(u32::try_from(n >> 32).unwrap() & 0xbfff_ffff))
-        .collect()
+    noise(len).map(|n| f32::from_bits(u32::try_from(n >> 32).unwrap() & 0xbfff_ffff)).collect()
 }
 
 fn shorts(len: usize) -> Vec<i16> {
-    noise(len)
-        .map(|n| i16::from_ne_bytes([n.to_ne_bytes()[0], n.to_ne_bytes()[5]]))
-        .collect()
+    noise(len).map(|n| i16::from_ne_bytes([n.to_ne_bytes()[0], n.to_ne_bytes()[5]])).collect()
 }
 
 fn bytes(len: usize) -> Vec<i8> {
-    noise(len)
-        .map(|n| i8::from_ne_bytes([n.to_ne_bytes()[4]]))
-        .collect()
+    noise(len).map(|n| i8::from_ne_bytes([n.to_ne_bytes()[4]])).collect()
 }
 
 /// What a CMIP file looks like: time, bounds, data, fixed coordinates, a scalar.
@@ -438,8 +364,7 @@ fn cmip_like(file: &mut FileMut, steps: usize) -> netcdf::Result<()> {
     file.add_dimension("bnds", 2)?;
     file.add_dimension("lat", 5)?;
     file.add_dimension("lon", 7)?;
-    file.add_variable::<f64>("height", &[])?
-        .put_attribute("units", "m")?;
+    file.add_variable::<f64>("height", &[])?.put_attribute("units", "m")?;
     file.add_variable::<f64>("lat", &["lat"])?;
     file.add_variable::<f64>("lon", &["lon"])?;
     let mut time = file.add_variable::<f64>("time", &["time"])?;
@@ -453,12 +378,7 @@ fn cmip_like(file: &mut FileMut, steps: usize) -> netcdf::Result<()> {
 
     put(file, "height", &[2.0], ())?;
     put(file, "lat", &[-60.0, -30.0, 0.0, 30.0, 60.0], ..)?;
-    put(
-        file,
-        "lon",
-        &[0.0, 50.0, 100.0, 150.0, 200.0, 250.0, 300.0],
-        ..,
-    )?;
+    put(file, "lon", &[0.0, 50.0, 100.0, 150.0, 200.0, 250.0, 300.0], ..)?;
     for (step, data) in floats(steps * 35).chunks(35).enumerate() {
         let day = f64::from(u32::try_from(step).unwrap());
         put(file, "time", &[day + 0.5], step)?;
@@ -478,9 +398,7 @@ where
     E: TryInto<netcdf::Extents>,
     E::Error: Into<netcdf::Error>,
 {
-    file.variable_mut(variable)
-        .unwrap()
-        .put_values(values, extents)
+    file.variable_mut(variable).unwrap().put_values(values, extents)
 }
 
 #[test]
@@ -537,10 +455,7 @@ fn numbers_of_every_type() {
 
             let u64s: Vec<u64> = noise(50).collect();
             let i64s: Vec<i64> = u64s.iter().map(|n| n.cast_signed()).collect();
-            let f64s: Vec<f64> = u64s
-                .iter()
-                .map(|n| f64::from_bits(n & !(1 << 62)))
-                .collect();
+            let f64s: Vec<f64> = u64s.iter().map(|n| f64::from_bits(n & !(1 << 62))).collect();
             let u32s: Vec<u32> = floats(50).into_iter().map(f32::to_bits).collect();
             let i32s: Vec<i32> = u32s.iter().map(|n| n.cast_signed()).collect();
             let u16s: Vec<u16> = shorts(50).into_iter().map(i16::cast_unsigned).collect();
@@ -611,12 +526,9 @@ fn more_attributes_than_fit_a_header() {
 #[test]
 fn chunks_and_filters() {
     for chunks in [[1, 5, 6], [4, 2, 4], [10, 5, 6], [3, 5, 1]] {
-        for (deflate, shuffle) in [
-            (None, false),
-            (Some(1), false),
-            (Some(1), true),
-            (Some(9), true),
-        ] {
+        for (deflate, shuffle) in
+            [(None, false), (Some(1), false), (Some(1), true), (Some(9), true)]
+        {
             check(Netcdf4, move |file| {
                 file.add_unlimited_dimension("time")?;
                 file.add_dimension("y", 5)?;
@@ -669,8 +581,7 @@ fn places_never_written_hold_the_fill_value() {
         let mut short = file.add_variable::<f64>("short", &["time"])?;
         short.set_chunking(&[4])?;
         short.put_values(&[1.0, 2.0], 0..2)?;
-        file.add_variable_with_type("text", &["x"], &NcVariableType::Char)
-            .map(drop)
+        file.add_variable_with_type("text", &["x"], &NcVariableType::Char).map(drop)
     });
 }
 
@@ -684,8 +595,7 @@ fn strings() {
         names.put_string("", [0, 1])?;
         names.put_string("Süßwasser", [1, 0])?;
         names.put_string("a longer name than the others", [1, 1])?;
-        file.add_string_variable("one", &[])?
-            .put_string("alone", ())
+        file.add_string_variable("one", &[])?.put_string("alone", ())
     });
 }
 
@@ -695,18 +605,15 @@ fn dimensions_without_variables_and_variables_without_their_dimension() {
         file.add_dimension("cells", 4)?;
         file.add_dimension("time", 3)?;
         file.add_dimension("spare", 9)?;
-        file.add_variable::<f32>("data", &["time", "cells"])?
-            .put_values(&floats(12), (.., ..))?;
+        file.add_variable::<f32>("data", &["time", "cells"])?.put_values(&floats(12), (.., ..))?;
         // Called like a dimension, but not along it alone.
-        file.add_variable::<i16>("cells", &["cells", "time"])?
-            .put_values(&shorts(12), (.., ..))
+        file.add_variable::<i16>("cells", &["cells", "time"])?.put_values(&shorts(12), (.., ..))
     });
     check(Netcdf4, move |file| {
         file.add_dimension("time", 3)?;
         file.add_dimension("other", 3)?;
         // Called like a dimension, but along another one.
-        file.add_variable::<i16>("time", &["other"])?
-            .put_values(&shorts(3), ..)
+        file.add_variable::<i16>("time", &["other"])?.put_values(&shorts(3), ..)
     });
 }
 
@@ -744,10 +651,7 @@ fn text_in_a_classic_file() {
     with_libnetcdf(move || Differences::of(&compared).assert_none());
     let index = index_file(&path).unwrap();
     let step = index.variable("step").unwrap();
-    assert_eq!(
-        read_values(&path, step).unwrap(),
-        Values::Bytes(b"firstagain".to_vec())
-    );
+    assert_eq!(read_values(&path, step).unwrap(), Values::Bytes(b"firstagain".to_vec()));
 }
 
 // ---- files found -----------------------------------------------------------------------------
@@ -765,14 +669,8 @@ fn sample_files() {
     }
     let count = files.len();
     let outcomes: Vec<_> = with_libnetcdf(move || files.iter().map(|path| outcome(path)).collect());
-    let different: Vec<_> = outcomes
-        .iter()
-        .filter_map(|outcome| outcome.as_ref().err())
-        .collect();
-    let equal = outcomes
-        .iter()
-        .filter(|outcome| matches!(outcome, Ok(true)))
-        .count();
+    let different: Vec<_> = outcomes.iter().filter_map(|outcome| outcome.as_ref().err()).collect();
+    let equal = outcomes.iter().filter(|outcome| matches!(outcome, Ok(true))).count();
     eprintln!(
         "{count} files: {equal} equal, {} different, {} refused by name or unreadable for both",
         different.len(),
@@ -791,11 +689,7 @@ fn outcome(path: &Path) -> Result<bool, (PathBuf, Vec<String>)> {
         }
     }
     let Differences { file, found } = Differences::of(path);
-    if found.is_empty() {
-        Ok(true)
-    } else {
-        Err((file, found))
-    }
+    if found.is_empty() { Ok(true) } else { Err((file, found)) }
 }
 
 /// All files `*.nc` below `directory`.

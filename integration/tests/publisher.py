@@ -57,6 +57,16 @@ class Publisher:
         assert len(by_id) == len(stores), "list names a store twice"
         return by_id
 
+    def explanation(self, store: Store, ledger: Path) -> str:
+        """All that the tool tells about a dataset that is no store; `list` gives the reason in short, beginning with its code."""
+        assert store.reason, f"{store.id} is {store.status} without a reason"
+        done = self.run("show", store.id, "--ledger", ledger)
+        assert done.returncode == 0, f"show: exit {done.returncode}\n{done.stderr}"
+        told = done.stdout[done.stdout.index("reason") :]
+        code = store.reason.split(":")[0]
+        assert code in told, f"`show` gives another reason than `list`, {store.reason}:\n{done.stdout}"
+        return told
+
     def inspect(self, file: Path) -> dict:
         done = self.run("inspect", file, "--json", "--chunks")
         assert done.returncode == 0, f"inspect {file}: exit {done.returncode}\n{done.stderr}"

@@ -130,9 +130,11 @@ def test_the_rest_of_the_run_goes_on(ordinary: Publisher, workplace: Path) -> No
     for bad in spoilt:
         store = stores[instance_id(bad.directory, root)]
         assert store.status in ("refused", "failed"), store
-        assert str(bad.named) in store.reason, f"{store.reason!r} does not name {bad.named}"
+        told = ordinary.explanation(store, ledger)
+        assert str(bad.named) in told, f"{bad.named} is not named in\n{told}"
+        assert str(bad.named) in said, f"{bad.named} is not named in\n{said}"
         assert store.manifest is None
-    assert "--output-dir" in stores[instance_id(version_directory(root, "read-only"), root)].reason
+    assert "--output-dir" in ordinary.explanation(stores[instance_id(version_directory(root, "read-only"), root)], ledger)
     assert str(closed) in said, f"{closed} is not named in\n{said}"
 
     store = stores[instance_id(good, root)]

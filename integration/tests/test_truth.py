@@ -113,6 +113,6 @@ def test_time_orders_the_files_and_not_their_names(tmp_path: Path) -> None:
 def test_units_that_change_between_files_are_restated(tmp_path: Path) -> None:
     File(start=0).write(tmp_path / "a.nc")
     File(start=12, time_units="days since 1851-01-01").write(tmp_path / "b.nc")
-    variables, _ = truth.raw([tmp_path / "a.nc", tmp_path / "b.nc"])
+    variables, _ = truth.raw((tmp_path / "a.nc", tmp_path / "b.nc"))
     assert variables["time"].values[12] == 365 + 15.5
     assert variables["time_bnds"].values[12].tolist() == [365, 396]

@@ -10,6 +10,7 @@ Two truths, because either alone misses errors:
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 
 import cftime
@@ -57,7 +58,8 @@ def in_time_order(files: Iterable[Path]) -> list[Path]:
     return [file for _, file in with_time] + [file for time, file in dated if time is None]
 
 
-def decoded(files: Sequence[Path]) -> xr.Dataset:
+@lru_cache(maxsize=1)  # each reader is held against the same truth
+def decoded(files: tuple[Path, ...]) -> xr.Dataset:
     """The decoded truth, in memory; `files` in time order.
 
     Nothing stays open: netCDF-C crashes when a file with strings is open twice and closed out of turn.
@@ -78,7 +80,8 @@ class RawVariable:
     attrs: Mapping[str, object]
 
 
-def raw(files: Sequence[Path]) -> tuple[dict[str, RawVariable], dict[str, object]]:
+@lru_cache(maxsize=1)
+def raw(files: tuple[Path, ...]) -> tuple[dict[str, RawVariable], dict[str, object]]:
     """The raw truth: variables and global attributes; `files` in time order.
 
     Where the time units change between files, time and what is counted in it are restated in the units of the first file, as
@@ -119,11 +122,17 @@ def _in_units_of(first: Mapping[str, RawVariable], later: Mapping[str, RawVariab
     return np.asarray(cftime.date2num(dates, time.attrs["units"], calendar)).astype(values.dtype)
 
 
-def decoded_differences(store: xr.Dataset, files: Sequence[Path]) -> list[str]:
-    """Every difference between an opened store and the decoded truth; empty when they are identical."""
+def decoded_differences(store: xr.Dataset, files: Sequence[Path], steps: Sequence[int] | None = None) -> list[str]:
+    """Every difference between an opened store and the decoded truth; empty when they are identical.
+
+    With `steps` the values along time are compared at these indices only, everything else all the same.
+    """
     with xr.open_dataset(files[0], engine="netcdf4") as first:
         encodings = {name: variable.encoding for name, variable in first.variables.items()}
-    return dataset_differences(store, decoded(files), encodings)
+    truth = decoded(tuple(files))
+    if steps is None or dict(store.sizes) != dict(truth.sizes):
+        return dataset_differences(store, truth, encodings)
+    return dataset_differences(store.isel(time=steps), truth.isel(time=steps), encodings)
 
 
 def dataset_differences(store: xr.Dataset, truth: xr.Dataset, encodings: Mapping[str, Mapping[str, object]]) -> list[str]:
@@ -146,7 +155,7 @@ def dataset_differences(store: xr.Dataset, truth: xr.Dataset, encodings: Mapping
 
 def raw_differences(store: xr.Dataset, files: Sequence[Path]) -> list[str]:
     """Every difference between a store opened without CF decoding and the raw truth; empty when they are identical."""
-    variables, attributes = raw(files)
+    variables, attributes = raw(tuple(files))
     found = _name_differences("variables", store.variables, variables)
     found += _attribute_differences("global", store.attrs, attributes)
     for name in variables.keys() & store.variables.keys():
@@ -203,7 +212,9 @@ def _is_text(dtype: np.dtype) -> bool:
 
 def _same_dtype(ours: np.dtype, theirs: np.dtype) -> bool:
     """Equal but for the byte order, which is storage and not meaning."""
-    return ours.newbyteorder("=") == theirs.newbyteorder("=") or (_is_text(ours) and _is_text(theirs))
+    if _is_text(ours) or _is_text(theirs):
+        return _is_text(ours) and _is_text(theirs)
+    return ours.newbyteorder("=") == theirs.newbyteorder("=")
 
 
 def _variable_differences(name: str, our_dims, ours: np.ndarray, their_dims, theirs: np.ndarray) -> list[str]:
@@ -225,8 +236,9 @@ def _variable_differences(name: str, our_dims, ours: np.ndarray, their_dims, the
 
 def same_values(ours: np.ndarray, theirs: np.ndarray) -> np.ndarray:
     """Where two arrays of one shape hold the same bits; any NaN equals any NaN."""
-    ours, theirs = (array.astype(array.dtype.newbyteorder("="), copy=False) for array in (ours, theirs))
     kind = theirs.dtype.kind
+    if kind in "iuf":
+        ours, theirs = (array.astype(array.dtype.newbyteorder("="), copy=False) for array in (ours, theirs))
     if kind == "f":
         bits = f"u{theirs.dtype.itemsize}"
         both_nan = np.isnan(ours) & np.isnan(theirs)
@@ -234,7 +246,7 @@ def same_values(ours: np.ndarray, theirs: np.ndarray) -> np.ndarray:
     if kind in "mM":
         return ours.astype("i8") == theirs.astype("i8")
     if kind in "OTU":
-        pairs = zip(ours.ravel(), theirs.ravel(), strict=True)
+        pairs = zip(ours.ravel().tolist(), theirs.ravel().tolist(), strict=True)
         return np.array([_same_object(a, b) for a, b in pairs], dtype=bool).reshape(theirs.shape)
     return ours == theirs
 

@@ -47,7 +47,7 @@ pub struct ScanArgs {
     /// Trees, version directories or files.
     #[arg(required = true, value_name = "PATH")]
     pub paths: Vec<PathBuf>,
-    /// Serve files below FS_PREFIX as URL_PREFIX; without any, stores refer to local paths.
+    /// Serve files below `FS_PREFIX` as `URL_PREFIX`; without any, stores refer to local paths.
     #[arg(long, value_name = "FS_PREFIX=URL_PREFIX", value_parser = data_root)]
     pub data_root: Vec<(PathBuf, String)>,
     /// Settings: our own YAML file, or the publisher's `esg.yaml`.

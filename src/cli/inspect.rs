@@ -18,14 +18,9 @@ use super::{cannot_print, text};
 /// Shows what one file holds.
 pub fn run(args: &InspectArgs) -> Result<Exit> {
     let index = index::index_file(&args.file)?;
-    let shown = if args.json {
-        format!("{}\n", as_json(&index, args.chunks))
-    } else {
-        as_text(&index)
-    };
-    io::stdout()
-        .write_all(shown.as_bytes())
-        .or_else(|error| cannot_print(&error))?;
+    let shown =
+        if args.json { format!("{}\n", as_json(&index, args.chunks)) } else { as_text(&index) };
+    io::stdout().write_all(shown.as_bytes()).or_else(|error| cannot_print(&error))?;
     Ok(Exit::Success)
 }
 
@@ -91,11 +86,7 @@ fn as_text(index: &FileIndex) -> String {
         text::bytes(index.cost.bytes),
     );
     for dimension in &index.dimensions {
-        let unlimited = if dimension.unlimited {
-            " (unlimited)"
-        } else {
-            ""
-        };
+        let unlimited = if dimension.unlimited { " (unlimited)" } else { "" };
         let name = text::printable(&dimension.name);
         let _ = writeln!(shown, "dimension {name} = {}{unlimited}", dimension.size);
     }
@@ -113,11 +104,7 @@ fn variable_text(variable: &Variable) -> String {
     let filters: Vec<String> = variable
         .filters
         .iter()
-        .map(|filter| {
-            filter
-                .name()
-                .map_or_else(|| filter.id.to_string(), str::to_owned)
-        })
+        .map(|filter| filter.name().map_or_else(|| filter.id.to_string(), str::to_owned))
         .collect();
     let mut shown = format!(
         "variable {}({}) {} {}",
@@ -133,12 +120,8 @@ fn variable_text(variable: &Variable) -> String {
         let _ = write!(shown, " {}", filters.join("+"));
     }
     let bytes = chunks.iter().map(|chunk| chunk.size).sum();
-    let _ = write!(
-        shown,
-        ": {}, {}",
-        text::count(chunks.len() as u64, "chunk"),
-        text::bytes(bytes)
-    );
+    let _ =
+        write!(shown, ": {}, {}", text::count(chunks.len() as u64, "chunk"), text::bytes(bytes));
     match missing(variable, &chunks) {
         0 => {}
         missing => {
@@ -179,12 +162,7 @@ fn chunks(variable: &Variable) -> Vec<Chunk> {
     match &variable.storage {
         Storage::Chunked { chunks, .. } => chunks.clone(),
         Storage::Contiguous(Some((offset, size))) => {
-            vec![Chunk {
-                index: 0,
-                offset: *offset,
-                size: *size,
-                filter_mask: 0,
-            }]
+            vec![Chunk { index: 0, offset: *offset, size: *size, filter_mask: 0 }]
         }
         Storage::Contiguous(None) | Storage::Compact(_) => Vec::new(),
     }
@@ -196,9 +174,7 @@ fn missing(variable: &Variable, chunks: &[Chunk]) -> u64 {
         return 0;
     }
     let expected = product(&grid_shape(&variable.shape, chunk_shape(variable)));
-    expected
-        .unwrap_or(u64::MAX)
-        .saturating_sub(chunks.len() as u64)
+    expected.unwrap_or(u64::MAX).saturating_sub(chunks.len() as u64)
 }
 
 /// The place of the first element of `chunk` in the variable.

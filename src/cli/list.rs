@@ -19,20 +19,14 @@ pub fn run(args: ListArgs) -> Result<Exit> {
     let ledger = Ledger::open_read_only(&settings::ledger_path(args.ledger)?)?;
     let mut out = BufWriter::new(io::stdout().lock());
     let line = if args.json { json_line } else { table_line };
-    let mut printed = if args.json {
-        Ok(())
-    } else {
-        writeln!(out, "{HEADER}")
-    };
+    let mut printed = if args.json { Ok(()) } else { writeln!(out, "{HEADER}") };
     ledger.list(&filter, |record| {
         if printed.is_ok() {
             printed = line(&mut out, &record);
         }
         Ok(())
     })?;
-    printed
-        .and_then(|()| out.flush())
-        .or_else(|error| cannot_print(&error))?;
+    printed.and_then(|()| out.flush()).or_else(|error| cannot_print(&error))?;
     Ok(Exit::Success)
 }
 
@@ -49,14 +43,8 @@ fn json_line(out: &mut dyn Write, record: &DatasetRecord) -> io::Result<()> {
 }
 
 fn table_line(out: &mut dyn Write, record: &DatasetRecord) -> io::Result<()> {
-    let reason = record
-        .error
-        .as_ref()
-        .map_or("", |error| error.code.as_str());
-    let references = record
-        .store
-        .as_ref()
-        .map(|store| store.reference_count.to_string());
+    let reason = record.error.as_ref().map_or("", |error| error.code.as_str());
+    let references = record.store.as_ref().map(|store| store.reference_count.to_string());
     writeln!(
         out,
         "{:<8} {reason:<21} {:>5}  {:>10}  {}",

@@ -29,11 +29,7 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> Exit {
         Ok(cli) => cli,
         Err(error) => {
             // Help and version are asked for, and end well.
-            let exit = if error.use_stderr() {
-                Exit::Usage
-            } else {
-                Exit::Success
-            };
+            let exit = if error.use_stderr() { Exit::Usage } else { Exit::Success };
             let _ = error.print();
             return exit;
         }
@@ -66,9 +62,6 @@ fn dispatch(
 fn cannot_print(error: &std::io::Error) -> Result<()> {
     match error.kind() {
         std::io::ErrorKind::BrokenPipe => Ok(()),
-        _ => Err(Error::new(
-            Code::Io,
-            format!("cannot write to standard output: {error}"),
-        )),
+        _ => Err(Error::new(Code::Io, format!("cannot write to standard output: {error}"))),
     }
 }

@@ -8,33 +8,20 @@ use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 pub struct Progress {
     bars: MultiProgress,
     bar: Option<ProgressBar>,
-    is_hidden: bool,
 }
 
 impl Progress {
     /// A bar that appears when the first dataset is found.
     pub fn new(quiet: bool) -> Self {
         let is_hidden = quiet || !std::io::stderr().is_terminal();
-        let target = if is_hidden {
-            ProgressDrawTarget::hidden()
-        } else {
-            ProgressDrawTarget::stderr()
-        };
-        Self {
-            bars: MultiProgress::with_draw_target(target),
-            bar: None,
-            is_hidden,
-        }
+        let target =
+            if is_hidden { ProgressDrawTarget::hidden() } else { ProgressDrawTarget::stderr() };
+        Self { bars: MultiProgress::with_draw_target(target), bar: None }
     }
 
     /// What log lines must be written through.
     pub fn bars(&self) -> MultiProgress {
         self.bars.clone()
-    }
-
-    /// Whether nobody sees the bar.
-    pub fn is_hidden(&self) -> bool {
-        self.is_hidden
     }
 
     /// One more dataset is to be done.

@@ -103,8 +103,7 @@ impl Report {
     /// Completes the report.
     pub fn close(mut self) -> Result<()> {
         if let Some((path, mut out)) = self.out.take() {
-            out.flush()
-                .map_err(|error| Error::io(&error, "write the report", &path))?;
+            out.flush().map_err(|error| Error::io(&error, "write the report", &path))?;
         }
         self.error.map_or(Ok(()), Err)
     }

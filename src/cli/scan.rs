@@ -18,7 +18,14 @@ use super::text;
 
 /// Scans and reports.
 pub fn run(args: ScanArgs, arguments: &[OsString], progress: Progress) -> Result<Exit> {
-    let settings = ScanSettings::resolve(args)?;
+    let settings = match ScanSettings::resolve(args) {
+        Ok(settings) => settings,
+        // Whatever is wrong with the settings, the caller has to change them.
+        Err(error) => {
+            log::error(&error);
+            return Ok(Exit::Usage);
+        }
+    };
     check_roots(&settings.scan.roots)?;
     let report = Report::open(settings.report.as_deref())?;
     let mut console = Console { progress, report };
@@ -27,10 +34,7 @@ pub fn run(args: ScanArgs, arguments: &[OsString], progress: Progress) -> Result
     } else {
         recorded_run(&settings, arguments, &mut console)?
     };
-    let Console {
-        mut progress,
-        report,
-    } = console;
+    let Console { mut progress, report } = console;
     progress.finish();
     ::log::info!("{}", in_words(&summary, settings.scan.dry_run));
     report.close()?;
@@ -56,11 +60,7 @@ fn dry_run(settings: &ScanSettings, console: &mut Console) -> Result<Summary> {
 }
 
 fn exit(summary: &Summary) -> Exit {
-    if summary.is_clean {
-        Exit::Success
-    } else {
-        Exit::Incomplete
-    }
+    if summary.is_clean { Exit::Success } else { Exit::Incomplete }
 }
 
 /// A missing path is reported while others are scanned; without any, there is nothing to do.
@@ -98,8 +98,7 @@ struct Console {
 
 impl Console {
     fn dataset(&mut self, record: &DatasetRecord, unchanged: bool) {
-        self.report
-            .add(&Line::Dataset(Box::new(DatasetLine::of(record, unchanged))));
+        self.report.add(&Line::Dataset(Box::new(DatasetLine::of(record, unchanged))));
     }
 }
 
@@ -127,12 +126,7 @@ impl Observer for Console {
         let record = &outcome.record;
         match (&record.error, &record.store) {
             (Some(error), _) => {
-                ::log::error!(
-                    "{} {}: {}",
-                    record.instance_id,
-                    record.status,
-                    text::problem(error)
-                );
+                ::log::error!("{} {}: {}", record.instance_id, record.status, text::problem(error));
             }
             (None, Some(store)) => {
                 ::log::debug!(
@@ -162,18 +156,11 @@ impl Observer for Console {
     fn problem(&mut self, severity: Severity, problem: &Error) {
         let problem = ProblemRecord::from(problem);
         log::problem(severity, &problem);
-        self.report.add(&Line::Problem(ProblemLine {
-            severity,
-            problem: &problem,
-        }));
+        self.report.add(&Line::Problem(ProblemLine { severity, problem: &problem }));
     }
 
     fn gone(&mut self, gone: &Gone) {
-        ::log::warn!(
-            "{} is no longer in `{}`",
-            gone.instance_id,
-            text::path(&gone.directory)
-        );
+        ::log::warn!("{} is no longer in `{}`", gone.instance_id, text::path(&gone.directory));
         self.report.add(&Line::Gone(gone));
     }
 }

@@ -43,41 +43,21 @@ impl ScanSettings {
                 DataRoots::from_pairs(pairs.map(|(path, url)| (path.into(), url)).collect())?
             }
         };
-        let projects = if args.project.is_empty() {
-            file.project
-        } else {
-            args.project
-        };
-        let output_dir = args
-            .output_dir
-            .or(file.output_dir)
-            .map(absolute)
-            .transpose()?;
+        let projects = if args.project.is_empty() { file.project } else { args.project };
+        let output_dir = args.output_dir.or(file.output_dir).as_ref().map(absolute).transpose()?;
         let processors = || thread::available_parallelism().map_or(1, NonZeroUsize::get);
-        let jobs = args
-            .jobs
-            .or(file.jobs)
-            .map_or_else(processors, NonZeroUsize::get);
+        let jobs = args.jobs.or(file.jobs).map_or_else(processors, NonZeroUsize::get);
         Ok(Self {
             scan: Scan {
-                roots: args
-                    .paths
-                    .into_iter()
-                    .map(absolute)
-                    .collect::<Result<_>>()?,
+                roots: args.paths.iter().map(absolute).collect::<Result<_>>()?,
                 drs: Drs::builtin()?.only(&projects)?,
                 projects,
-                sites: Sites {
-                    data_roots,
-                    output_dir,
-                },
+                sites: Sites { data_roots, output_dir },
                 jobs,
                 force: args.force,
                 dry_run: args.dry_run,
             },
-            ledger: ledger_path(LedgerArgs {
-                ledger: args.ledger.ledger.or(file.ledger),
-            })?,
+            ledger: ledger_path(LedgerArgs { ledger: args.ledger.ledger.or(file.ledger) })?,
             report: args.report,
         })
     }
@@ -92,15 +72,12 @@ pub fn ledger_path(args: LedgerArgs) -> Result<PathBuf> {
     let state = directory("XDG_STATE_HOME").filter(|path| path.is_absolute());
     let state = state.or_else(|| directory("HOME").map(|home| home.join(".local/state")));
     state.map(|state| state.join(LEDGER_NAME)).ok_or_else(|| {
-        Error::new(
-            Code::Configuration,
-            "neither XDG_STATE_HOME nor HOME tells where the ledger is",
-        )
-        .with_hint("name it by --ledger FILE")
+        Error::new(Code::Configuration, "neither XDG_STATE_HOME nor HOME tells where the ledger is")
+            .with_hint("name it by --ledger FILE")
     })
 }
 
 /// Links are kept as they are: URLs follow the published paths.
-fn absolute(path: PathBuf) -> Result<PathBuf> {
-    std::path::absolute(&path).map_err(|error| Error::io(&error, "find", &path))
+fn absolute(path: &PathBuf) -> Result<PathBuf> {
+    std::path::absolute(path).map_err(|error| Error::io(&error, "find", path))
 }

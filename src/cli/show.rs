@@ -16,18 +16,13 @@ pub fn run(args: ShowArgs) -> Result<Exit> {
     let Some(record) = ledger.dataset(&args.instance_id)? else {
         return Err(Error::new(
             Code::NotFound,
-            format!(
-                "the ledger has no dataset `{}`",
-                text::printable(&args.instance_id)
-            ),
+            format!("the ledger has no dataset `{}`", text::printable(&args.instance_id)),
         )
         .in_file(ledger.path())
         .with_hint("`vzarr-publish list` names those it has"));
     };
     let shown = describe(&record);
-    io::stdout()
-        .write_all(shown.as_bytes())
-        .or_else(|error| cannot_print(&error))?;
+    io::stdout().write_all(shown.as_bytes()).or_else(|error| cannot_print(&error))?;
     Ok(Exit::Success)
 }
 
@@ -40,15 +35,8 @@ fn describe(record: &DatasetRecord) -> String {
     line("id", &text::printable(&record.instance_id));
     line("master id", &text::printable(&record.master_id));
     line("project", &record.project);
-    let unversioned = if record.versioned {
-        ""
-    } else {
-        " (unversioned)"
-    };
-    line(
-        "version",
-        &format!("{}{unversioned}", text::printable(&record.version)),
-    );
+    let unversioned = if record.versioned { "" } else { " (unversioned)" };
+    line("version", &format!("{}{unversioned}", text::printable(&record.version)));
     line("directory", &text::path(&record.directory));
     line("status", record.status.as_str());
     if let Some(error) = &record.error {
@@ -57,10 +45,7 @@ fn describe(record: &DatasetRecord) -> String {
     if let Some(store) = &record.store {
         line("manifest", &text::path(&store.manifest));
         line("url", store.url.as_deref().unwrap_or("none"));
-        line(
-            "refers to",
-            if store.local { "local paths" } else { "URLs" },
-        );
+        line("refers to", if store.local { "local paths" } else { "URLs" });
         line("sha256", &store.digest);
         line("size", &text::bytes(store.size));
         line("references", &store.reference_count.to_string());
@@ -70,10 +55,7 @@ fn describe(record: &DatasetRecord) -> String {
         line("variable", &format!("{} {verdict}", text::printable(name)));
     }
     for file in &record.files {
-        line(
-            "file",
-            &format!("{} {}", text::path(&file.path), text::bytes(file.size)),
-        );
+        line("file", &format!("{} {}", text::path(&file.path), text::bytes(file.size)));
     }
     for warning in &record.warnings {
         line("warning", &text::problem(warning));

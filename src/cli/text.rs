@@ -30,13 +30,7 @@ pub fn path(path: &Path) -> String {
 /// A text without control characters, which could mislead whoever reads it on a terminal.
 pub fn printable(text: &str) -> String {
     text.chars()
-        .map(|c| {
-            if c.is_control() {
-                c.escape_default().to_string()
-            } else {
-                c.into()
-            }
-        })
+        .map(|c| if c.is_control() { c.escape_default().to_string() } else { c.into() })
         .collect()
 }
 

@@ -1,5 +1,6 @@
 //! What the files of a dataset must have in common.
 
+use std::fmt::Display;
 use std::path::Path;
 
 use crate::index;
@@ -31,8 +32,7 @@ pub fn check_description(
         return Err(differ(Code::DimensionsDiffer, "shape", first, other));
     }
     if first.dtype.to_little_endian() != other.dtype.to_little_endian() {
-        let [first, other] = [first, other].map(|variable| variable.dtype.to_string());
-        return Err(differ(Code::DtypesDiffer, "data type", first, other));
+        return Err(differ(Code::DtypesDiffer, "data type", first.dtype, other.dtype));
     }
     check_attribute(Code::FillValuesDiffer, "_FillValue", first, other)?;
     check_attribute(Code::FillValuesDiffer, "missing_value", first, other)?;
@@ -56,14 +56,9 @@ fn check_attribute(code: Code, name: &str, first: &Variable, other: &Variable) -
         return Ok(());
     }
     let shown = |value: Option<&AttributeValue>| {
-        value.map_or_else(|| "absent".to_owned(), |value| format!("{value:?}"))
+        value.map_or_else(|| "absent".to_owned(), ToString::to_string)
     };
-    Err(differ(
-        code,
-        &format!("`{name}`"),
-        shown(first),
-        shown(other),
-    ))
+    Err(differ(code, &format!("`{name}`"), shown(first), shown(other)))
 }
 
 /// Whether a variable that files are not joined along is the same in two of them.
@@ -83,10 +78,7 @@ pub fn check_same_values(
     }
     Err(Error::new(
         Code::StaticDiffers,
-        format!(
-            "it does not vary with time but differs from that in `{}`",
-            first_path.display()
-        ),
+        format!("it does not vary with time but differs from that in `{}`", first_path.display()),
     )
     .in_file(other_path)
     .with_hint("files of one dataset must share their grid; see which of the two is right"))
@@ -101,10 +93,7 @@ fn read(variable: &Variable, path: &Path) -> Result<Values> {
 
 /// The Zarr codecs that undo the filters of `variable`.
 pub fn codecs(variable: &Variable) -> Result<Vec<Codec>> {
-    if matches!(
-        variable.storage,
-        Storage::Compact(_) | Storage::Contiguous(_)
-    ) {
+    if matches!(variable.storage, Storage::Compact(_) | Storage::Contiguous(_)) {
         return Ok(Vec::new());
     }
     let element_size = variable.dtype.size().unwrap_or(1);
@@ -118,9 +107,7 @@ pub fn codecs(variable: &Variable) -> Result<Vec<Codec>> {
             Filter::SHUFFLE => Codec::Shuffle(parameter.unwrap_or(element_size)),
             Filter::FLETCHER32 => Codec::Fletcher32,
             id => {
-                let name = filter
-                    .name()
-                    .map_or_else(|| id.to_string(), |n| format!("{n} ({id})"));
+                let name = filter.name().map_or_else(|| id.to_string(), |n| format!("{n} ({id})"));
                 return Err(Error::unsupported(format!("the filter {name}"))
                     .with_hint("rewrite the file with deflate and shuffle"));
             }
@@ -128,10 +115,8 @@ pub fn codecs(variable: &Variable) -> Result<Vec<Codec>> {
         // The four bytes of the checksum are no multiple of eight: HDF5 leaves the rest of such a
         // division as it is, Zarr's shuffle refuses it.
         if codec == Codec::Shuffle(8) && codecs.contains(&Codec::Fletcher32) {
-            return Err(
-                Error::unsupported("fletcher32 before shuffle of 8-byte elements")
-                    .with_hint("rewrite the file with `h5repack -f SHUF -f GZIP=1 -f FLET`"),
-            );
+            return Err(Error::unsupported("fletcher32 before shuffle of 8-byte elements")
+                .with_hint("rewrite the file with `h5repack -f SHUF -f GZIP=1 -f FLET`"));
         }
         codecs.push(codec);
     }
@@ -141,10 +126,7 @@ pub fn codecs(variable: &Variable) -> Result<Vec<Codec>> {
 /// Whether chunks of two files are decoded in the same way.
 pub fn check_codecs(first: &[Codec], other: &[Codec]) -> Result<()> {
     let same = first.len() == other.len()
-        && first
-            .iter()
-            .zip(other)
-            .all(|(first, other)| first.decodes_like(*other));
+        && first.iter().zip(other).all(|(first, other)| first.decodes_like(*other));
     if same {
         return Ok(());
     }
@@ -157,10 +139,7 @@ pub fn check_codecs(first: &[Codec], other: &[Codec]) -> Result<()> {
 }
 
 /// An error for the other file; the first file's side comes last.
-pub fn differ(code: Code, what: &str, first: String, other: String) -> Error {
-    Error::new(
-        code,
-        format!("{what} is {other}, in another file of the dataset {first}"),
-    )
-    .with_hint("rewrite the files alike, or take the odd one out of the dataset")
+pub fn differ(code: Code, what: &str, first: impl Display, other: impl Display) -> Error {
+    Error::new(code, format!("{what} is {other}, in another file of the dataset {first}"))
+        .with_hint("rewrite the files alike, or take the odd one out of the dataset")
 }

@@ -33,17 +33,10 @@ pub fn concatenate(
     let mut description = None;
     for (file, mut variable) in of_files.into_iter().take(files).enumerate() {
         let path = &context.paths[file];
-        let rows = grid_shape(&variable.shape, &chunk_shape)
-            .first()
-            .copied()
-            .unwrap_or(1);
+        let rows = grid_shape(&variable.shape, &chunk_shape).first().copied().unwrap_or(1);
         let chunks = chunks(&mut variable, &chunk_shape);
         check_chunks(&variable, &chunks, rows * across, path)?;
-        runs.push(Run {
-            file,
-            first: first_row * across,
-            chunks,
-        });
+        runs.push(Run { file, first: first_row * across, chunks });
         first_row += rows;
         description.get_or_insert(variable);
     }
@@ -57,11 +50,7 @@ pub fn concatenate(
         dtype: first.dtype,
         fill: first.fill,
         attributes: first.attributes,
-        body: Body::Virtual {
-            chunk_shape,
-            codecs,
-            runs,
-        },
+        body: Body::Virtual { chunk_shape, codecs, runs },
     })
 }
 
@@ -83,8 +72,7 @@ fn check_byte_order(first: &Variable, other: &Variable) -> Result<()> {
     if first.dtype == other.dtype {
         return Ok(());
     }
-    let [first, other] = [first, other].map(|variable| variable.dtype.to_string());
-    Err(agree::differ(Code::DtypesDiffer, "data type", first, other))
+    Err(agree::differ(Code::DtypesDiffer, "data type", first.dtype, other.dtype))
 }
 
 /// What unwritten places hold matters only where there are some; `check_chunks` sees to those of
@@ -94,22 +82,15 @@ fn check_fill(first: &Variable, other: &Variable) -> Result<()> {
         return Ok(());
     }
     let [first, other] = [first, other].map(|variable| format!("{:?}", variable.fill));
-    Err(agree::differ(
-        Code::FillValuesDiffer,
-        "the fill value of unwritten chunks",
-        first,
-        other,
-    ))
+    Err(agree::differ(Code::FillValuesDiffer, "the fill value of unwritten chunks", first, other))
 }
 
 /// The chunk shape that all files have, or that blocks stored in one piece can be cut into.
 fn common_chunk_shape(of_files: &[Variable], context: &Context) -> Result<Vec<u64>> {
-    let chunked = of_files
-        .iter()
-        .find_map(|variable| match &variable.storage {
-            Storage::Chunked { chunk_shape, .. } => Some(chunk_shape),
-            _ => None,
-        });
+    let chunked = of_files.iter().find_map(|variable| match &variable.storage {
+        Storage::Chunked { chunk_shape, .. } => Some(chunk_shape),
+        _ => None,
+    });
     let Some(shape) = chunked else {
         return piece_shape(of_files);
     };
@@ -134,18 +115,11 @@ fn common_chunk_shape(of_files: &[Variable], context: &Context) -> Result<Vec<u6
 /// A block stored in one piece is cut along its first dimension into equal pieces; every file must
 /// hold a whole number of them.
 fn piece_shape(of_files: &[Variable]) -> Result<Vec<u64>> {
-    let mut shape: Vec<u64> = of_files[0]
-        .shape
-        .iter()
-        .map(|&length| length.max(1))
-        .collect();
+    let mut shape: Vec<u64> = of_files[0].shape.iter().map(|&length| length.max(1)).collect();
     let Some((rows, across)) = shape.split_first_mut() else {
         return Ok(shape);
     };
-    let common = of_files
-        .iter()
-        .map(|variable| variable.shape[0])
-        .fold(0, greatest_common_divisor);
+    let common = of_files.iter().map(|variable| variable.shape[0]).fold(0, greatest_common_divisor);
     let row_bytes = product(across)
         .and_then(|elements| elements.checked_mul(of_files[0].dtype.size()?))
         .ok_or_else(|| Error::new(Code::TooLarge, "a time step has more than 2^64 bytes"))?;
@@ -155,19 +129,13 @@ fn piece_shape(of_files: &[Variable]) -> Result<Vec<u64>> {
 }
 
 fn greatest_common_divisor(a: u64, b: u64) -> u64 {
-    if b == 0 {
-        a
-    } else {
-        greatest_common_divisor(b, a % b)
-    }
+    if b == 0 { a } else { greatest_common_divisor(b, a % b) }
 }
 
 /// The largest divisor of `number` that is not above `most`.
 fn largest_divisor(number: u64, most: u64) -> u64 {
     let mut candidates = (1..=most.min(number)).rev();
-    candidates
-        .find(|&divisor| number.is_multiple_of(divisor))
-        .unwrap_or(1)
+    candidates.find(|&divisor| number.is_multiple_of(divisor)).unwrap_or(1)
 }
 
 /// Every file but the last with time steps ends where a chunk ends.
@@ -200,18 +168,10 @@ fn chunks(variable: &mut Variable, chunk_shape: &[u64]) -> Vec<Chunk> {
     match std::mem::replace(&mut variable.storage, Storage::Contiguous(None)) {
         Storage::Chunked { chunks, .. } => chunks,
         Storage::Contiguous(Some((offset, size))) => {
-            let count = grid_shape(&variable.shape, chunk_shape)
-                .iter()
-                .product::<u64>()
-                .max(1);
+            let count = grid_shape(&variable.shape, chunk_shape).iter().product::<u64>().max(1);
             let size = size / count;
             (0..count)
-                .map(|index| Chunk {
-                    index,
-                    offset: offset + index * size,
-                    size,
-                    filter_mask: 0,
-                })
+                .map(|index| Chunk { index, offset: offset + index * size, size, filter_mask: 0 })
                 .collect()
         }
         Storage::Contiguous(None) | Storage::Compact(_) => Vec::new(),
@@ -223,10 +183,7 @@ fn check_chunks(variable: &Variable, chunks: &[Chunk], expected: u64, path: &Pat
     if let Some(chunk) = chunks.iter().find(|chunk| chunk.filter_mask != 0) {
         return Err(Error::new(
             Code::FilterMask,
-            format!(
-                "chunk {} was stored without all of its filters",
-                chunk.index
-            ),
+            format!("chunk {} was stored without all of its filters", chunk.index),
         )
         .in_file(path)
         .with_hint("rewrite the file with `nccopy` or `h5repack`"));
@@ -252,10 +209,7 @@ mod tests {
 
     #[test]
     fn pieces_divide_every_file() {
-        assert_eq!(
-            [12, 24, 0, 18].into_iter().fold(0, greatest_common_divisor),
-            6
-        );
+        assert_eq!([12, 24, 0, 18].into_iter().fold(0, greatest_common_divisor), 6);
         assert_eq!(largest_divisor(120, 37), 30);
         assert_eq!(largest_divisor(1979, 37), 1);
         assert_eq!(largest_divisor(1979, 5000), 1979);

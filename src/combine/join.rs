@@ -36,19 +36,14 @@ pub fn join(of_files: Vec<Variable>, context: &Context) -> Result<VirtualArray> 
 
 fn leads_with_time(variable: &Variable, context: &Context) -> bool {
     let leading = variable.dimensions.first();
-    context
-        .axis
-        .is_some_and(|axis| leading == Some(&axis.dimension))
+    context.axis.is_some_and(|axis| leading == Some(&axis.dimension))
 }
 
 fn check_agreement(of_files: &[Variable], joined: bool, context: &Context) -> Result<()> {
     let [first, others @ ..] = of_files else {
         return Ok(());
     };
-    let is_time = joined
-        && context
-            .axis
-            .is_some_and(|axis| axis.dimension == first.name);
+    let is_time = joined && context.axis.is_some_and(|axis| axis.dimension == first.name);
     for (other, path) in others.iter().zip(&context.paths[1..]) {
         agree::check_description(first, other, joined, is_time)
             .map_err(|error| error.in_file(path))?;
@@ -67,9 +62,7 @@ fn is_inlined(of_files: &[Variable], joined: bool, context: &Context) -> bool {
     }
     let is_compact = |variable: &Variable| matches!(variable.storage, Storage::Compact(_));
     let has_no_range = first.dtype == DataType::String || of_files.iter().any(is_compact);
-    let is_time = context
-        .axis
-        .is_some_and(|axis| axis.holds_times(&first.name));
+    let is_time = context.axis.is_some_and(|axis| axis.holds_times(&first.name));
     let is_data = first.name == context.data_variable;
     // Along time even a small variable grows with the record; then only times themselves are worth
     // a copy.
@@ -91,10 +84,7 @@ fn inline(of_files: Vec<Variable>, joined: bool, context: &Context) -> Result<Vi
     let mut description = None;
     for (file, mut variable) in of_files.into_iter().take(count).enumerate() {
         let Some(mut values) = variable.values.take() else {
-            return Err(Error::new(
-                Code::Internal,
-                "values to be inlined were not read",
-            ));
+            return Err(Error::new(Code::Internal, "values to be inlined were not read"));
         };
         move_times(&mut values, &variable, file, context)
             .map_err(|error| error.in_file(&context.paths[file]))?;
@@ -109,10 +99,7 @@ fn inline(of_files: Vec<Variable>, joined: bool, context: &Context) -> Result<Vi
                 Values::Strings(all)
             }
             _ => {
-                return Err(Error::new(
-                    Code::Internal,
-                    "values of two kinds in one variable",
-                ));
+                return Err(Error::new(Code::Internal, "values of two kinds in one variable"));
             }
         });
         description.get_or_insert(variable);
@@ -121,11 +108,11 @@ fn inline(of_files: Vec<Variable>, joined: bool, context: &Context) -> Result<Vi
         return Err(Error::new(Code::Internal, "a variable without files"));
     };
     Ok(VirtualArray {
+        fill: first.fill.to_little_endian(first.dtype),
         dtype: first.dtype.to_little_endian(),
         name: first.name,
         dimensions: first.dimensions,
         shape,
-        fill: first.fill,
         attributes: first.attributes,
         body: Body::Inline(values),
     })

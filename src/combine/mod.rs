@@ -56,38 +56,23 @@ pub fn combine(mut sources: Vec<SourceIndex>, data_variable: &str) -> Result<Com
     for SourceIndex { path, index } in sources {
         lengths.push(axis.as_ref().map_or(0, |axis| axis.length_in(&index)));
         if names.is_empty() {
-            names = index
-                .variables
-                .iter()
-                .map(|variable| variable.name.clone())
-                .collect();
+            names = index.variables.iter().map(|variable| variable.name.clone()).collect();
         }
         attributes.get_or_insert(index.attributes);
         variables.push(by_name(index.variables));
         paths.push(path);
     }
     check_same_variables(&names, &variables, &paths)?;
-    let context = Context {
-        paths: &paths,
-        lengths: &lengths,
-        axis: axis.as_ref(),
-        data_variable,
-    };
+    let context = Context { paths: &paths, lengths: &lengths, axis: axis.as_ref(), data_variable };
     let arrays = names
         .iter()
         .map(|name| {
-            let of_files = variables
-                .iter_mut()
-                .filter_map(|file| file.remove(name))
-                .collect();
+            let of_files = variables.iter_mut().filter_map(|file| file.remove(name)).collect();
             join::join(of_files, &context).map_err(|error| error.of_variable(name))
         })
         .collect::<Result<_>>()?;
     let attributes = attributes.unwrap_or_default();
-    Ok(Combined {
-        dataset: VirtualDataset { attributes, arrays },
-        sources: paths,
-    })
+    Ok(Combined { dataset: VirtualDataset { attributes, arrays }, sources: paths })
 }
 
 /// What joining a variable needs to know of the dataset.
@@ -102,45 +87,29 @@ struct Context<'a> {
 impl Context<'_> {
     /// Whether `variable` varies along the dimension that files are joined along.
     fn is_joined(&self, variable: &Variable) -> bool {
-        self.axis
-            .is_some_and(|axis| variable.dimensions.contains(&axis.dimension))
+        self.axis.is_some_and(|axis| variable.dimensions.contains(&axis.dimension))
     }
 }
 
 fn check_source(source: &SourceIndex, data_variable: &str) -> Result<()> {
     let SourceIndex { path, index } = source;
     if let Some(group) = index.groups.first() {
-        return Err(
-            Error::unsupported(format!("the group `{}`", group.escape_debug()))
-                .in_file(path)
-                .with_hint("only files whose variables are in the root group can be opened as one"),
-        );
+        return Err(Error::unsupported(format!("the group `{}`", group.escape_debug()))
+            .in_file(path)
+            .with_hint("only files whose variables are in the root group can be opened as one"));
     }
     if index.variable(data_variable).is_some() {
         return Ok(());
     }
-    let names: Vec<_> = index
-        .variables
-        .iter()
-        .map(|variable| variable.name.as_str())
-        .collect();
-    Err(Error::new(
-        Code::VariableMissing,
-        "the variable of the dataset is not in the file",
-    )
-    .in_file(path)
-    .of_variable(data_variable)
-    .with_hint(format!(
-        "the file holds {}; check its name and place",
-        names.join(", ")
-    )))
+    let names: Vec<_> = index.variables.iter().map(|variable| variable.name.as_str()).collect();
+    Err(Error::new(Code::VariableMissing, "the variable of the dataset is not in the file")
+        .in_file(path)
+        .of_variable(data_variable)
+        .with_hint(format!("the file holds {}; check its name and place", names.join(", "))))
 }
 
 fn by_name(variables: Vec<Variable>) -> HashMap<String, Variable> {
-    variables
-        .into_iter()
-        .map(|variable| (variable.name.clone(), variable))
-        .collect()
+    variables.into_iter().map(|variable| (variable.name.clone(), variable)).collect()
 }
 
 /// Every file has the variables `names` and no other.

@@ -26,10 +26,7 @@ impl TimeAxis {
 
     /// Time steps in a file.
     pub fn length_in(&self, index: &FileIndex) -> u64 {
-        index
-            .variable(&self.dimension)
-            .and_then(|time| time.shape.first().copied())
-            .unwrap_or(0)
+        index.variable(&self.dimension).and_then(|time| time.shape.first().copied()).unwrap_or(0)
     }
 }
 
@@ -46,29 +43,19 @@ pub fn sort_by_time(
             [] | [_] => Ok(None),
             [_, second, ..] => Err(Error::new(
                 Code::NoTimeDimension,
-                format!(
-                    "{} files but no time dimension to join them along",
-                    sources.len()
-                ),
+                format!("{} files but no time dimension to join them along", sources.len()),
             )
             .in_file(&second.path)
             .with_hint("a dataset without time has one file; check for copies or stray files")),
         };
     };
     let dimension = time.name.clone();
-    let bounds = time
-        .attributes
-        .text("bounds")
-        .or(time.attributes.text("climatology"));
+    let bounds = time.attributes.text("bounds").or(time.attributes.text("climatology"));
     let bounds = bounds.and_then(|name| first.index.variable(name));
     let bounds = bounds.filter(|bounds| bounds.attributes.get("units").is_none());
     let bounds = bounds.map(|bounds| bounds.name.clone());
     if sources.len() == 1 {
-        return Ok(Some(TimeAxis {
-            dimension,
-            bounds,
-            shifts: vec![0],
-        }));
+        return Ok(Some(TimeAxis { dimension, bounds, shifts: vec![0] }));
     }
     let mut files = Vec::with_capacity(sources.len());
     for source in sources.drain(..) {
@@ -109,23 +96,15 @@ pub fn sort_by_time(
         shifts.push(time::shift(&steps.axis, &first)?);
         sources.push(source);
     }
-    Ok(Some(TimeAxis {
-        dimension,
-        bounds,
-        shifts,
-    }))
+    Ok(Some(TimeAxis { dimension, bounds, shifts }))
 }
 
 /// The coordinate variable of time: along the first dimension of the data, if that is time; else
 /// the only one there is.
 fn time_coordinate<'a>(index: &'a FileIndex, data_variable: &str) -> Option<&'a Variable> {
     let is_time = |variable: &&Variable| variable.is_coordinate() && time::is_time(variable);
-    let leading = index
-        .variable(data_variable)
-        .and_then(|data| data.dimensions.first());
-    let coordinate = leading
-        .and_then(|name| index.variable(name))
-        .filter(is_time);
+    let leading = index.variable(data_variable).and_then(|data| data.dimensions.first());
+    let coordinate = leading.and_then(|name| index.variable(name)).filter(is_time);
     coordinate.or_else(|| {
         let mut times = index.variables.iter().filter(is_time);
         times.next().filter(|_| times.next().is_none())
@@ -133,15 +112,7 @@ fn time_coordinate<'a>(index: &'a FileIndex, data_variable: &str) -> Option<&'a 
 }
 
 fn steps(source: &SourceIndex, dimension: &str) -> Result<Steps> {
-    let missing = || {
-        Error::new(
-            Code::VariableMissing,
-            "the file has no such time coordinate",
-        )
-    };
-    let time = source
-        .index
-        .variable(dimension)
-        .filter(|time| time.is_coordinate());
+    let missing = || Error::new(Code::VariableMissing, "the file has no such time coordinate");
+    let time = source.index.variable(dimension).filter(|time| time.is_coordinate());
     Steps::of(time.ok_or_else(missing)?)
 }

@@ -26,12 +26,7 @@ impl AxisUnits {
         let calendar_text = time.attributes.text("calendar").map(str::to_owned);
         let calendar = Calendar::named(calendar_text.as_deref());
         let units = calendar.and_then(|calendar| TimeUnits::parse(&text, calendar));
-        Self {
-            text,
-            calendar_text,
-            calendar,
-            units,
-        }
+        Self { text, calendar_text, calendar, units }
     }
 }
 
@@ -58,17 +53,12 @@ impl Steps {
         let times = numbers(time)?;
         let increasing = times.is_sorted_by(|a, b| a < b) && times.iter().all(|t| t.is_finite());
         if !increasing {
-            return Err(
-                Error::new(Code::TimeNotIncreasing, "the times do not increase")
-                    .with_hint("sort the time steps and remove duplicates"),
-            );
+            return Err(Error::new(Code::TimeNotIncreasing, "the times do not increase")
+                .with_hint("sort the time steps and remove duplicates"));
         }
         let range = times.first().zip(times.last());
         let range = range.map(|(&first, &last)| Range { first, last });
-        Ok(Self {
-            axis: AxisUnits::of(time),
-            range,
-        })
+        Ok(Self { axis: AxisUnits::of(time), range })
     }
 
     /// First and last time plus `shift`; `None` without any step.
@@ -76,10 +66,7 @@ impl Steps {
         // Shifts are days or seconds between two dates: far below 2^53.
         #[allow(clippy::cast_precision_loss)]
         let shift = shift as f64;
-        self.range.map(|Range { first, last }| Range {
-            first: first + shift,
-            last: last + shift,
-        })
+        self.range.map(|Range { first, last }| Range { first: first + shift, last: last + shift })
     }
 }
 
@@ -99,10 +86,7 @@ pub fn shift(from: &AxisUnits, to: &AxisUnits) -> Result<i64> {
     if from.text == to.text {
         return Ok(0);
     }
-    let shift = from
-        .units
-        .zip(to.units)
-        .and_then(|(from, to)| from.shift_to(&to));
+    let shift = from.units.zip(to.units).and_then(|(from, to)| from.shift_to(&to));
     shift.ok_or_else(|| {
         Error::new(
             Code::UnitsDiffer,
@@ -131,16 +115,16 @@ pub fn add(bytes: &mut [u8], dtype: DataType, shift: i64) -> Result<()> {
         .with_hint("rewrite the files with the same time units")
     };
     match dtype {
-        DataType::Float(8, _) => each(bytes, |word| {
-            add_f64(f64::from_le_bytes(word), shift).map(f64::to_le_bytes)
-        }),
+        DataType::Float(8, _) => {
+            each(bytes, |word| add_f64(f64::from_le_bytes(word), shift).map(f64::to_le_bytes))
+        }
         DataType::Int(4, _) => each(bytes, |word| {
             let time = i64::from(i32::from_le_bytes(word)).checked_add(shift)?;
             Some(i32::try_from(time).ok()?.to_le_bytes())
         }),
-        DataType::Int(8, _) => each(bytes, |word| {
-            Some(i64::from_le_bytes(word).checked_add(shift)?.to_le_bytes())
-        }),
+        DataType::Int(8, _) => {
+            each(bytes, |word| Some(i64::from_le_bytes(word).checked_add(shift)?.to_le_bytes()))
+        }
         _ => None,
     }
     .ok_or_else(inexact)
@@ -169,7 +153,7 @@ fn numbers(time: &Variable) -> Result<Vec<f64>> {
     let Some(Values::Bytes(bytes)) = &time.values else {
         return Err(Error::new(
             Code::TooLarge,
-            "the time coordinate is too large to be read",
+            "the time coordinate was never written, or is too large to be read",
         ));
     };
     let dtype = time.dtype.to_little_endian();
@@ -182,22 +166,14 @@ fn numbers(time: &Variable) -> Result<Vec<f64>> {
         DataType::Int(4, ByteOrder::Little) => words(bytes, |w| i32::from_le_bytes(w).into()),
         DataType::Int(8, ByteOrder::Little) => words(bytes, |w| i64::from_le_bytes(w) as f64),
         _ => {
-            return Err(Error::unsupported(format!(
-                "a time coordinate of type {}",
-                time.dtype
-            )));
+            return Err(Error::unsupported(format!("a time coordinate of type {}", time.dtype)));
         }
     };
     Ok(numbers)
 }
 
 fn words<const N: usize>(bytes: &[u8], number: impl Fn([u8; N]) -> f64) -> Vec<f64> {
-    bytes
-        .as_chunks::<N>()
-        .0
-        .iter()
-        .map(|word| number(*word))
-        .collect()
+    bytes.as_chunks::<N>().0.iter().map(|word| number(*word)).collect()
 }
 
 #[cfg(test)]

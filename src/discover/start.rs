@@ -39,12 +39,7 @@ impl Start {
             return Err(Error::new(Code::Unrecognised, message).in_file(path));
         };
         let real = real(&path)?;
-        Ok(Self {
-            path,
-            real,
-            max_depth,
-            trail: Vec::new(),
-        })
+        Ok(Self { path, real, max_depth, trail: Vec::new() })
     }
 
     /// Where the symbolic link `path`, met on the way down from here, leads.
@@ -56,12 +51,7 @@ impl Start {
             let message = "the symbolic link leads back to a directory above it";
             return Err(Error::new(Code::LinkLoop, message).in_file(path));
         }
-        Ok(Self {
-            path: path.to_path_buf(),
-            real: target,
-            max_depth: usize::MAX,
-            trail,
-        })
+        Ok(Self { path: path.to_path_buf(), real: target, max_depth: usize::MAX, trail })
     }
 
     /// Where `path`, met on the way down from here, really is. Links on the way start walks of
@@ -91,11 +81,7 @@ impl Starts {
     /// Whether one of the walks comes to the real place `real`.
     pub(super) fn reach(&self, real: &Path) -> bool {
         for (depth, above) in real.ancestors().enumerate() {
-            if self
-                .max_depths
-                .get(above)
-                .is_some_and(|max_depth| depth < *max_depth)
-            {
+            if self.max_depths.get(above).is_some_and(|max_depth| depth < *max_depth) {
                 return true;
             }
             if is_left_out(above) {

@@ -21,12 +21,7 @@ use crate::model::error::{Code, Error, Result};
 /// anyhow. A root may be a NetCDF file: it stands for all of its directory.
 pub fn walk(roots: &[PathBuf], drs: &Drs, found: impl FnMut(Result<Candidate>)) {
     let (starts, problems) = starts_of_roots(roots);
-    let mut walker = Walker {
-        drs,
-        starts: Starts::default(),
-        places: HashMap::new(),
-        found,
-    };
+    let mut walker = Walker { drs, starts: Starts::default(), places: HashMap::new(), found };
     for problem in problems {
         walker.problem(problem);
     }
@@ -57,10 +52,8 @@ struct OpenDirectory {
 impl<F: FnMut(Result<Candidate>)> Walker<'_, F> {
     fn walk_from(&mut self, start: &Start) {
         let mut open: Vec<OpenDirectory> = Vec::new();
-        let mut entries = WalkDir::new(&start.path)
-            .max_depth(start.max_depth)
-            .sort_by_file_name()
-            .into_iter();
+        let mut entries =
+            WalkDir::new(&start.path).max_depth(start.max_depth).sort_by_file_name().into_iter();
         while let Some(entry) = entries.next() {
             let entry = match entry {
                 Ok(entry) => entry,
@@ -103,18 +96,13 @@ impl<F: FnMut(Result<Candidate>)> Walker<'_, F> {
     fn is_superseded_latest(&self, path: &Path) -> bool {
         path.file_name().is_some_and(|name| name == "latest")
             && self.drs.dataset(path).is_ok()
-            && path
-                .parent()
-                .is_some_and(|parent| self.holds_version(parent))
+            && path.parent().is_some_and(|parent| self.holds_version(parent))
     }
 
     fn holds_version(&self, directory: &Path) -> bool {
         let entries = fs::read_dir(directory).into_iter().flatten().flatten();
         entries.map(|entry| entry.path()).any(|path| {
-            self.drs
-                .dataset(&path)
-                .is_ok_and(|dataset| dataset.versioned)
-                && path.is_dir()
+            self.drs.dataset(&path).is_ok_and(|dataset| dataset.versioned) && path.is_dir()
         })
     }
 
@@ -127,9 +115,7 @@ impl<F: FnMut(Result<Candidate>)> Walker<'_, F> {
             match fs::metadata(path) {
                 Ok(metadata) if metadata.is_dir() => self.link_to_directory(start, entry),
                 Ok(metadata) if metadata.is_file() && is_netcdf(path) => {
-                    directory
-                        .files
-                        .push(SourceFile::new(path.to_path_buf(), &metadata));
+                    directory.files.push(SourceFile::new(path.to_path_buf(), &metadata));
                 }
                 Ok(_) => {}
                 Err(error) if is_netcdf(path) => {
@@ -140,9 +126,7 @@ impl<F: FnMut(Result<Candidate>)> Walker<'_, F> {
         } else if entry.file_type().is_file() && is_netcdf(path) {
             match fs::symlink_metadata(path) {
                 Ok(metadata) => {
-                    directory
-                        .files
-                        .push(SourceFile::new(path.to_path_buf(), &metadata));
+                    directory.files.push(SourceFile::new(path.to_path_buf(), &metadata));
                 }
                 Err(error) => directory.unreachable.push(read_error(&error, path)),
             }
@@ -172,26 +156,20 @@ impl<F: FnMut(Result<Candidate>)> Walker<'_, F> {
         let Ok(dataset) = self.drs.dataset(path) else {
             return false;
         };
-        let same = self
-            .drs
-            .dataset(target)
-            .is_ok_and(|there| there.below_root == dataset.below_root);
+        let same =
+            self.drs.dataset(target).is_ok_and(|there| there.below_root == dataset.below_root);
         dataset.versioned && !same
     }
 
     /// A directory, or an entry of the one `entered` last, that the system does not show.
     fn unlisted(&mut self, error: walkdir::Error, entered: Option<&mut OpenDirectory>) {
         let path = error.path().map(Path::to_path_buf);
-        let io_error = error
-            .into_io_error()
-            .unwrap_or_else(|| io::Error::other("link loop"));
+        let io_error = error.into_io_error().unwrap_or_else(|| io::Error::other("link loop"));
         match (path, entered) {
             (Some(path), Some(directory))
                 if is_netcdf(&path) && path.parent() == Some(&directory.path) =>
             {
-                directory
-                    .unreachable
-                    .push(Error::io(&io_error, "read", &path));
+                directory.unreachable.push(Error::io(&io_error, "read", &path));
             }
             (Some(path), _) => self.problem(Error::io(&io_error, "list", &path)),
             (None, Some(directory)) => {
@@ -222,12 +200,7 @@ impl<F: FnMut(Result<Candidate>)> Walker<'_, F> {
     }
 
     fn candidate(&mut self, dataset: Dataset, directory: OpenDirectory) {
-        let OpenDirectory {
-            path,
-            files,
-            unreachable,
-            ..
-        } = directory;
+        let OpenDirectory { path, files, unreachable, .. } = directory;
         match self.places.entry(dataset.instance_id()) {
             Entry::Occupied(first) => {
                 let id = first.key();
@@ -240,26 +213,15 @@ impl<F: FnMut(Result<Candidate>)> Walker<'_, F> {
             }
             Entry::Vacant(place) => place.insert(path.clone()),
         };
-        let warnings = files
-            .iter()
-            .filter_map(|file| self.name_mismatch(&dataset, file))
-            .collect();
-        let candidate = Candidate {
-            dataset,
-            directory: path,
-            files,
-            unreachable,
-            warnings,
-        };
+        let warnings = files.iter().filter_map(|file| self.name_mismatch(&dataset, file)).collect();
+        let candidate = Candidate { dataset, directory: path, files, unreachable, warnings };
         (self.found)(Ok(candidate));
     }
 
     fn name_mismatch(&self, dataset: &Dataset, file: &SourceFile) -> Option<Error> {
         let name = file.path.file_name()?;
         let file_name = self.drs.file_name(dataset, name);
-        let mismatch = file_name
-            .and_then(|file_name| dataset.agrees_with(&file_name))
-            .err()?;
+        let mismatch = file_name.and_then(|file_name| dataset.agrees_with(&file_name)).err()?;
         Some(mismatch.in_file(&file.path))
     }
 
@@ -349,11 +311,7 @@ mod tests {
     }
 
     fn ids(discovery: &Discovery) -> Vec<String> {
-        discovery
-            .candidates
-            .iter()
-            .map(|candidate| candidate.dataset.instance_id())
-            .collect()
+        discovery.candidates.iter().map(|candidate| candidate.dataset.instance_id()).collect()
     }
 
     fn problems(discovery: &Discovery) -> Vec<Code> {
@@ -393,10 +351,7 @@ mod tests {
         let file = &discovery.candidates[0].files[0];
         let metadata = fs::metadata(&file.path).unwrap();
         assert_eq!((file.size, file.inode), (4, metadata.ino()));
-        assert_eq!(
-            file.mtime_ns,
-            metadata.mtime() * 1_000_000_000 + metadata.mtime_nsec()
-        );
+        assert_eq!(file.mtime_ns, metadata.mtime() * 1_000_000_000 + metadata.mtime_nsec());
     }
 
     #[test]
@@ -422,10 +377,7 @@ mod tests {
         tree.link(format!("{PR}/latest"), "v20200101");
         let discovery = tree.discover(&[""]);
         assert_eq!(problems(&discovery), []);
-        assert_eq!(
-            ids(&discovery),
-            [format!("{PR_ID}.v20190401"), format!("{PR_ID}.v20200101")]
-        );
+        assert_eq!(ids(&discovery), [format!("{PR_ID}.v20190401"), format!("{PR_ID}.v20200101")]);
         let [first, second] = [0, 1].map(|i| &discovery.candidates[i].files[0]);
         assert_eq!(first.path, tree.path(pr("v20190401")));
         assert_eq!((first.inode, first.size), (second.inode, 4));
@@ -439,37 +391,23 @@ mod tests {
         tree.link(format!("{PR}/latest"), "v20190401");
         let discovery = tree.discover(&[""]);
         assert_eq!(problems(&discovery), []);
-        let versions: Vec<_> = discovery
-            .candidates
-            .iter()
-            .map(|c| c.dataset.version.as_str())
-            .collect();
+        let versions: Vec<_> =
+            discovery.candidates.iter().map(|c| c.dataset.version.as_str()).collect();
         assert_eq!(versions, ["v20190101", "v20190401", "v20200101"]);
-        assert_eq!(
-            discovery.candidates[2].directory,
-            tree.path(PR).join("v20200101")
-        );
+        assert_eq!(discovery.candidates[2].directory, tree.path(PR).join("v20200101"));
     }
 
     #[test]
     fn a_real_latest_counts_only_alone() {
         let tree = Tree::new(&[&pr("latest")]);
         let discovery = tree.discover(&[""]);
-        assert_eq!(
-            only(&discovery).dataset.instance_id(),
-            format!("{PR_ID}.latest")
-        );
+        assert_eq!(only(&discovery).dataset.instance_id(), format!("{PR_ID}.latest"));
         assert!(!discovery.candidates[0].dataset.versioned);
 
         tree.file(pr("v20190401"));
         assert_eq!(only(&tree.discover(&[""])).dataset.version, "v20190401");
         // Asked for by name, it counts.
-        assert_eq!(
-            only(&tree.discover(&[&format!("{PR}/latest")]))
-                .dataset
-                .version,
-            "latest"
-        );
+        assert_eq!(only(&tree.discover(&[&format!("{PR}/latest")])).dataset.version, "latest");
     }
 
     #[test]
@@ -480,10 +418,7 @@ mod tests {
         tree.link("b", elsewhere.path(""));
         tree.link("c", tree.path("a"));
         let discovery = tree.discover(&[""]);
-        assert_eq!(
-            only(&discovery).directory,
-            tree.path("a").join(PR).join("v20190401")
-        );
+        assert_eq!(only(&discovery).directory, tree.path("a").join(PR).join("v20190401"));
     }
 
     #[test]
@@ -498,18 +433,10 @@ mod tests {
         let discovery = tree.discover(&[""]);
         assert_eq!(ids(&discovery).len(), 1);
         assert_eq!(problems(&discovery), [Code::LinkLoop; 4]);
-        let mut paths: Vec<_> = discovery
-            .problems
-            .iter()
-            .map(|p| p.path().unwrap())
-            .collect();
+        let mut paths: Vec<_> = discovery.problems.iter().map(|p| p.path().unwrap()).collect();
         paths.sort();
-        let expected = [
-            PathBuf::from(PR).join("up"),
-            "away/back".into(),
-            "self".into(),
-            "self.nc".into(),
-        ];
+        let expected =
+            [PathBuf::from(PR).join("up"), "away/back".into(), "self".into(), "self.nc".into()];
         assert_eq!(paths, expected.map(|path| tree.path(path)));
     }
 
@@ -520,10 +447,7 @@ mod tests {
         tree.link(format!("{PR}/latest"), "v20180101");
         let discovery = tree.discover(&[""]);
         assert_eq!(problems(&discovery), [Code::NotFound]);
-        assert_eq!(
-            discovery.problems[0].message(),
-            "broken symbolic link to `v20180101`"
-        );
+        assert_eq!(discovery.problems[0].message(), "broken symbolic link to `v20180101`");
         // A dataset that lacks a file must not pass for whole.
         let candidate = &discovery.candidates[0];
         assert_eq!(candidate.files.len(), 1);
@@ -568,10 +492,7 @@ mod tests {
             println!("skipped: this user may read everything");
             return;
         }
-        assert_eq!(
-            only(&discovery).unreachable[0].code(),
-            Code::PermissionDenied
-        );
+        assert_eq!(only(&discovery).unreachable[0].code(), Code::PermissionDenied);
     }
 
     #[test]
@@ -580,15 +501,9 @@ mod tests {
         tree.link("linked", "CMIP6");
         tree.link("CMIP6-copy/CMIP6", "../CMIP6");
         let version = format!("{PR}/v20190401");
-        for root in [
-            "CMIP6",
-            PR,
-            &version,
-            &pr("v20190401"),
-            "CMIP6/../CMIP6",
-            "./CMIP6/",
-            "CMIP6-copy",
-        ] {
+        for root in
+            ["CMIP6", PR, &version, &pr("v20190401"), "CMIP6/../CMIP6", "./CMIP6/", "CMIP6-copy"]
+        {
             assert_eq!(only(&tree.discover(&[root])).files.len(), 2, "{root}");
         }
         // The root is walked, but the name of the project is hidden behind the link.
@@ -622,10 +537,7 @@ mod tests {
         ] {
             let discovery = tree.discover(&roots);
             assert_eq!(only(&discovery).files.len(), 2, "{roots:?}");
-            assert_eq!(
-                discovery.candidates[0].directory,
-                tree.path(PR).join("v20190401")
-            );
+            assert_eq!(discovery.candidates[0].directory, tree.path(PR).join("v20190401"));
         }
     }
 
@@ -638,21 +550,13 @@ mod tests {
 
     #[test]
     fn strays_are_reported_by_directory() {
-        let tree = Tree::new(&[
-            "x/a.nc",
-            "x/b.nc",
-            "x/c.nc",
-            "y/one.nc",
-            &format!("{PR}/stray.nc"),
-        ]);
+        let tree =
+            Tree::new(&["x/a.nc", "x/b.nc", "x/c.nc", "y/one.nc", &format!("{PR}/stray.nc")]);
         let discovery = tree.discover(&[""]);
         assert_eq!(ids(&discovery), [""; 0]);
         assert_eq!(problems(&discovery), [Code::Unrecognised; 3]);
         let messages: Vec<_> = discovery.problems.iter().map(Error::message).collect();
-        assert_eq!(
-            messages[0],
-            "`stray.nc`: `CMIP6` must be followed by 9 directories, not 8"
-        );
+        assert_eq!(messages[0], "`stray.nc`: `CMIP6` must be followed by 9 directories, not 8");
         assert!(
             messages[1].starts_with("`a.nc` and 2 more: no directory above"),
             "{}",
@@ -668,28 +572,19 @@ mod tests {
             &pr("v20190401"),
             &format!("{PR}/v20190401/{}", FILE.replace("pr", "tas")),
         ]);
-        tree.file(
-            Path::new(PR)
-                .join("v20190401")
-                .join(OsStr::from_bytes(b"\xff\x1b.nc")),
-        );
+        tree.file(Path::new(PR).join("v20190401").join(OsStr::from_bytes(b"\xff\x1b.nc")));
         let discovery = tree.discover(&[""]);
         let candidate = only(&discovery);
         assert_eq!(candidate.files.len(), 3);
         let codes: Vec<_> = candidate.warnings.iter().map(Error::code).collect();
         assert_eq!(codes, [Code::DrsMismatch; 2]);
-        assert_eq!(
-            candidate.warnings[0].path(),
-            Some(candidate.files[1].path.as_path())
-        );
+        assert_eq!(candidate.warnings[0].path(), Some(candidate.files[1].path.as_path()));
     }
 
     #[test]
     fn the_second_place_of_a_dataset_is_refused() {
-        let tree = Tree::new(&[
-            &format!("b/{}", pr("v20190401")),
-            &format!("a/{}", pr("v20190401")),
-        ]);
+        let tree =
+            Tree::new(&[&format!("b/{}", pr("v20190401")), &format!("a/{}", pr("v20190401"))]);
         for roots in [&[""][..], &["b", "a"]] {
             let discovery = tree.discover(roots);
             assert_eq!(
@@ -708,10 +603,7 @@ mod tests {
     fn projects_not_asked_for_are_no_strays() {
         let tree = Tree::new(&[
             &pr("v20190401"),
-            &format!(
-                "{}/x.nc",
-                PR.replacen("CMIP6", "CMIP6Plus", 1) + "/v20190401"
-            ),
+            &format!("{}/x.nc", PR.replacen("CMIP6", "CMIP6Plus", 1) + "/v20190401"),
         ]);
         let drs = Drs::builtin().unwrap().only(&["cmip6plus"]).unwrap();
         let discovery = Discovery::of(&[tree.path("")], &drs);

@@ -149,22 +149,13 @@ mod tests {
     #[test]
     fn refusals_name_field_and_line() {
         let message = refusal("data_node: n.org\ndata_roots:\n  /a: b\n  /c: [d]\n");
-        assert!(
-            message.contains("data_roots") && message.contains("line 4"),
-            "{message}"
-        );
+        assert!(message.contains("data_roots") && message.contains("line 4"), "{message}");
         let message = refusal("data_node: n.org\ndata_roots: none\n");
-        assert!(
-            message.contains("data_roots") && message.contains("line 2"),
-            "{message}"
-        );
+        assert!(message.contains("data_roots") && message.contains("line 2"), "{message}");
         let message = refusal("data_node: n.org\n");
         assert!(message.contains("missing field `data_roots`"), "{message}");
         let message = refusal("jobs: many\n");
-        assert!(
-            message.contains("jobs") && message.contains("line 1"),
-            "{message}"
-        );
+        assert!(message.contains("jobs") && message.contains("line 1"), "{message}");
         let message = refusal("ledger: x\nouptut_dir: y\n");
         assert!(
             message.contains("unknown field `ouptut_dir`") && message.contains("line 2"),
@@ -182,14 +173,8 @@ mod tests {
         let path = directory.path().join("c.yaml");
         assert_eq!(Config::load(&path).unwrap_err().code(), Code::NotFound);
         fs::write(&path, "jobs: x").unwrap();
-        assert_eq!(
-            Config::load(&path).unwrap_err().path(),
-            Some(path.as_path())
-        );
+        assert_eq!(Config::load(&path).unwrap_err().path(), Some(path.as_path()));
         fs::write(&path, b"\xff").unwrap();
-        assert_eq!(
-            Config::load(&path).unwrap_err().path(),
-            Some(path.as_path())
-        );
+        assert_eq!(Config::load(&path).unwrap_err().path(), Some(path.as_path()));
     }
 }

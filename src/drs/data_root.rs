@@ -35,11 +35,7 @@ impl DataRoots {
         let mut data_roots = Self::default();
         for (prefix, url) in pairs {
             let url = Template::prefix(&url).map_err(|error| error.in_file(&prefix))?;
-            data_roots.push(DataRoot {
-                prefix,
-                url,
-                lost_as: None,
-            })?;
+            data_roots.push(DataRoot { prefix, url, lost_as: None })?;
         }
         Ok(data_roots)
     }
@@ -48,10 +44,7 @@ impl DataRoots {
     pub fn from_publisher(config: &PublisherConfig) -> Result<Self> {
         let template = match config.https_url.as_deref() {
             Some(https_url) if !https_url.is_empty() => https_url.to_owned(),
-            _ => format!(
-                "https://{}/{THREDDS_FILE_SERVER}/{{}}/{{}}",
-                config.data_node
-            ),
+            _ => format!("https://{}/{THREDDS_FILE_SERVER}/{{}}/{{}}", config.data_node),
         };
         let PathMap(pairs) = &config.data_roots;
         let mut data_roots = Self::default();
@@ -73,11 +66,7 @@ impl DataRoots {
         if !root.prefix.is_absolute() || has_parent_dir(&root.prefix) {
             return wrong("a data root must be an absolute path without `..`");
         }
-        if let Some(at) = self
-            .roots
-            .iter()
-            .position(|known| known.prefix == root.prefix)
-        {
+        if let Some(at) = self.roots.iter().position(|known| known.prefix == root.prefix) {
             // The last mention counts for the order.
             let known = self.roots.remove(at);
             if known.url != root.url {
@@ -102,9 +91,7 @@ impl DataRoots {
         let below = encoded(below);
         let first_facet = dataset.master_id.split('.').next()?;
         Some(match self.lost_root(root, first_facet) {
-            Some(found) => found
-                .url
-                .fill(&below.replace(&format!("{first_facet}/"), "")),
+            Some(found) => found.url.fill(&below.replace(&format!("{first_facet}/"), "")),
             None => root.url.fill(&below),
         })
     }
@@ -117,9 +104,7 @@ impl DataRoots {
             .matching(path)
             .map(|(root, _)| format!("`{}`", root.prefix.to_string_lossy().escape_debug()))
             .collect();
-        let (used, others) = roots
-            .split_last()
-            .filter(|(_, others)| !others.is_empty())?;
+        let (used, others) = roots.split_last().filter(|(_, others)| !others.is_empty())?;
         let message = format!(
             "data roots {} and {used} hold it; {used}, the last, is used",
             others.join(", ")
@@ -129,11 +114,7 @@ impl DataRoots {
 
     /// The roots that hold `path`, each with the path below it.
     fn matching<'a>(&'a self, path: &'a Path) -> impl Iterator<Item = (&'a DataRoot, &'a Path)> {
-        let roots = if has_parent_dir(path) {
-            &[]
-        } else {
-            self.roots.as_slice()
-        };
+        let roots = if has_parent_dir(path) { &[] } else { self.roots.as_slice() };
         roots.iter().filter_map(move |root| {
             let below = path.strip_prefix(&root.prefix).ok()?;
             (!below.as_os_str().is_empty()).then_some((root, below))
@@ -147,11 +128,8 @@ impl DataRoots {
     fn lost_root(&self, root: &DataRoot, first_facet: &str) -> Option<&DataRoot> {
         let lost = root.lost_as.as_deref()?.trim_end_matches('/');
         self.roots.iter().find(|candidate| {
-            let text = candidate
-                .lost_as
-                .as_deref()
-                .or(candidate.prefix.to_str())
-                .unwrap_or_default();
+            let text =
+                candidate.lost_as.as_deref().or(candidate.prefix.to_str()).unwrap_or_default();
             text.contains(first_facet) && text.contains(lost)
         })
     }
@@ -159,8 +137,7 @@ impl DataRoots {
 
 /// Only the file system knows what `..` after a symbolic link means.
 fn has_parent_dir(path: &Path) -> bool {
-    path.components()
-        .any(|component| component == Component::ParentDir)
+    path.components().any(|component| component == Component::ParentDir)
 }
 
 #[cfg(test)]
@@ -178,10 +155,7 @@ mod tests {
     }
 
     fn publisher(roots: &[(&str, &str)], https_url: Option<&str>) -> DataRoots {
-        let roots = roots
-            .iter()
-            .map(|(fs, url)| ((*fs).to_owned(), (*url).to_owned()))
-            .collect();
+        let roots = roots.iter().map(|(fs, url)| ((*fs).to_owned(), (*url).to_owned())).collect();
         DataRoots::from_publisher(&PublisherConfig {
             data_node: "n.org".to_owned(),
             data_roots: PathMap(roots),
@@ -192,10 +166,7 @@ mod tests {
 
     fn own(roots: &[(&str, &str)]) -> Result<DataRoots> {
         DataRoots::from_pairs(
-            roots
-                .iter()
-                .map(|(fs, url)| (fs.into(), (*url).to_owned()))
-                .collect(),
+            roots.iter().map(|(fs, url)| (fs.into(), (*url).to_owned())).collect(),
         )
     }
 
@@ -221,18 +192,10 @@ mod tests {
             (&[("/d/CMIP6", "six"), ("/d/", "all")], "/d/CMIP6/CMIP/x.nc", "six/CMIP/x.nc"),
         ];
         for (roots, path, expected) in cases {
-            let url = publisher(roots, None)
-                .url(Path::new(path), &dataset())
-                .unwrap();
-            assert_eq!(
-                url,
-                format!("https://n.org/thredds/fileServer/{expected}"),
-                "{roots:?}"
-            );
-            let custom = publisher(
-                roots,
-                Some("https://g.org/{}/{}|application/netcdf|HTTPServer"),
-            );
+            let url = publisher(roots, None).url(Path::new(path), &dataset()).unwrap();
+            assert_eq!(url, format!("https://n.org/thredds/fileServer/{expected}"), "{roots:?}");
+            let custom =
+                publisher(roots, Some("https://g.org/{}/{}|application/netcdf|HTTPServer"));
             let url = custom.url(Path::new(path), &dataset()).unwrap();
             assert_eq!(url, format!("https://g.org/{expected}"), "{roots:?}");
         }
@@ -264,13 +227,8 @@ mod tests {
     #[test]
     fn roots_match_by_component() {
         let roots = own(&[("/d/CMIP6", "https://h/six")]).unwrap();
-        for path in [
-            "/d/CMIP6Plus/x.nc",
-            "/d/x.nc",
-            "/d/CMIP6",
-            "d/CMIP6/x.nc",
-            "/d/CMIP6/../x.nc",
-        ] {
+        for path in ["/d/CMIP6Plus/x.nc", "/d/x.nc", "/d/CMIP6", "d/CMIP6/x.nc", "/d/CMIP6/../x.nc"]
+        {
             assert_eq!(roots.url(Path::new(path), &dataset()), None, "{path}");
         }
         assert!(DataRoots::default().is_empty() && !roots.is_empty());
@@ -280,20 +238,14 @@ mod tests {
     fn odd_file_names_are_encoded() {
         let roots = own(&[("/d", "https://h")]).unwrap();
         let path = Path::new(OsStr::from_bytes(b"/d/a b/\xe9%.nc"));
-        assert_eq!(
-            roots.url(path, &dataset()).unwrap(),
-            "https://h/a%20b/%E9%25.nc"
-        );
+        assert_eq!(roots.url(path, &dataset()).unwrap(), "https://h/a%20b/%E9%25.nc");
     }
 
     #[test]
     fn several_matching_roots_are_named() {
-        let roots = own(&[
-            ("/d", "https://h/a"),
-            ("/d/CMIP6", "https://h/b"),
-            ("/e", "https://h/c"),
-        ])
-        .unwrap();
+        let roots =
+            own(&[("/d", "https://h/a"), ("/d/CMIP6", "https://h/b"), ("/e", "https://h/c")])
+                .unwrap();
         let error = roots.ambiguity(Path::new("/d/CMIP6/x.nc")).unwrap();
         assert_eq!(error.code(), Code::AmbiguousDataRoot);
         assert_eq!(error.path(), Some(Path::new("/d/CMIP6/x.nc")));
@@ -316,11 +268,7 @@ mod tests {
             &[("/d", "")],
         ];
         for roots in wrong {
-            assert_eq!(
-                own(roots).unwrap_err().code(),
-                Code::Configuration,
-                "{roots:?}"
-            );
+            assert_eq!(own(roots).unwrap_err().code(), Code::Configuration, "{roots:?}");
         }
         assert!(own(&[("/d", "https://h/a"), ("/d/", "https://h/a/")]).is_ok());
     }

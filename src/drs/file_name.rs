@@ -47,10 +47,7 @@ impl TimeRange {
         let (first, last) = range.split_once('-').unwrap_or((range, range));
         let no_range = |reason| {
             let text = text.escape_debug();
-            Error::new(
-                Code::DrsMismatch,
-                format!("`{text}` is not a time range: {reason}"),
-            )
+            Error::new(Code::DrsMismatch, format!("`{text}` is not a time range: {reason}"))
         };
         let (Some(start), Some(end)) = (Moment::parse(first), Moment::parse(last)) else {
             return Err(no_range("expected yyyy[MM[dd[hh[mm[ss]]]]], once or twice"));
@@ -61,11 +58,7 @@ impl TimeRange {
         if end < start {
             return Err(no_range("the end comes before the start"));
         }
-        Ok(Self {
-            start,
-            end,
-            climatology,
-        })
+        Ok(Self { start, end, climatology })
     }
 }
 
@@ -93,45 +86,21 @@ mod tests {
     use super::*;
 
     fn month(year: u16, month: u8) -> Moment {
-        Moment {
-            year,
-            month: Some(month),
-            day: None,
-            hour: None,
-            minute: None,
-            second: None,
-        }
+        Moment { year, month: Some(month), day: None, hour: None, minute: None, second: None }
     }
 
     #[test]
     fn ranges_of_every_precision() {
         let monthly = TimeRange::parse("185001-201412").unwrap();
-        assert_eq!(
-            (monthly.start, monthly.end),
-            (month(1850, 1), month(2014, 12))
-        );
+        assert_eq!((monthly.start, monthly.end), (month(1850, 1), month(2014, 12)));
         assert!(!monthly.climatology);
 
-        for digits in [
-            "1850",
-            "185001",
-            "18500131",
-            "1850013123",
-            "185001312359",
-            "18500131235958",
-        ] {
-            assert!(
-                TimeRange::parse(&format!("{digits}-{digits}")).is_ok(),
-                "{digits}"
-            );
+        for digits in ["1850", "185001", "18500131", "1850013123", "185001312359", "18500131235958"]
+        {
+            assert!(TimeRange::parse(&format!("{digits}-{digits}")).is_ok(), "{digits}");
         }
-        let second = TimeRange::parse("18500131235958-18500131235959")
-            .unwrap()
-            .end;
-        assert_eq!(
-            (second.day, second.minute, second.second),
-            (Some(31), Some(59), Some(59))
-        );
+        let second = TimeRange::parse("18500131235958-18500131235959").unwrap().end;
+        assert_eq!((second.day, second.minute, second.second), (Some(31), Some(59), Some(59)));
     }
 
     #[test]

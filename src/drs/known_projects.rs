@@ -25,14 +25,8 @@ pub struct Drs {
 impl Drs {
     /// The projects this program knows.
     pub fn builtin() -> Result<Self> {
-        let projects = PROJECT_FILES
-            .into_iter()
-            .map(Project::from_yaml)
-            .collect::<Result<_>>()?;
-        Ok(Self {
-            projects,
-            selection: Vec::new(),
-        })
+        let projects = PROJECT_FILES.into_iter().map(Project::from_yaml).collect::<Result<_>>()?;
+        Ok(Self { projects, selection: Vec::new() })
     }
 
     /// Selects the projects called `names`, whatever their case; no names select all. The other
@@ -40,10 +34,7 @@ impl Drs {
     pub fn only(mut self, names: &[impl AsRef<str>]) -> Result<Self> {
         self.selection = names
             .iter()
-            .map(|name| {
-                self.project_called(name.as_ref())
-                    .map(|project| project.name.clone())
-            })
+            .map(|name| self.project_called(name.as_ref()).map(|project| project.name.clone()))
             .collect::<Result<_>>()?;
         Ok(self)
     }
@@ -65,11 +56,7 @@ impl Drs {
             })
             .collect();
         let mut refusal = None;
-        for reading in self
-            .projects
-            .iter()
-            .filter_map(|project| project.dataset(&names))
-        {
+        for reading in self.projects.iter().filter_map(|project| project.dataset(&names)) {
             match reading {
                 Ok(dataset) => return Ok(dataset),
                 Err(error) => {
@@ -77,9 +64,7 @@ impl Drs {
                 }
             }
         }
-        Err(refusal
-            .unwrap_or_else(|| self.unclaimed(&names))
-            .in_file(directory))
+        Err(refusal.unwrap_or_else(|| self.unclaimed(&names)).in_file(directory))
     }
 
     /// Takes the name of a file of `dataset` apart; whether it agrees with the directory is for
@@ -93,19 +78,13 @@ impl Drs {
     }
 
     fn project_called(&self, name: &str) -> Result<&Project> {
-        self.projects
-            .iter()
-            .find(|project| project.is_called(name))
-            .ok_or_else(|| {
-                let known: Vec<&str> = self
-                    .projects
-                    .iter()
-                    .map(|project| project.name.as_str())
-                    .collect();
-                let message = format!("unknown project `{}`", name.escape_debug());
-                Error::new(Code::Configuration, message)
-                    .with_hint(format!("known projects: {}", known.join(", ")))
-            })
+        self.projects.iter().find(|project| project.is_called(name)).ok_or_else(|| {
+            let known: Vec<&str> =
+                self.projects.iter().map(|project| project.name.as_str()).collect();
+            let message = format!("unknown project `{}`", name.escape_debug());
+            Error::new(Code::Configuration, message)
+                .with_hint(format!("known projects: {}", known.join(", ")))
+        })
     }
 
     /// Why no project reads `names` as its own.
@@ -113,10 +92,8 @@ impl Drs {
         let unrecognised = |message| Error::new(Code::Unrecognised, message);
         for (below, name) in names.iter().rev().enumerate() {
             for project in &self.projects {
-                let Some(first) = project
-                    .first_values()
-                    .iter()
-                    .find(|first| name.eq_ignore_ascii_case(first))
+                let Some(first) =
+                    project.first_values().iter().find(|first| name.eq_ignore_ascii_case(first))
                 else {
                     continue;
                 };
@@ -131,17 +108,10 @@ impl Drs {
                 return unrecognised(message).with_hint(project.layout());
             }
         }
-        let known: Vec<&str> = self
-            .projects
-            .iter()
-            .flat_map(Project::first_values)
-            .map(String::as_str)
-            .collect();
-        unrecognised(format!(
-            "no directory above is called `{}`",
-            known.join("` or `")
-        ))
-        .with_hint("the tree must follow the DRS of a known project")
+        let known: Vec<&str> =
+            self.projects.iter().flat_map(Project::first_values).map(String::as_str).collect();
+        unrecognised(format!("no directory above is called `{}`", known.join("` or `")))
+            .with_hint("the tree must follow the DRS of a known project")
     }
 }
 
@@ -168,14 +138,7 @@ mod tests {
 
     #[test]
     fn any_root_may_lie_above() {
-        for root in [
-            "",
-            "/",
-            "/data/",
-            "/data/CMIP6/",
-            "/data/cmip6/",
-            "/MIP-DRS7/CMIP6Plus/x/",
-        ] {
+        for root in ["", "/", "/data/", "/data/CMIP6/", "/data/cmip6/", "/MIP-DRS7/CMIP6Plus/x/"] {
             let dataset = read(format!("{root}{CMIP6}")).unwrap();
             assert_eq!(dataset.project, "CMIP6");
             assert_eq!(
@@ -216,10 +179,7 @@ mod tests {
     #[test]
     fn refusals_say_why() {
         let parent = Path::new(CMIP6).parent().unwrap();
-        assert_eq!(
-            refusal(parent),
-            "`CMIP6` must be followed by 9 directories, not 8"
-        );
+        assert_eq!(refusal(parent), "`CMIP6` must be followed by 9 directories, not 8");
         assert_eq!(
             refusal(format!("/d/{CMIP6}/x")),
             "`CMIP6` must be followed by 9 directories, not 10"
@@ -236,28 +196,19 @@ mod tests {
             refusal(CMIP6.replace("v20190401", "v2019041")),
             "version `v2019041` is not like `vYYYYMMDD`"
         );
-        assert_eq!(
-            refusal(CMIP6.replace("CESM2", "CESM_2")),
-            "source_id `CESM_2` holds `_`"
-        );
+        assert_eq!(refusal(CMIP6.replace("CESM2", "CESM_2")), "source_id `CESM_2` holds `_`");
         assert_eq!(
             refusal(CMIP6.replace("NCAR", "\u{1b}")),
             "institution_id `\\u{1b}` holds `\\u{1b}`"
         );
-        assert_eq!(
-            refusal(CMIP7.replace("CMIP7", "CMIP8")),
-            "mip_era `CMIP8` is not `CMIP7`"
-        );
+        assert_eq!(refusal(CMIP7.replace("CMIP7", "CMIP8")), "mip_era `CMIP8` is not `CMIP7`");
         assert_eq!(refusal(""), refusal("/"));
     }
 
     #[test]
     fn names_that_are_not_utf8_are_refused() {
         let path = CMIP6.replace("CESM2", "CESM?");
-        let bytes: Vec<u8> = path
-            .bytes()
-            .map(|b| if b == b'?' { 0xe9 } else { b })
-            .collect();
+        let bytes: Vec<u8> = path.bytes().map(|b| if b == b'?' { 0xe9 } else { b }).collect();
         assert!(refusal(OsStr::from_bytes(&bytes)).ends_with("is not UTF-8"));
         let drs = Drs::builtin().unwrap();
         let name = OsStr::from_bytes(b"pr_\xe9.nc");
@@ -267,59 +218,35 @@ mod tests {
 
     #[test]
     fn projects_are_selected_by_name() {
-        let drs = Drs::builtin()
-            .unwrap()
-            .only(&["mip-drs7", "cmip6PLUS"])
-            .unwrap();
+        let drs = Drs::builtin().unwrap().only(&["mip-drs7", "cmip6PLUS"]).unwrap();
         assert!(drs.selects(&read(CMIP7).unwrap()));
         assert!(!drs.selects(&read(CMIP6).unwrap()));
         assert!(Drs::builtin().unwrap().selects(&read(CMIP6).unwrap()));
 
         let error = Drs::builtin().unwrap().only(&["CMIP66"]).unwrap_err();
         assert_eq!(error.code(), Code::Configuration);
-        assert_eq!(
-            error.hint(),
-            Some("known projects: CMIP6, CMIP6Plus, CMIP7")
-        );
+        assert_eq!(error.hint(), Some("known projects: CMIP6, CMIP6Plus, CMIP7"));
     }
 
     #[test]
     fn file_names_of_each_project() {
         let drs = Drs::builtin().unwrap();
         let six = read(CMIP6).unwrap();
-        let name = drs
-            .file_name(
-                &six,
-                "pr_Amon_CESM2_historical_r1i1p1f1_gn_185001-201412.nc",
-            )
-            .unwrap();
+        let name =
+            drs.file_name(&six, "pr_Amon_CESM2_historical_r1i1p1f1_gn_185001-201412.nc").unwrap();
         assert_eq!(name.variable.as_deref(), Some("pr"));
         assert_eq!(name.time_range.unwrap().end.year, 2014);
-        let fixed = drs
-            .file_name(&six, "areacella_fx_CESM2_historical_r1i1p1f1_gn.nc")
-            .unwrap();
+        let fixed = drs.file_name(&six, "areacella_fx_CESM2_historical_r1i1p1f1_gn.nc").unwrap();
         assert_eq!(fixed.time_range, None);
 
         let seven = read(CMIP7).unwrap();
         let name = "tas_tavg-h2m-hxy-u_mon_glb_g99_UKESM1-0-LL_1pctCO2_r1i1p1f3_185001-185002.nc";
-        assert!(
-            seven
-                .agrees_with(&drs.file_name(&seven, name).unwrap())
-                .is_ok()
-        );
+        assert!(seven.agrees_with(&drs.file_name(&seven, name).unwrap()).is_ok());
 
-        for name in [
-            "pr.nc",
-            "pr_Amon.txt",
-            "pr_Amon_CESM2_historical_r1i1p1f1_gn_1850_x.nc",
-            ".nc",
-            "",
-        ] {
-            assert_eq!(
-                drs.file_name(&six, name).unwrap_err().code(),
-                Code::DrsMismatch,
-                "{name}"
-            );
+        for name in
+            ["pr.nc", "pr_Amon.txt", "pr_Amon_CESM2_historical_r1i1p1f1_gn_1850_x.nc", ".nc", ""]
+        {
+            assert_eq!(drs.file_name(&six, name).unwrap_err().code(), Code::DrsMismatch, "{name}");
         }
     }
 }

@@ -62,13 +62,7 @@ impl Project {
         if self.first_values().is_empty() {
             return Some("the first facet has no values");
         }
-        if self
-            .directory
-            .iter()
-            .filter(|facet| *facet == VERSION)
-            .count()
-            != 1
-        {
+        if self.directory.iter().filter(|facet| *facet == VERSION).count() != 1 {
             return Some("not one `version` in `directory`");
         }
         if !self.dataset_id.iter().flatten().all(known) || !self.values.keys().all(known) {
@@ -80,18 +74,12 @@ impl Project {
     /// Whether the user means this project by `name`.
     pub(super) fn is_called(&self, name: &str) -> bool {
         self.name.eq_ignore_ascii_case(name)
-            || self
-                .also_called
-                .iter()
-                .any(|other| other.eq_ignore_ascii_case(name))
+            || self.also_called.iter().any(|other| other.eq_ignore_ascii_case(name))
     }
 
     /// What the outermost directory may be called.
     pub(super) fn first_values(&self) -> &[String] {
-        let first = self
-            .directory
-            .first()
-            .and_then(|facet| self.values.get(facet));
+        let first = self.directory.first().and_then(|facet| self.values.get(facet));
         first.map_or(&[], Vec::as_slice)
     }
 
@@ -164,12 +152,8 @@ impl Project {
     }
 
     fn master_id(&self, facets: &[(String, String)]) -> String {
-        let value = |name: &String| {
-            facets
-                .iter()
-                .find(|(facet, _)| facet == name)
-                .map(|(_, v)| v.as_str())
-        };
+        let value =
+            |name: &String| facets.iter().find(|(facet, _)| facet == name).map(|(_, v)| v.as_str());
         let values: Vec<&str> = match &self.dataset_id {
             Some(names) => names.iter().filter_map(value).collect(),
             None => facets.iter().map(|(_, value)| value.as_str()).collect(),
@@ -184,11 +168,7 @@ impl Project {
             .strip_suffix(".nc")
             .ok_or_else(|| mismatch("the file name does not end in `.nc`".to_owned()))?;
         let Some(facets) = &self.file_name else {
-            return Ok(FileName {
-                variable: None,
-                time_range: None,
-                facets: Vec::new(),
-            });
+            return Ok(FileName { variable: None, time_range: None, facets: Vec::new() });
         };
         let parts: Vec<&str> = stem.split('_').collect();
         let time_range = match parts.get(facets.len()..) {
@@ -196,9 +176,7 @@ impl Project {
             Some([time_range]) => Some(TimeRange::parse(time_range)?),
             _ => {
                 let form = facets.join("_");
-                return Err(mismatch(format!(
-                    "the file name is not {form}[_time range].nc"
-                )));
+                return Err(mismatch(format!("the file name is not {form}[_time range].nc")));
             }
         };
         let facets: Vec<_> = facets
@@ -207,11 +185,7 @@ impl Project {
             .map(|(facet, value)| (facet.clone(), value.to_owned()))
             .collect();
         let variable = facets.iter().find(|(facet, _)| *facet == self.variable);
-        Ok(FileName {
-            variable: variable.map(|(_, value)| value.clone()),
-            time_range,
-            facets,
-        })
+        Ok(FileName { variable: variable.map(|(_, value)| value.clone()), time_range, facets })
     }
 
     /// The directories in words, for hints.
@@ -274,11 +248,9 @@ mod tests {
 
     #[test]
     fn project_files_are_checked() {
-        for (damage, repaired) in [
-            ("product: [odd, ODD]", ""),
-            ("version, ", ""),
-            ("grid]\n", "month]\n"),
-        ] {
+        for (damage, repaired) in
+            [("product: [odd, ODD]", ""), ("version, ", ""), ("grid]\n", "month]\n")]
+        {
             let yaml = ODD.replacen(damage, repaired, 1);
             assert!(Project::from_yaml(&yaml).is_err(), "{yaml}");
         }

@@ -34,9 +34,7 @@ impl Template {
     pub(super) fn prefix(url: &str) -> Result<Self> {
         let scheme = url.split_once("://").map_or("", |(scheme, _)| scheme);
         let is_url = scheme.starts_with(|c: char| c.is_ascii_alphabetic())
-            && scheme
-                .chars()
-                .all(|c| c.is_ascii_alphanumeric() || "+-.".contains(c))
+            && scheme.chars().all(|c| c.is_ascii_alphanumeric() || "+-.".contains(c))
             && !url.contains(|c: char| c.is_whitespace() || c.is_control());
         if !is_url {
             let message = format!("`{}` is not a URL prefix", url.escape_debug());
@@ -44,36 +42,25 @@ impl Template {
                 .with_hint("write it like `https://host/path`"));
         }
         let slash = if url.ends_with('/') { "" } else { "/" };
-        Ok(Self {
-            before: format!("{url}{slash}"),
-            after: String::new(),
-        })
+        Ok(Self { before: format!("{url}{slash}"), after: String::new() })
     }
 
     /// The publisher's `https_url` with `mapped_root` in it: a Python format string for the two
     /// values (mapped root, path), followed by `|mime type|service`.
     pub(super) fn publisher(https_url: &str, mapped_root: &str) -> Result<Self> {
         let wrong = || {
-            let message = format!(
-                "`https_url` is not a URL with two holes: `{}`",
-                https_url.escape_debug()
-            );
+            let message =
+                format!("`https_url` is not a URL with two holes: `{}`", https_url.escape_debug());
             Error::new(Code::Configuration, message)
                 .with_hint("write it like `https://host/{}/{}|application/netcdf|HTTPServer`")
         };
         let href = https_url.split('|').next().unwrap_or_default();
         let (before, rest) = split_at_hole(href, 0).ok_or_else(wrong)?;
         let (between, after) = split_at_hole(rest, 1).ok_or_else(wrong)?;
-        if [before, between, after]
-            .iter()
-            .any(|text| text.contains(['{', '}']))
-        {
+        if [before, between, after].iter().any(|text| text.contains(['{', '}'])) {
             return Err(wrong());
         }
-        Ok(Self {
-            before: format!("{before}{mapped_root}{between}"),
-            after: after.to_owned(),
-        })
+        Ok(Self { before: format!("{before}{mapped_root}{between}"), after: after.to_owned() })
     }
 
     /// The URL for `path`, which is encoded already.
@@ -84,8 +71,7 @@ impl Template {
 
 /// Splits at `{}` or `{number}`.
 fn split_at_hole(text: &str, number: usize) -> Option<(&str, &str)> {
-    text.split_once("{}")
-        .or_else(|| text.split_once(&format!("{{{number}}}")))
+    text.split_once("{}").or_else(|| text.split_once(&format!("{{{number}}}")))
 }
 
 #[cfg(test)]
@@ -102,10 +88,7 @@ mod tests {
             encoded(Path::new("a b%20?#é\u{1}\"<>[]|\\^`{}")),
             "a%20b%2520%3F%23%C3%A9%01%22%3C%3E%5B%5D%7C%5C%5E%60%7B%7D"
         );
-        assert_eq!(
-            encoded(Path::new(OsStr::from_bytes(b"\xe9\xff.nc"))),
-            "%E9%FF.nc"
-        );
+        assert_eq!(encoded(Path::new(OsStr::from_bytes(b"\xe9\xff.nc"))), "%E9%FF.nc");
     }
 
     #[test]
@@ -115,18 +98,10 @@ mod tests {
             fill("https://h/{}/{}|application/netcdf|HTTPServer").unwrap(),
             "https://h/root/p.nc"
         );
-        assert_eq!(
-            fill("https://h/{0}//{1}?x").unwrap(),
-            "https://h/root//p.nc?x"
-        );
-        for text in [
-            "https://h",
-            "https://h/{}",
-            "https://h/{}/{}/{}",
-            "https://h/{a}/{b}",
-            "none",
-            "",
-        ] {
+        assert_eq!(fill("https://h/{0}//{1}?x").unwrap(), "https://h/root//p.nc?x");
+        for text in
+            ["https://h", "https://h/{}", "https://h/{}/{}/{}", "https://h/{a}/{b}", "none", ""]
+        {
             assert_eq!(fill(text), None, "{text}");
         }
     }

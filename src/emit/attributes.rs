@@ -7,6 +7,8 @@ use serde_json::{Map, Value, json};
 
 use crate::model::attribute::{AttributeValue, Attributes};
 use crate::model::dtype::{ByteOrder, DataType};
+use crate::model::error::{Code, Error};
+use crate::model::virtual_dataset::VirtualDataset;
 
 /// `attributes` but `_FillValue`, which each Zarr format keeps in its own way, and a
 /// `missing_value` of NaN, which says nothing: what it would mask is NaN already.
@@ -14,8 +16,39 @@ pub fn plain(attributes: &Attributes) -> Map<String, Value> {
     let kept = attributes.iter().filter(|(name, value)| {
         *name != "_FillValue" && !(*name == "missing_value" && is_nan(value))
     });
-    kept.map(|(name, value)| (name.to_owned(), value_json(value)))
-        .collect()
+    kept.map(|(name, value)| (name.to_owned(), value_json(value))).collect()
+}
+
+/// Attributes of `dataset` that a store shows otherwise than the files do.
+#[must_use]
+pub fn not_in_json(dataset: &VirtualDataset) -> Vec<Error> {
+    let of_arrays = dataset.arrays.iter().map(|array| (Some(&array.name), &array.attributes));
+    let mut warnings = Vec::new();
+    for (array, attributes) in of_arrays.chain([(None, &dataset.attributes)]) {
+        for (name, value) in attributes.iter() {
+            let shown = match name {
+                "_FillValue" => continue,
+                "missing_value" if is_nan(value) => "left out, which changes no value",
+                _ if has_no_json(value) => "shown as text",
+                _ => continue,
+            };
+            let message = format!("JSON cannot hold attribute `{name}`, {value}: it is {shown}");
+            let warning = Error::new(Code::NotInJson, message);
+            warnings.push(match array {
+                Some(array) => warning.of_variable(array),
+                None => warning,
+            });
+        }
+    }
+    warnings
+}
+
+fn has_no_json(value: &AttributeValue) -> bool {
+    match value {
+        AttributeValue::Float(numbers) => !numbers.iter().all(|number| number.is_finite()),
+        AttributeValue::Double(numbers) => !numbers.iter().all(|number| number.is_finite()),
+        _ => false,
+    }
 }
 
 fn is_nan(value: &AttributeValue) -> bool {
@@ -50,11 +83,7 @@ pub fn number_json(number: f64) -> Value {
     if number.is_nan() {
         json!("NaN")
     } else if number.is_infinite() {
-        json!(if number > 0.0 {
-            "Infinity"
-        } else {
-            "-Infinity"
-        })
+        json!(if number > 0.0 { "Infinity" } else { "-Infinity" })
     } else {
         json!(number)
     }
@@ -118,12 +147,9 @@ mod tests {
     #[test]
     fn numbers_keep_their_kind() {
         assert_eq!(value_json(&AttributeValue::Int(vec![1])).to_string(), "1");
-        assert_eq!(
-            value_json(&AttributeValue::Double(vec![1.0])).to_string(),
-            "1.0"
-        );
+        assert_eq!(value_json(&AttributeValue::Double(vec![1.0])).to_string(), "1.0");
         let value = value_json(&AttributeValue::Float(vec![1e20]));
-        assert_eq!(value.to_string(), "1.0000000200408773e20");
+        assert_eq!(value.to_string(), "1.0000000200408773e+20");
         let value = value_json(&AttributeValue::Double(vec![f64::NAN, f64::NEG_INFINITY]));
         assert_eq!(value.to_string(), r#"["NaN","-Infinity"]"#);
     }

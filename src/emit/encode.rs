@@ -40,24 +40,18 @@ pub fn inline_chunk(values: &Values, codecs: &[Codec]) -> Result<Vec<u8>> {
 
 /// `bytes` through `codecs` in order.
 pub fn encode(bytes: Vec<u8>, codecs: &[Codec]) -> Result<Vec<u8>> {
-    codecs
-        .iter()
-        .try_fold(bytes, |mut bytes, codec| match codec {
-            Codec::Shuffle(size) => {
-                let mut shuffled = Vec::new();
-                shuffle::shuffle(
-                    &bytes,
-                    usize::try_from(*size).unwrap_or(usize::MAX),
-                    &mut shuffled,
-                );
-                Ok(shuffled)
-            }
-            Codec::Zlib(level) => zlib(&bytes, *level),
-            Codec::Fletcher32 => {
-                fletcher32::append(&mut bytes);
-                Ok(bytes)
-            }
-        })
+    codecs.iter().try_fold(bytes, |mut bytes, codec| match codec {
+        Codec::Shuffle(size) => {
+            let mut shuffled = Vec::new();
+            shuffle::shuffle(&bytes, usize::try_from(*size).unwrap_or(usize::MAX), &mut shuffled);
+            Ok(shuffled)
+        }
+        Codec::Zlib(level) => zlib(&bytes, *level),
+        Codec::Fletcher32 => {
+            fletcher32::append(&mut bytes);
+            Ok(bytes)
+        }
+    })
 }
 
 fn zlib(bytes: &[u8], level: u32) -> Result<Vec<u8>> {

@@ -7,3 +7,5 @@ pub mod reference_json;
 pub mod seal;
 mod zarr_v2;
 mod zarr_v3;
+
+pub use attributes::not_in_json;

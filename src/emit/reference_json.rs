@@ -43,11 +43,7 @@ pub fn write(
     out: &mut dyn Write,
 ) -> Written<Contents> {
     let documents = documents(dataset);
-    let mut manifest = Manifest {
-        out,
-        is_first: true,
-        contents: Contents::default(),
-    };
+    let mut manifest = Manifest { out, is_first: true, contents: Contents::default() };
     manifest.raw("{\"version\":1,\"refs\":{")?;
     manifest.text(".zgroup", &json!({"zarr_format": 2}).to_string())?;
     let attributes = Value::from(attributes::plain(&dataset.attributes));
@@ -58,18 +54,13 @@ pub fn write(
         .zip(&documents)
         .map(|(array, documents)| (array.name.clone(), documents.v3.clone()))
         .collect();
-    manifest.text(
-        "zarr.json",
-        &zarr_v3::group(&dataset.attributes, metadata).to_string(),
-    )?;
+    manifest.text("zarr.json", &zarr_v3::group(&dataset.attributes, &metadata).to_string())?;
     let locations: Vec<String> = locations.iter().map(|location| quoted(location)).collect();
     for (array, documents) in dataset.arrays.iter().zip(&documents) {
-        manifest
-            .array(array, documents, &locations)
-            .map_err(|failure| match failure {
-                Failure::Content(error) => error.of_variable(&array.name).into(),
-                failure => failure,
-            })?;
+        manifest.array(array, documents, &locations).map_err(|failure| match failure {
+            Failure::Content(error) => error.of_variable(&array.name).into(),
+            failure @ Failure::System(_) => failure,
+        })?;
     }
     manifest.raw("\n}}\n")?;
     Ok(manifest.contents)
@@ -89,18 +80,10 @@ fn documents(dataset: &VirtualDataset) -> Vec<Documents> {
                 array.shape.iter().map(|&length| length.max(1)).collect(),
                 encode::inline_codecs(values, array.dtype),
             ),
-            Body::Virtual {
-                chunk_shape,
-                codecs,
-                ..
-            } => (chunk_shape.clone(), codecs.clone()),
+            Body::Virtual { chunk_shape, codecs, .. } => (chunk_shape.clone(), codecs.clone()),
         };
         let v3 = zarr_v3::array(array, &chunk_shape, &codecs);
-        Documents {
-            chunk_shape,
-            codecs,
-            v3,
-        }
+        Documents { chunk_shape, codecs, v3 }
     };
     dataset.arrays.iter().map(of_array).collect()
 }
@@ -118,11 +101,7 @@ impl Manifest<'_> {
         documents: &Documents,
         locations: &[String],
     ) -> Written<()> {
-        let Documents {
-            chunk_shape,
-            codecs,
-            v3,
-        } = documents;
+        let Documents { chunk_shape, codecs, v3 } = documents;
         let key = |name: &str| format!("{}/{name}", array.name);
         let v2 = zarr_v2::array(array, chunk_shape, codecs);
         self.text(&key(".zarray"), &v2.to_string())?;
@@ -158,7 +137,7 @@ impl Manifest<'_> {
             Values::Strings(strings) => strings.iter().map(|string| string.len() as u64).sum(),
         };
         let chunk = encode::inline_chunk(values, codecs)?;
-        self.bytes(&ChunkKey::new(prefix, grid).of(0), &chunk)
+        self.bytes(ChunkKey::new(prefix, grid).of(0), &chunk)
     }
 
     fn references(
@@ -176,11 +155,7 @@ impl Manifest<'_> {
             for chunk in &run.chunks {
                 self.separate()?;
                 let key = key.of(run.first + chunk.index);
-                write!(
-                    self.out,
-                    "{key}:[{location},{},{}]",
-                    chunk.offset, chunk.size
-                )?;
+                write!(self.out, "{key}:[{location},{},{}]", chunk.offset, chunk.size)?;
             }
             self.contents.references += run.chunks.len() as u64;
         }
@@ -257,16 +232,9 @@ impl Manifest<'_> {
 
 /// An encoded chunk full of `fill`.
 fn constant_chunk(fill: &[u8], documents: &Documents) -> Result<Vec<u8>> {
-    let too_large = || {
-        Error::new(
-            Code::TooLarge,
-            "a chunk that was never written is too large",
-        )
-    };
+    let too_large = || Error::new(Code::TooLarge, "a chunk that was never written is too large");
     let elements = product(&documents.chunk_shape).ok_or_else(too_large)?;
-    let bytes = elements
-        .checked_mul(fill.len() as u64)
-        .ok_or_else(too_large)?;
+    let bytes = elements.checked_mul(fill.len() as u64).ok_or_else(too_large)?;
     if bytes > 64 * MOST_CONSTANT_BYTES {
         return Err(too_large());
     }
@@ -283,11 +251,7 @@ struct ChunkKey<'a> {
 
 impl<'a> ChunkKey<'a> {
     fn new(prefix: &'a str, grid: &'a [u64]) -> Self {
-        Self {
-            prefix,
-            grid,
-            key: String::new(),
-        }
+        Self { prefix, grid, key: String::new() }
     }
 
     /// The key of the chunk with the row-major number `index`.

@@ -84,9 +84,7 @@ fn seal_in<T>(
     let (temporary, file) = Temporary::create(directory, name)?;
     let mut writer = BufWriter::with_capacity(BUFFER, Hashing::new(file));
     let value = write(&mut writer)?;
-    let hashing = writer
-        .into_inner()
-        .map_err(io::IntoInnerError::into_error)?;
+    let hashing = writer.into_inner().map_err(io::IntoInnerError::into_error)?;
     let (file, digest, size) = hashing.finish();
     let unchanged = holds(target, &digest, size);
     if !unchanged {
@@ -94,15 +92,7 @@ fn seal_in<T>(
         temporary.rename(target)?;
         sync_directory(directory)?;
     }
-    Ok((
-        Sealed {
-            path: target.to_owned(),
-            digest,
-            size,
-            unchanged,
-        },
-        value,
-    ))
+    Ok((Sealed { path: target.to_owned(), digest, size, unchanged }, value))
 }
 
 fn place(target: &Path) -> Result<(&Path, &OsStr)> {
@@ -153,13 +143,11 @@ pub fn digest_of(path: &Path) -> io::Result<String> {
 }
 
 fn hex(hash: Sha256) -> String {
-    hash.finalize()
-        .iter()
-        .fold(String::with_capacity(64), |mut text, byte| {
-            // Writing to a string cannot fail.
-            let _ = write!(text, "{byte:02x}");
-            text
-        })
+    hash.finalize().iter().fold(String::with_capacity(64), |mut text, byte| {
+        // Writing to a string cannot fail.
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
 }
 
 /// Makes a rename in `directory` survive a power cut.
@@ -167,10 +155,7 @@ fn sync_directory(directory: &Path) -> io::Result<()> {
     match File::open(directory)?.sync_all() {
         // Some network file systems do not know this for directories, and need it the less.
         Err(error)
-            if matches!(
-                error.kind(),
-                io::ErrorKind::InvalidInput | io::ErrorKind::Unsupported
-            ) =>
+            if matches!(error.kind(), io::ErrorKind::InvalidInput | io::ErrorKind::Unsupported) =>
         {
             Ok(())
         }
@@ -207,9 +192,7 @@ impl Drop for Temporary {
 fn temporary_name(name: &OsStr) -> OsString {
     static COUNT: AtomicU64 = AtomicU64::new(0);
     let count = COUNT.fetch_add(1, Ordering::Relaxed);
-    let nanoseconds = SystemTime::now()
-        .duration_since(UNIX_EPOCH)
-        .map_or(0, |now| now.as_nanos());
+    let nanoseconds = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |now| now.as_nanos());
     let mut temporary = temporary_prefix(name);
     temporary.push(format!("{}-{:x}{count:x}", process::id(), nanoseconds));
     temporary
@@ -242,13 +225,8 @@ fn remove_stale(directory: &Path, name: &OsStr) {
 /// A process of another host looks gone. If it does seal the same target at this moment, its rename
 /// finds nothing and it reports an error; a torn manifest cannot come of it.
 fn is_running(process: &[u8]) -> bool {
-    let digits = process
-        .split(|byte| *byte == b'-')
-        .next()
-        .unwrap_or_default();
-    let pid = std::str::from_utf8(digits)
-        .ok()
-        .and_then(|digits| digits.parse::<u32>().ok());
+    let digits = process.split(|byte| *byte == b'-').next().unwrap_or_default();
+    let pid = std::str::from_utf8(digits).ok().and_then(|digits| digits.parse::<u32>().ok());
     pid.is_some_and(|pid| pid != process::id() && Path::new(&format!("/proc/{pid}")).exists())
 }
 
@@ -261,11 +239,7 @@ struct Hashing {
 
 impl Hashing {
     fn new(file: File) -> Self {
-        Self {
-            file,
-            hash: Sha256::new(),
-            size: 0,
-        }
+        Self { file, hash: Sha256::new(), size: 0 }
     }
 
     fn finish(self) -> (File, String, u64) {
@@ -309,9 +283,8 @@ mod tests {
 
     fn names(directory: &Path) -> Vec<String> {
         let entries = fs::read_dir(directory).unwrap();
-        let mut names: Vec<_> = entries
-            .map(|entry| entry.unwrap().file_name().into_string().unwrap())
-            .collect();
+        let mut names: Vec<_> =
+            entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
         names.sort();
         names
     }
@@ -381,22 +354,11 @@ mod tests {
         let first = seal_text(&target, "abc").unwrap();
         let stamp = |path: &Path| {
             let found = fs::metadata(path).unwrap();
-            (
-                found.ino(),
-                found.mtime(),
-                found.mtime_nsec(),
-                found.ctime_nsec(),
-            )
+            (found.ino(), found.mtime(), found.mtime_nsec(), found.ctime_nsec())
         };
         let before = stamp(&target);
         let second = seal_text(&target, "abc").unwrap();
-        assert_eq!(
-            second,
-            Sealed {
-                unchanged: true,
-                ..first
-            }
-        );
+        assert_eq!(second, Sealed { unchanged: true, ..first });
         assert_eq!(stamp(&target), before);
         assert_eq!(names(place.path()), [ID]);
     }
@@ -454,10 +416,7 @@ mod tests {
         fs::write(&precious, "precious").unwrap();
         let planted = place.path().join("planted");
         symlink(&precious, &planted).unwrap();
-        assert_eq!(
-            File::create_new(&planted).unwrap_err().kind(),
-            io::ErrorKind::AlreadyExists
-        );
+        assert_eq!(File::create_new(&planted).unwrap_err().kind(), io::ErrorKind::AlreadyExists);
     }
 
     #[test]
@@ -478,11 +437,8 @@ mod tests {
         left(format!(".{ID}.tmp-1-1f"));
         left(format!(".other.json.tmp-{killed}-1f"));
         seal_text(&target, "abc").unwrap();
-        let kept = [
-            format!(".{ID}.tmp-1-1f"),
-            format!(".other.json.tmp-{killed}-1f"),
-            ID.to_owned(),
-        ];
+        let kept =
+            [format!(".{ID}.tmp-1-1f"), format!(".other.json.tmp-{killed}-1f"), ID.to_owned()];
         assert_eq!(names(place.path()), kept);
     }
 
@@ -506,19 +462,13 @@ mod tests {
 
     #[test]
     fn a_path_without_a_file_name_is_an_error() {
-        assert_eq!(
-            seal_text(Path::new("/"), "abc").unwrap_err().code(),
-            Code::Internal
-        );
+        assert_eq!(seal_text(Path::new("/"), "abc").unwrap_err().code(), Code::Internal);
     }
 
     #[test]
     fn a_directory_that_may_not_be_written_is_named_with_a_way_out() {
         let (directory, target) = (Path::new("/data"), Path::new("/data/a.json"));
-        for kind in [
-            io::ErrorKind::PermissionDenied,
-            io::ErrorKind::ReadOnlyFilesystem,
-        ] {
+        for kind in [io::ErrorKind::PermissionDenied, io::ErrorKind::ReadOnlyFilesystem] {
             let error = explain(&kind.into(), directory, target);
             assert_eq!(error.path(), Some(directory));
             assert!(error.hint().unwrap().contains("--output-dir DIR"));

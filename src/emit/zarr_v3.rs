@@ -16,7 +16,7 @@ use super::attributes;
 use super::encode::base64;
 
 /// The `zarr.json` document of a group with the arrays `metadata`.
-pub fn group(attributes: &Attributes, metadata: Map<String, Value>) -> Value {
+pub fn group(attributes: &Attributes, metadata: &Map<String, Value>) -> Value {
     json!({
         "zarr_format": 3,
         "node_type": "group",
@@ -85,10 +85,8 @@ fn codec_json(codec: Codec) -> Value {
 /// What missing chunks hold; without any the value is of no concern, but the format wants one.
 fn fill_value(array: &VirtualArray) -> Value {
     match (&array.fill, array.dtype) {
-        (_, DataType::String) => json!(""),
+        (_, DataType::String) | (Fill::Undefined, DataType::Text(_)) => json!(""),
         (Fill::Value(bytes), DataType::Text(_)) => base64(bytes).into(),
-        (Fill::Undefined, DataType::Text(_)) => json!(""),
-        // Big-endian inlined arrays became little-endian; the fill value kept its bytes.
         (Fill::Value(bytes), dtype) => attributes::element_json(bytes, dtype),
         (Fill::Undefined, _) => json!(0),
     }

@@ -28,11 +28,7 @@ const MOST_FILLED: u64 = 64 * 1024 * 1024;
 pub fn read_small_variables(source: &Source, index: &mut FileIndex) -> Result<()> {
     let coordinates = coordinates_and_bounds(index);
     for variable in &mut index.variables {
-        let most = if coordinates.contains(&variable.name) {
-            COORDINATE
-        } else {
-            SMALL
-        };
+        let most = if coordinates.contains(&variable.name) { COORDINATE } else { SMALL };
         let wanted = decoded_size(variable).is_some_and(|size| size <= most);
         if wanted && variable.values.is_none() {
             variable.values = match read(source, variable) {
@@ -48,11 +44,7 @@ pub fn read_small_variables(source: &Source, index: &mut FileIndex) -> Result<()
 /// Names of the coordinate variables and of what their `bounds` and `climatology` attributes name.
 fn coordinates_and_bounds(index: &FileIndex) -> HashSet<String> {
     let mut names = HashSet::new();
-    for variable in index
-        .variables
-        .iter()
-        .filter(|variable| variable.is_coordinate())
-    {
+    for variable in index.variables.iter().filter(|variable| variable.is_coordinate()) {
         names.insert(variable.name.clone());
         let bounds = ["bounds", "climatology"].map(|name| variable.attributes.text(name));
         names.extend(bounds.into_iter().flatten().map(str::to_owned));
@@ -73,19 +65,14 @@ pub fn read(source: &Source, variable: &Variable) -> Result<Values> {
         Storage::Compact(bytes) => bytes.clone(),
         Storage::Contiguous(None) => filled(&variable.fill, element_size, size)?,
         &Storage::Contiguous(Some((offset, stored))) => contiguous(source, offset, stored, size)?,
-        Storage::Chunked {
-            chunk_shape,
-            chunks,
-        } => {
+        Storage::Chunked { chunk_shape, chunks } => {
             let grid = Grid::new(&variable.shape, chunk_shape, element_size)?;
             chunked(source, variable, &grid, chunks, size)?
         }
     };
     if bytes.len() != size {
         let held = bytes.len();
-        return Err(Error::corrupt(format!(
-            "{held} bytes are stored instead of {size}"
-        )));
+        return Err(Error::corrupt(format!("{held} bytes are stored instead of {size}")));
     }
     to_little_endian(&mut bytes, variable.dtype);
     Ok(Values::Bytes(bytes))
@@ -101,13 +88,11 @@ fn size_to_allocate(source: &Source, variable: &Variable) -> Result<usize> {
     let stored = match &variable.storage {
         Storage::Compact(bytes) => bytes.len() as u64,
         Storage::Contiguous(piece) => piece.map_or(0, |(_, size)| size),
-        Storage::Chunked { chunks, .. } => chunks
-            .iter()
-            .fold(0u64, |sum, chunk| sum.saturating_add(chunk.size)),
+        Storage::Chunked { chunks, .. } => {
+            chunks.iter().fold(0u64, |sum, chunk| sum.saturating_add(chunk.size))
+        }
     };
-    let from_chunks = stored
-        .min(source.len())
-        .saturating_mul(deflate::MAX_RATIO as u64);
+    let from_chunks = stored.min(source.len()).saturating_mul(deflate::MAX_RATIO as u64);
     let most = from_chunks.saturating_add(MOST_FILLED).min(MOST);
     match decoded_size(variable) {
         Some(size) if size <= most => in_memory(size),
@@ -117,10 +102,7 @@ fn size_to_allocate(source: &Source, variable: &Variable) -> Result<usize> {
 }
 
 fn too_large(size: impl std::fmt::Display) -> Error {
-    Error::new(
-        Code::TooLarge,
-        format!("{size} are too many to decode at once"),
-    )
+    Error::new(Code::TooLarge, format!("{size} are too many to decode at once"))
 }
 
 fn in_memory(size: u64) -> Result<usize> {
@@ -241,20 +223,8 @@ fn chunked(
             let Variable { filters, dtype, .. } = variable;
             decoder.undo(filters, chunk.filter_mask, *dtype, grid.chunk_size)?;
         }
-        let Grid {
-            shape,
-            chunk_shape,
-            element_size,
-            ..
-        } = grid;
-        place(
-            &decoder.bytes,
-            chunk_shape,
-            &mut array,
-            shape,
-            &origin,
-            *element_size,
-        );
+        let Grid { shape, chunk_shape, element_size, .. } = grid;
+        place(&decoder.bytes, chunk_shape, &mut array, shape, &origin, *element_size);
     }
     Ok(array)
 }
@@ -269,9 +239,7 @@ fn read_unfiltered(
 ) -> Result<()> {
     if chunk.size != grid.chunk_size as u64 {
         let (held, size) = (chunk.size, grid.chunk_size);
-        return Err(Error::corrupt(format!(
-            "a chunk holds {held} bytes instead of {size}"
-        )));
+        return Err(Error::corrupt(format!("a chunk holds {held} bytes instead of {size}")));
     }
     source.read_into(bytes, chunk.offset, grid.needed(origin) as u64)
 }
@@ -300,14 +268,7 @@ fn place(
         return;
     }
     for (i, part) in part.chunks_exact_mut(row).enumerate() {
-        place(
-            &chunk[i * chunk_row..],
-            chunk_rest,
-            part,
-            rest,
-            origin_rest,
-            element_size,
-        );
+        place(&chunk[i * chunk_row..], chunk_rest, part, rest, origin_rest, element_size);
     }
 }
 
@@ -348,10 +309,7 @@ mod tests {
             dimensions: (0..shape.len()).map(|i| format!("d{i}")).collect(),
             shape: shape.to_vec(),
             dtype,
-            fill: Fill::Value(vec![
-                99;
-                usize::try_from(dtype.size().unwrap_or(0)).unwrap()
-            ]),
+            fill: Fill::Value(vec![99; usize::try_from(dtype.size().unwrap_or(0)).unwrap()]),
             filters: Vec::new(),
             storage,
             attributes: Attributes::default(),
@@ -360,12 +318,7 @@ mod tests {
     }
 
     fn chunk(index: u64, offset: u64, size: u64) -> Chunk {
-        Chunk {
-            index,
-            offset,
-            size,
-            filter_mask: 0,
-        }
+        Chunk { index, offset, size, filter_mask: 0 }
     }
 
     /// Bytes 0, 1, 2, ... in chunks of `chunk_shape`, one behind the other; `absent` are left out.
@@ -373,13 +326,8 @@ mod tests {
         let size = product(chunk_shape).unwrap();
         let count = product(&grid_shape(shape, chunk_shape)).unwrap();
         let present = (0..count).filter(|index| !absent.contains(index));
-        let chunks = present
-            .map(|index| chunk(index, index * size, size))
-            .collect();
-        let storage = Storage::Chunked {
-            chunk_shape: chunk_shape.to_vec(),
-            chunks,
-        };
+        let chunks = present.map(|index| chunk(index, index * size, size)).collect();
+        let storage = Storage::Chunked { chunk_shape: chunk_shape.to_vec(), chunks };
         variable("a", shape, I1, storage)
     }
 
@@ -405,13 +353,7 @@ mod tests {
         assert_eq!(read(Storage::Compact(vec![1, 2, 3, 4])), [2, 1, 4, 3]);
         assert_eq!(read(Storage::Contiguous(Some((2, 4)))), [2, 1, 4, 3]);
         let chunks = vec![chunk(0, 4, 2), chunk(1, 2, 2)];
-        assert_eq!(
-            read(Storage::Chunked {
-                chunk_shape: vec![1],
-                chunks
-            }),
-            [4, 3, 2, 1]
-        );
+        assert_eq!(read(Storage::Chunked { chunk_shape: vec![1], chunks }), [4, 3, 2, 1]);
         assert_eq!(read(Storage::Contiguous(None)), [99; 4]);
         for dtype in [DataType::Text(4), DataType::Float(4, ByteOrder::Little)] {
             let text = variable("a", &[], dtype, Storage::Contiguous(Some((2, 4))));
@@ -442,16 +384,9 @@ mod tests {
     #[test]
     fn chunks_of_any_shape_give_the_elements_in_order() {
         let shape = [3, 4, 5];
-        for chunk_shape in [
-            [1, 1, 1],
-            [1, 4, 5],
-            [2, 4, 5],
-            [3, 4, 5],
-            [2, 3, 2],
-            [1, 2, 5],
-            [4, 5, 6],
-            [1, 9, 1],
-        ] {
+        for chunk_shape in
+            [[1, 1, 1], [1, 4, 5], [2, 4, 5], [3, 4, 5], [2, 3, 2], [1, 2, 5], [4, 5, 6], [1, 9, 1]]
+        {
             let variable = chunks_of_bytes(&shape, &chunk_shape, &[]);
             let size = product(&chunk_shape).unwrap();
             let grid = grid_shape(&shape, &chunk_shape);
@@ -464,11 +399,7 @@ mod tests {
                 let number = u8::try_from((z * 4 + y) * 5 + x).unwrap();
                 file[usize::try_from(index * size + within).unwrap()] = number;
             }
-            assert_eq!(
-                read_from(&file, &variable).unwrap(),
-                counting(60),
-                "{chunk_shape:?}"
-            );
+            assert_eq!(read_from(&file, &variable).unwrap(), counting(60), "{chunk_shape:?}");
         }
     }
 
@@ -479,10 +410,7 @@ mod tests {
         assert_eq!(read_from(&counting(24), &sparse).unwrap(), expected);
 
         let chunks = vec![chunk(1, 0, 2)];
-        let storage = Storage::Chunked {
-            chunk_shape: vec![1],
-            chunks,
-        };
+        let storage = Storage::Chunked { chunk_shape: vec![1], chunks };
         let mut big = variable("a", &[2], I2_BIG, storage);
         big.fill = Fill::Value(vec![0x80, 0x01]);
         assert_eq!(read_from(&vec![1, 2], &big).unwrap(), [0x01, 0x80, 2, 1]);
@@ -517,28 +445,14 @@ mod tests {
                 fletcher32::append(&mut stored);
             }
             let (index, offset, size) = (index as u64, file.len() as u64, stored.len() as u64);
-            chunks.push(Chunk {
-                index,
-                offset,
-                size,
-                filter_mask,
-            });
+            chunks.push(Chunk { index, offset, size, filter_mask });
             file.extend(stored);
         }
-        let storage = Storage::Chunked {
-            chunk_shape: vec![4],
-            chunks,
-        };
-        let filter = |id, client_data: &[u32]| Filter {
-            id,
-            client_data: client_data.to_vec(),
-        };
+        let storage = Storage::Chunked { chunk_shape: vec![4], chunks };
+        let filter = |id, client_data: &[u32]| Filter { id, client_data: client_data.to_vec() };
         let mut filtered = variable("a", &[8], I2_BIG, storage);
-        filtered.filters = vec![
-            filter(Filter::SHUFFLE, &[2]),
-            filter(Filter::DEFLATE, &[1]),
-            filter(3, &[]),
-        ];
+        filtered.filters =
+            vec![filter(Filter::SHUFFLE, &[2]), filter(Filter::DEFLATE, &[1]), filter(3, &[])];
         let expected: Vec<u8> = (0..8i16).flat_map(i16::to_le_bytes).collect();
         assert_eq!(read_from(&file, &filtered).unwrap(), expected);
         file[0] ^= 1;
@@ -549,10 +463,7 @@ mod tests {
     fn storage_that_contradicts_the_shape_is_corrupt() {
         let file = counting(64);
         let corrupt = |storage| {
-            assert_eq!(
-                code(&file, &variable("a", &[4, 2], I1, storage)),
-                Code::Corrupt
-            );
+            assert_eq!(code(&file, &variable("a", &[4, 2], I1, storage)), Code::Corrupt);
         };
         let chunked = |chunk_shape: &[u64], chunks| Storage::Chunked {
             chunk_shape: chunk_shape.to_vec(),
@@ -575,31 +486,16 @@ mod tests {
     fn sizes_that_the_file_cannot_justify_are_refused() {
         let file = counting(64);
         let too_large = |shape: &[u64], storage| {
-            assert_eq!(
-                code(&file, &variable("a", shape, I2_BIG, storage)),
-                Code::TooLarge
-            );
+            assert_eq!(code(&file, &variable("a", shape, I2_BIG, storage)), Code::TooLarge);
         };
         too_large(&[u64::MAX, u64::MAX], Storage::Contiguous(None));
         too_large(&[1 << 60], Storage::Contiguous(None));
         too_large(&[1 << 26], Storage::Contiguous(None));
         too_large(&[1 << 29], Storage::Contiguous(Some((0, 1 << 30))));
         let chunks = vec![chunk(0, 0, u64::MAX)];
-        too_large(
-            &[1 << 26],
-            Storage::Chunked {
-                chunk_shape: vec![1 << 26],
-                chunks,
-            },
-        );
+        too_large(&[1 << 26], Storage::Chunked { chunk_shape: vec![1 << 26], chunks });
         let chunks = vec![chunk(0, 0, 64)];
-        too_large(
-            &[2],
-            Storage::Chunked {
-                chunk_shape: vec![1 << 60],
-                chunks,
-            },
-        );
+        too_large(&[2], Storage::Chunked { chunk_shape: vec![1 << 60], chunks });
     }
 
     #[test]
@@ -613,10 +509,7 @@ mod tests {
         let file = counting(1);
         let source = Source::new(&file).unwrap();
         let mut strings = variable("a", &[1], DataType::String, Storage::Contiguous(None));
-        assert_eq!(
-            read(&source, &strings).unwrap_err().code(),
-            Code::Unsupported
-        );
+        assert_eq!(read(&source, &strings).unwrap_err().code(), Code::Unsupported);
         strings.values = Some(Values::Strings(vec!["tas".into()]));
         assert_eq!(read(&source, &strings).unwrap(), strings.values.unwrap());
     }
@@ -626,28 +519,17 @@ mod tests {
         let file = counting(1_000_000);
         let long = |name: &str, dimension: &str| Variable {
             dimensions: vec![dimension.into()],
-            ..variable(
-                name,
-                &[500_000],
-                I2_BIG,
-                Storage::Contiguous(Some((0, 1_000_000))),
-            )
+            ..variable(name, &[500_000], I2_BIG, Storage::Contiguous(Some((0, 1_000_000))))
         };
         let mut time = long("time", "time");
-        time.attributes
-            .push("bounds", AttributeValue::Text("time_bnds".into()));
-        time.attributes
-            .push("climatology", AttributeValue::Text("absent".into()));
+        time.attributes.push("bounds", AttributeValue::Text("time_bnds".into()));
+        time.attributes.push("climatology", AttributeValue::Text("absent".into()));
         let mut undefined = variable("undefined", &[2], I1, Storage::Contiguous(None));
         undefined.fill = Fill::Undefined;
         let mut index = FileIndex {
             format: FileFormat::Hdf5(2),
             size: file.len() as u64,
-            dimensions: vec![Dimension {
-                name: "time".into(),
-                size: 500_000,
-                unlimited: true,
-            }],
+            dimensions: vec![Dimension { name: "time".into(), size: 500_000, unlimited: true }],
             attributes: Attributes::default(),
             variables: vec![
                 time,
@@ -668,21 +550,12 @@ mod tests {
             .map(|v| v.name.as_str())
             .collect();
         assert_eq!(read, ["time", "time_bnds", "small"]);
-        assert_eq!(
-            index.variable("small").unwrap().values,
-            Some(Values::Bytes(vec![5, 6]))
-        );
+        assert_eq!(index.variable("small").unwrap().values, Some(Values::Bytes(vec![5, 6])));
 
         let chunks = vec![chunk(0, 0, 2)];
-        let storage = Storage::Chunked {
-            chunk_shape: vec![2],
-            chunks,
-        };
+        let storage = Storage::Chunked { chunk_shape: vec![2], chunks };
         let mut exotic = variable("exotic", &[2], I1, storage);
-        exotic.filters = vec![Filter {
-            id: 32015,
-            client_data: vec![3],
-        }];
+        exotic.filters = vec![Filter { id: 32015, client_data: vec![3] }];
         index.variables.push(exotic);
         let error = read_small_variables(&source, &mut index).unwrap_err();
         assert_eq!(

@@ -88,12 +88,9 @@ fn chunk_shape(variable: &Variable) -> Option<&[u64]> {
 fn stored_pieces(variable: &Variable) -> Option<Vec<Chunk>> {
     match &variable.storage {
         Storage::Chunked { chunks, .. } => Some(chunks.clone()),
-        Storage::Contiguous(Some((offset, size))) => Some(vec![Chunk {
-            index: 0,
-            offset: *offset,
-            size: *size,
-            filter_mask: 0,
-        }]),
+        Storage::Contiguous(Some((offset, size))) => {
+            Some(vec![Chunk { index: 0, offset: *offset, size: *size, filter_mask: 0 }])
+        }
         Storage::Contiguous(None) => Some(Vec::new()),
         Storage::Compact(_) => None,
     }
@@ -104,10 +101,7 @@ fn read_piece(file: &OpenFile, piece: &Chunk, buffer: &mut Vec<u8>) -> Result<()
         .map_err(|_| Error::new(Code::TooLarge, "a chunk exceeds the address space"))?;
     buffer.resize(size, 0);
     file.read_exact_at(buffer, piece.offset).map_err(|error| {
-        Error::new(
-            Code::Io,
-            format!("cannot read at byte {}: {error}", piece.offset),
-        )
+        Error::new(Code::Io, format!("cannot read at byte {}: {error}", piece.offset))
     })
 }
 
@@ -134,8 +128,6 @@ fn format_of(source: &Source) -> Result<Format> {
     } else {
         "its first bytes are neither `CDF` nor an HDF5 signature"
     };
-    Err(
-        Error::new(Code::NotNetcdf, format!("not a NetCDF file: {looks}"))
-            .with_hint("transfer the file again, or remove it"),
-    )
+    Err(Error::new(Code::NotNetcdf, format!("not a NetCDF file: {looks}"))
+        .with_hint("transfer the file again, or remove it"))
 }

@@ -36,10 +36,7 @@ pub(super) fn index(source: &Source) -> Result<FileIndex> {
     let gatt_list = header.att_list()?;
     let var_list = header.var_list()?;
 
-    let vars = var_list
-        .into_iter()
-        .map(|var| var.layout(&dim_list))
-        .collect::<Result<Vec<_>>>()?;
+    let vars = var_list.into_iter().map(|var| var.layout(&dim_list)).collect::<Result<Vec<_>>>()?;
     if let Some(var) = vars.iter().find(|var| var.begin < header.position) {
         let message = format!("its data begin at byte {}, within the header", var.begin);
         return Err(Error::corrupt(message).of_variable(&var.name));
@@ -53,17 +50,13 @@ pub(super) fn index(source: &Source) -> Result<FileIndex> {
         .into_iter()
         .map(|var| {
             let name = var.name.clone();
-            var.index(&dim_list, numrecs, recsize, source.len())
-                .map_err(|e| e.of_variable(name))
+            var.index(&dim_list, numrecs, recsize, source.len()).map_err(|e| e.of_variable(name))
         })
         .collect::<Result<_>>()?;
     Ok(FileIndex {
         format: FileFormat::Netcdf3(header.version),
         size: source.len(),
-        dimensions: dim_list
-            .into_iter()
-            .map(|dim| dim.with_records(numrecs))
-            .collect(),
+        dimensions: dim_list.into_iter().map(|dim| dim.with_records(numrecs)).collect(),
         attributes: attributes(gatt_list),
         variables,
         groups: Vec::new(),
@@ -102,9 +95,7 @@ impl NcType {
             10 if version == 5 => Self::Int64,
             11 if version == 5 => Self::UInt64,
             _ => {
-                return Err(Error::corrupt(format!(
-                    "there is no type {code} in CDF-{version}"
-                )));
+                return Err(Error::corrupt(format!("there is no type {code} in CDF-{version}")));
             }
         })
     }
@@ -173,12 +164,7 @@ impl NcType {
 }
 
 fn numbers<const SIZE: usize, T>(bytes: &[u8], from: impl Fn([u8; SIZE]) -> T) -> Vec<T> {
-    bytes
-        .as_chunks::<SIZE>()
-        .0
-        .iter()
-        .map(|&element| from(element))
-        .collect()
+    bytes.as_chunks::<SIZE>().0.iter().map(|&element| from(element)).collect()
 }
 
 /// Text as netCDF4-python shows it, without any NUL. The format prescribes UTF-8; what is not, is
@@ -188,11 +174,7 @@ fn text(bytes: &[u8]) -> String {
         Ok(text) => text.to_owned(),
         Err(_) => bytes.iter().copied().map(char::from).collect(),
     };
-    if text.contains('\0') {
-        text.replace('\0', "")
-    } else {
-        text
-    }
+    if text.contains('\0') { text.replace('\0', "") } else { text }
 }
 
 /// `dim`; the record dimension has no length of its own.
@@ -237,20 +219,11 @@ struct Var {
 impl Var {
     /// Finds the dimensions in `dim_list` and from them the size of the data.
     fn layout(self, dim_list: &[Dim]) -> Result<LaidOut> {
-        let Self {
-            name,
-            dimids,
-            vatt_list,
-            nc_type,
-            begin,
-        } = self;
+        let Self { name, dimids, vatt_list, nc_type, begin } = self;
         let corrupt = |message: String| Err(Error::corrupt(message).of_variable(&name));
         let mut dims = Vec::new();
         for &dimid in &dimids {
-            match usize::try_from(dimid)
-                .ok()
-                .filter(|&dimid| dimid < dim_list.len())
-            {
+            match usize::try_from(dimid).ok().filter(|&dimid| dimid < dim_list.len()) {
                 Some(dimid) => dims.push(dimid),
                 None => return corrupt(format!("there is no dimension {dimid}")),
             }
@@ -259,23 +232,12 @@ impl Var {
         if dims.iter().skip(1).any(is_record) {
             return corrupt("the record dimension is not its first dimension".into());
         }
-        let lengths: Vec<u64> = dims
-            .iter()
-            .filter_map(|&dim| dim_list[dim].dim_length)
-            .collect();
+        let lengths: Vec<u64> = dims.iter().filter_map(|&dim| dim_list[dim].dim_length).collect();
         let Some(size) = product(&lengths).and_then(|n| n.checked_mul(nc_type.size())) else {
             return corrupt("it has more than 2^64 bytes".into());
         };
         let record = dims.first().is_some_and(is_record);
-        Ok(LaidOut {
-            name,
-            dims,
-            record,
-            size,
-            vatt_list,
-            nc_type,
-            begin,
-        })
+        Ok(LaidOut { name, dims, record, size, vatt_list, nc_type, begin })
     }
 }
 
@@ -303,9 +265,7 @@ impl LaidOut {
         file_size: u64,
     ) -> Result<Variable> {
         let dims = || self.dims.iter().map(|&dim| &dim_list[dim]);
-        let shape: Vec<u64> = dims()
-            .map(|dim| dim.dim_length.unwrap_or(numrecs))
-            .collect();
+        let shape: Vec<u64> = dims().map(|dim| dim.dim_length.unwrap_or(numrecs)).collect();
         let storage = if self.record {
             Storage::Chunked {
                 chunk_shape: dims().map(|dim| dim.dim_length.unwrap_or(1)).collect(),
@@ -334,8 +294,7 @@ impl LaidOut {
             return Ok(Vec::new());
         };
         // What is certain of the last record is certain of all, and bounds their number.
-        self.end(last, recsize)
-            .and_then(|end| within(end, file_size))?;
+        self.end(last, recsize).and_then(|end| within(end, file_size))?;
         let chunk = |record| Chunk {
             index: record,
             offset: self.begin + record * recsize,
@@ -369,28 +328,19 @@ fn fill_value(nc_type: NcType, vatt_list: &[Attr]) -> Vec<u8> {
             && attr.nc_type == nc_type
             && attr.values.len() as u64 == nc_type.size()
     };
-    vatt_list
-        .iter()
-        .find(fits)
-        .map_or_else(|| nc_type.default_fill(), |attr| attr.values.to_vec())
+    vatt_list.iter().find(fits).map_or_else(|| nc_type.default_fill(), |attr| attr.values.to_vec())
 }
 
 /// Bytes from one record to the next: the padded sizes of all record variables. A single record
 /// variable is not padded.
 fn recsize(vars: &[LaidOut]) -> Result<u64> {
-    let sizes: Vec<u64> = vars
-        .iter()
-        .filter(|var| var.record)
-        .map(|var| var.size)
-        .collect();
+    let sizes: Vec<u64> = vars.iter().filter(|var| var.record).map(|var| var.size).collect();
     if let [size] = sizes[..] {
         return Ok(size);
     }
     sizes
         .iter()
-        .try_fold(0u64, |sum, size| {
-            sum.checked_add(size.checked_next_multiple_of(4)?)
-        })
+        .try_fold(0u64, |sum, size| sum.checked_add(size.checked_next_multiple_of(4)?))
         .ok_or_else(|| Error::corrupt("a record has more than 2^64 bytes"))
 }
 
@@ -427,24 +377,14 @@ struct Header<'a> {
 impl<'a> Header<'a> {
     /// Reads the `magic` number.
     fn new(source: &'a Source<'a>) -> Result<Self> {
-        let mut header = Self {
-            source,
-            version: 0,
-            position: 0,
-            ahead: Bytes::new(),
-        };
+        let mut header = Self { source, version: 0, position: 0, ahead: Bytes::new() };
         match header.array()? {
             [b'C', b'D', b'F', version @ (1 | 2 | 5)] => header.version = version,
             [b'C', b'D', b'F', version] => {
-                return Err(Error::unsupported(format!(
-                    "NetCDF classic format CDF-{version}"
-                )));
+                return Err(Error::unsupported(format!("NetCDF classic format CDF-{version}")));
             }
             _ => {
-                return Err(Error::new(
-                    Code::NotNetcdf,
-                    "the file does not begin with `CDF`",
-                ));
+                return Err(Error::new(Code::NotNetcdf, "the file does not begin with `CDF`"));
             }
         }
         Ok(header)
@@ -453,23 +393,14 @@ impl<'a> Header<'a> {
     /// `numrecs`: the number of records, or `None` for `STREAMING`.
     fn numrecs(&mut self) -> Result<Option<u64>> {
         let numrecs = self.non_neg()?;
-        let streaming = if self.version == 5 {
-            u64::MAX
-        } else {
-            u32::MAX.into()
-        };
+        let streaming = if self.version == 5 { u64::MAX } else { u32::MAX.into() };
         Ok((numrecs != streaming).then_some(numrecs))
     }
 
     /// `dim_list`.
     fn dim_list(&mut self) -> Result<Vec<Dim>> {
         let dim_list = self.list(NC_DIMENSION, "dimension", Self::dim, |dim| &dim.name)?;
-        if dim_list
-            .iter()
-            .filter(|dim| dim.dim_length.is_none())
-            .count()
-            > 1
-        {
+        if dim_list.iter().filter(|dim| dim.dim_length.is_none()).count() > 1 {
             return Err(Error::corrupt("the file has two record dimensions"));
         }
         Ok(dim_list)
@@ -478,10 +409,7 @@ impl<'a> Header<'a> {
     fn dim(&mut self) -> Result<Dim> {
         let name = self.name()?;
         let dim_length = self.non_neg()?;
-        Ok(Dim {
-            name,
-            dim_length: (dim_length > 0).then_some(dim_length),
-        })
+        Ok(Dim { name, dim_length: (dim_length > 0).then_some(dim_length) })
     }
 
     /// `att_list`, of the file or of a variable.
@@ -497,11 +425,7 @@ impl<'a> Header<'a> {
             let message = format!("attribute `{}` has {nelems} elements", name.escape_debug());
             return Err(Error::corrupt(message));
         };
-        Ok(Attr {
-            name,
-            nc_type,
-            values: self.padded(size)?,
-        })
+        Ok(Attr { name, nc_type, values: self.padded(size)? })
     }
 
     /// `var_list`.
@@ -511,8 +435,7 @@ impl<'a> Header<'a> {
 
     fn var(&mut self) -> Result<Var> {
         let name = self.name()?;
-        self.rest_of_var(name.clone())
-            .map_err(|error| error.of_variable(name))
+        self.rest_of_var(name.clone()).map_err(|error| error.of_variable(name))
     }
 
     fn rest_of_var(&mut self, name: String) -> Result<Var> {
@@ -523,13 +446,7 @@ impl<'a> Header<'a> {
         let nc_type = self.nc_type()?;
         let _vsize = self.non_neg()?;
         let begin = self.offset()?;
-        Ok(Var {
-            name,
-            dimids,
-            vatt_list,
-            nc_type,
-            begin,
-        })
+        Ok(Var { name, dimids, vatt_list, nc_type, begin })
     }
 
     /// `ABSENT`, or `tag` and a list of what `element` reads. Names must differ.
@@ -547,9 +464,7 @@ impl<'a> Header<'a> {
             return Err(Error::corrupt(message));
         }
         // Each reads from the file, which bounds them.
-        let list = (0..nelems)
-            .map(|_| element(self))
-            .collect::<Result<Vec<T>>>()?;
+        let list = (0..nelems).map(|_| element(self)).collect::<Result<Vec<T>>>()?;
         let mut names = HashSet::new();
         if let Some(twice) = list.iter().map(name).find(|&name| !names.insert(name)) {
             let message = format!("{what} `{}` is there twice", twice.escape_debug());
@@ -580,20 +495,12 @@ impl<'a> Header<'a> {
 
     /// `NON_NEG`: 4 bytes, in CDF-5 8 bytes.
     fn non_neg(&mut self) -> Result<u64> {
-        if self.version == 5 {
-            self.int64()
-        } else {
-            self.int().map(u64::from)
-        }
+        if self.version == 5 { self.int64() } else { self.int().map(u64::from) }
     }
 
     /// `OFFSET`: 4 bytes in CDF-1, else 8 bytes.
     fn offset(&mut self) -> Result<u64> {
-        if self.version == 1 {
-            self.int().map(u64::from)
-        } else {
-            self.int64()
-        }
+        if self.version == 1 { self.int().map(u64::from) } else { self.int64() }
     }
 
     fn int(&mut self) -> Result<u32> {
@@ -613,10 +520,7 @@ impl<'a> Header<'a> {
 
     fn array<const SIZE: usize>(&mut self) -> Result<[u8; SIZE]> {
         let bytes = self.take(SIZE as u64)?;
-        bytes
-            .first_chunk()
-            .copied()
-            .ok_or_else(|| Error::corrupt("the header is incomplete"))
+        bytes.first_chunk().copied().ok_or_else(|| Error::corrupt("the header is incomplete"))
     }
 
     /// The next `len` bytes.
@@ -627,9 +531,7 @@ impl<'a> Header<'a> {
             self.ahead = self.source.bytes(self.position, len.max(left.min(AHEAD)))?;
         }
         self.position += len;
-        let len = usize::try_from(len)
-            .unwrap_or(usize::MAX)
-            .min(self.ahead.len());
+        let len = usize::try_from(len).unwrap_or(usize::MAX).min(self.ahead.len());
         Ok(self.ahead.split_to(len))
     }
 }
@@ -648,11 +550,7 @@ mod tests {
 
     impl Cdf {
         fn new(version: u8, numrecs: u64) -> Self {
-            Self {
-                bytes: vec![b'C', b'D', b'F', version],
-                version,
-            }
-            .non_neg(numrecs)
+            Self { bytes: vec![b'C', b'D', b'F', version], version }.non_neg(numrecs)
         }
 
         fn int(mut self, value: u32) -> Self {
@@ -692,9 +590,7 @@ mod tests {
 
         fn dims(self, dims: &[(&str, u64)]) -> Self {
             let header = self.list(NC_DIMENSION, dims.len() as u64);
-            dims.iter().fold(header, |header, &(name, length)| {
-                header.name(name).non_neg(length)
-            })
+            dims.iter().fold(header, |header, &(name, length)| header.name(name).non_neg(length))
         }
 
         fn attr(self, name: &str, nc_type: u32, nelems: u64, values: &[u8]) -> Self {
@@ -710,11 +606,7 @@ mod tests {
 
         /// Fills up to `begin` and adds the data.
         fn data(mut self, begin: usize, data: &[u8]) -> Vec<u8> {
-            assert!(
-                self.bytes.len() <= begin,
-                "the header has {} bytes",
-                self.bytes.len()
-            );
+            assert!(self.bytes.len() <= begin, "the header has {} bytes", self.bytes.len());
             self.bytes.resize(begin, 0);
             self.bytes.extend(data);
             self.bytes
@@ -769,16 +661,8 @@ mod tests {
             assert_eq!(
                 index.dimensions,
                 [
-                    Dimension {
-                        name: "time".into(),
-                        size: 2,
-                        unlimited: true
-                    },
-                    Dimension {
-                        name: "lat".into(),
-                        size: 3,
-                        unlimited: false
-                    },
+                    Dimension { name: "time".into(), size: 2, unlimited: true },
+                    Dimension { name: "lat".into(), size: 3, unlimited: false },
                 ]
             );
             let tas = index.variable("tas").unwrap();
@@ -786,12 +670,7 @@ mod tests {
             assert_eq!(tas.shape, [2, 3]);
             assert_eq!(tas.dtype, DataType::Int(2, ByteOrder::Big));
             assert_eq!(tas.fill, Fill::Value(vec![0x80, 1]));
-            let chunk = |index, offset| Chunk {
-                index,
-                offset,
-                size: 6,
-                filter_mask: 0,
-            };
+            let chunk = |index, offset| Chunk { index, offset, size: 6, filter_mask: 0 };
             assert_eq!(
                 tas.storage,
                 Storage::Chunked {
@@ -801,14 +680,8 @@ mod tests {
             );
             let lat = index.variable("lat").unwrap();
             assert_eq!(lat.storage, Storage::Contiguous(Some((512, 12))));
-            assert_eq!(
-                values(&file, "lat"),
-                [10i32, 20, 30].map(i32::to_le_bytes).as_flattened()
-            );
-            assert_eq!(
-                values(&file, "time"),
-                [1.5f64, 2.5].map(f64::to_le_bytes).as_flattened()
-            );
+            assert_eq!(values(&file, "lat"), [10i32, 20, 30].map(i32::to_le_bytes).as_flattened());
+            assert_eq!(values(&file, "time"), [1.5f64, 2.5].map(f64::to_le_bytes).as_flattened());
             let tas = [1i16, -1, 7, 2, -2, 7].map(i16::to_le_bytes);
             assert_eq!(values(&file, "tas"), tas.as_flattened());
         }
@@ -870,12 +743,7 @@ mod tests {
             .attr("short", 3, 1, &(-2i16).to_be_bytes())
             .attr("int", 4, 1, &(-3i32).to_be_bytes())
             .attr("float", 5, 1, &1.5f32.to_be_bytes())
-            .attr(
-                "double",
-                6,
-                2,
-                [0.5f64, -0.0].map(f64::to_be_bytes).as_flattened(),
-            )
+            .attr("double", 6, 2, [0.5f64, -0.0].map(f64::to_be_bytes).as_flattened())
             .attr("ubyte", 7, 1, &[200])
             .attr("ushort", 8, 1, &[0xff, 0xff])
             .attr("uint", 9, 1, &[0xff; 4])
@@ -935,10 +803,7 @@ mod tests {
         assert_eq!(found(file(5, &own)), Fill::Value(own.to_vec()));
         let default = Fill::Value(vec![0x7c, 0xf0, 0, 0]);
         assert_eq!(found(file(4, &own)), default);
-        assert_eq!(
-            NcType::Double.default_fill(),
-            [0x47, 0x9e, 0, 0, 0, 0, 0, 0]
-        );
+        assert_eq!(NcType::Double.default_fill(), [0x47, 0x9e, 0, 0, 0, 0, 0, 0]);
     }
 
     #[test]
@@ -966,10 +831,7 @@ mod tests {
             .var("a", &[0], 3, 300_200)
             .data(300_200, &[0, 1, 0, 2]);
         let index = indexed(&file).unwrap();
-        assert_eq!(
-            index.attributes.text("history").map(str::len),
-            Some(300_000)
-        );
+        assert_eq!(index.attributes.text("history").map(str::len), Some(300_000));
         assert_eq!(index.attributes.text("title"), Some("last"));
         assert_eq!(values(&file, "a"), [1, 0, 2, 0]);
     }
@@ -1009,39 +871,16 @@ mod tests {
         let header = || Cdf::new(1, 1);
         let dims = || header().dims(&[("time", 0), ("x", 1 << 31), ("y", 1 << 31), ("z", 4)]);
         let var = |dimids: &[u64]| {
-            dims()
-                .absent()
-                .list(NC_VARIABLE, 1)
-                .var("a", dimids, 6, 512)
-                .data(512, &[0; 64])
+            dims().absent().list(NC_VARIABLE, 1).var("a", dimids, 6, 512).data(512, &[0; 64])
         };
         let corrupt = [
             ("tag", header().list(NC_VARIABLE, 1).data(64, b"")),
             ("count without tag", header().list(0, 1).data(64, b"")),
-            (
-                "two record dimensions",
-                header().dims(&[("a", 0), ("b", 0)]).data(64, b""),
-            ),
-            (
-                "dimension twice",
-                header().dims(&[("a", 1), ("a", 2)]).data(64, b""),
-            ),
-            (
-                "name without bytes",
-                header().dims(&[("", 1)]).data(64, b""),
-            ),
-            (
-                "name too long",
-                header().list(NC_DIMENSION, 1).non_neg(257).data(512, b""),
-            ),
-            (
-                "no such type",
-                header()
-                    .absent()
-                    .list(NC_ATTRIBUTE, 1)
-                    .attr("a", 7, 0, b"")
-                    .bytes,
-            ),
+            ("two record dimensions", header().dims(&[("a", 0), ("b", 0)]).data(64, b"")),
+            ("dimension twice", header().dims(&[("a", 1), ("a", 2)]).data(64, b"")),
+            ("name without bytes", header().dims(&[("", 1)]).data(64, b"")),
+            ("name too long", header().list(NC_DIMENSION, 1).non_neg(257).data(512, b"")),
+            ("no such type", header().absent().list(NC_ATTRIBUTE, 1).attr("a", 7, 0, b"").bytes),
             ("record dimension behind", var(&[3, 0])),
             ("dimension unknown", var(&[4])),
             ("2^65 bytes", var(&[1, 2])),
@@ -1056,11 +895,7 @@ mod tests {
             ),
             (
                 "data within the header",
-                dims()
-                    .absent()
-                    .list(NC_VARIABLE, 1)
-                    .var("a", &[3], 1, 8)
-                    .data(512, &[0; 64]),
+                dims().absent().list(NC_VARIABLE, 1).var("a", &[3], 1, 8).data(512, &[0; 64]),
             ),
         ];
         for (what, file) in corrupt {
@@ -1071,40 +906,19 @@ mod tests {
     #[test]
     fn counts_beyond_the_file_are_truncation_and_allocate_nothing() {
         for version in [1, 5] {
-            let huge = if version == 5 {
-                u64::MAX - 7
-            } else {
-                u64::from(u32::MAX) - 7
-            };
+            let huge = if version == 5 { u64::MAX - 7 } else { u64::from(u32::MAX) - 7 };
             let header = || Cdf::new(version, 0);
             for file in [
                 header().list(NC_DIMENSION, huge).name("x").non_neg(1).bytes,
-                header()
-                    .absent()
-                    .list(NC_ATTRIBUTE, huge)
-                    .attr("a", 2, 1, b"x")
-                    .bytes,
-                header()
-                    .absent()
-                    .list(NC_ATTRIBUTE, 1)
-                    .attr("a", 2, huge, b"x")
-                    .bytes,
-                header()
-                    .absent()
-                    .absent()
-                    .list(NC_VARIABLE, 1)
-                    .name("a")
-                    .non_neg(huge)
-                    .bytes,
+                header().absent().list(NC_ATTRIBUTE, huge).attr("a", 2, 1, b"x").bytes,
+                header().absent().list(NC_ATTRIBUTE, 1).attr("a", 2, huge, b"x").bytes,
+                header().absent().absent().list(NC_VARIABLE, 1).name("a").non_neg(huge).bytes,
                 usual(version, huge / 64),
             ] {
                 assert_eq!(code(&file), Code::Truncated);
             }
         }
-        let elements = Cdf::new(5, 0)
-            .absent()
-            .list(NC_ATTRIBUTE, 1)
-            .attr("a", 6, 1 << 62, b"");
+        let elements = Cdf::new(5, 0).absent().list(NC_ATTRIBUTE, 1).attr("a", 6, 1 << 62, b"");
         assert_eq!(code(&elements.bytes), Code::Corrupt);
         assert_eq!(code(&usual(5, u64::MAX / 2)), Code::Corrupt);
     }
@@ -1112,9 +926,6 @@ mod tests {
     #[test]
     fn unknown_versions_are_named() {
         let error = indexed(&b"CDF\x03".to_vec()).unwrap_err();
-        assert_eq!(
-            error.to_string(),
-            "NetCDF classic format CDF-3 is not supported [unsupported]"
-        );
+        assert_eq!(error.to_string(), "NetCDF classic format CDF-3 is not supported [unsupported]");
     }
 }

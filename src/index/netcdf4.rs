@@ -47,11 +47,7 @@ pub fn index(source: &Source, superblock: u64) -> Result<FileIndex> {
     let heap = GlobalHeap::new(&file);
     let root = file.superblock().root;
     let messages = object_header::read(&file, root)?;
-    let attributes = shown(
-        &file,
-        &heap,
-        &attribute::attributes(&file, root, &messages)?,
-    )?;
+    let attributes = shown(&file, &heap, &attribute::attributes(&file, root, &messages)?)?;
     let Members { datasets, groups } = Members::read(&file, &messages)?;
     let dimensions = Dimensions::of(&file, &heap, &datasets)?;
     let variables = datasets
@@ -85,9 +81,7 @@ struct Member {
 
 impl Member {
     fn variable_name(&self) -> &str {
-        self.name
-            .strip_prefix(NOT_A_COORDINATE)
-            .unwrap_or(&self.name)
+        self.name.strip_prefix(NOT_A_COORDINATE).unwrap_or(&self.name)
     }
 }
 
@@ -100,10 +94,7 @@ struct Members {
 impl Members {
     fn read(file: &File, root: &[object_header::Message]) -> Result<Self> {
         let heap = GlobalHeap::new(file);
-        let mut members = Self {
-            datasets: Vec::new(),
-            groups: Vec::new(),
-        };
+        let mut members = Self { datasets: Vec::new(), groups: Vec::new() };
         for link in group::links(file, root)? {
             let Target::Object(address) = link.target else {
                 let feature = format!("the soft or external link `{}`", link.name.escape_debug());
@@ -124,13 +115,7 @@ impl Members {
             let is_dimension_only =
                 is_scale && text("NAME")?.is_some_and(|name| name.starts_with(DIMENSION_ONLY));
             let name = link.name;
-            members.datasets.push(Member {
-                name,
-                address,
-                dataset,
-                is_scale,
-                is_dimension_only,
-            });
+            members.datasets.push(Member { name, address, dataset, is_scale, is_dimension_only });
         }
         Ok(members)
     }
@@ -183,25 +168,17 @@ impl Scales {
         }
         // Those without a number keep their place behind the numbered ones.
         scales.sort_by_key(|(id, _)| id.unwrap_or(i64::MAX));
-        let mut found = Self {
-            dimensions: Vec::new(),
-            by_address: HashMap::new(),
-            by_id: HashMap::new(),
-        };
+        let mut found =
+            Self { dimensions: Vec::new(), by_address: HashMap::new(), by_id: HashMap::new() };
         for (place, (id, member)) in scales.into_iter().enumerate() {
-            let (Some(&size), Some(&unlimited)) = (
-                member.dataset.shape.first(),
-                member.dataset.unlimited.first(),
-            ) else {
+            let (Some(&size), Some(&unlimited)) =
+                (member.dataset.shape.first(), member.dataset.unlimited.first())
+            else {
                 return Err(
                     Error::corrupt("a dimension scale has no dimension").of_variable(&member.name)
                 );
             };
-            found.dimensions.push(Dimension {
-                name: member.name.clone(),
-                size,
-                unlimited,
-            });
+            found.dimensions.push(Dimension { name: member.name.clone(), size, unlimited });
             found.by_address.insert(member.address, place);
             found.by_id.extend(id.map(|id| (id, place)));
         }
@@ -215,16 +192,10 @@ impl Scales {
         let unknown = || Error::corrupt("a dimension of the variable is not a dimension scale");
         let ids: Vec<usize> = if let Some(list) = dataset.attribute("DIMENSION_LIST") {
             let scales = list.references(file, heap)?;
-            let first = scales
-                .iter()
-                .map(|scales| self.by_address.get(scales.first()?));
-            first
-                .map(|id| id.copied().ok_or_else(unknown))
-                .collect::<Result<_>>()?
+            let first = scales.iter().map(|scales| self.by_address.get(scales.first()?));
+            first.map(|id| id.copied().ok_or_else(unknown)).collect::<Result<_>>()?
         } else if let Some(ids) = integers(file, heap, dataset, "_Netcdf4Coordinates")? {
-            let places = ids
-                .iter()
-                .map(|id| self.by_id.get(id).copied().ok_or_else(unknown));
+            let places = ids.iter().map(|id| self.by_id.get(id).copied().ok_or_else(unknown));
             places.collect::<Result<_>>()?
         } else if member.is_scale && rank == 1 {
             vec![*self.by_address.get(&member.address).ok_or_else(unknown)?]
@@ -237,10 +208,7 @@ impl Scales {
         if ids.len() == rank {
             return Ok(ids);
         }
-        Err(Error::corrupt(format!(
-            "{} dimensions are named but there are {rank}",
-            ids.len()
-        )))
+        Err(Error::corrupt(format!("{} dimensions are named but there are {rank}", ids.len())))
     }
 }
 
@@ -258,9 +226,7 @@ fn variable(
     let shape: Vec<u64> = ids.iter().map(|&id| dimensions[id].size).collect();
     let grown = shape != dataset.shape;
     if grown && !dataset.is_chunked() {
-        return Err(Error::corrupt(
-            "the variable is not as long as its dimensions",
-        ));
+        return Err(Error::corrupt("the variable is not as long as its dimensions"));
     }
     let mut variable = Variable {
         name: member.variable_name().to_owned(),
@@ -285,15 +251,9 @@ fn strings(file: &File, heap: &GlobalHeap, variable: &Variable) -> Result<Values
         let message = format!("more than {MOST_STRINGS} strings cannot be stored in a manifest");
         return Err(Error::new(Code::TooLarge, message));
     }
-    let stored = Variable {
-        dtype: DataType::Text(heap.element_size()),
-        ..variable.clone()
-    };
+    let stored = Variable { dtype: DataType::Text(heap.element_size()), ..variable.clone() };
     let Values::Bytes(elements) = decode::read(file.source(), &stored)? else {
-        return Err(Error::new(
-            Code::Internal,
-            "elements of fixed size were read as strings",
-        ));
+        return Err(Error::new(Code::Internal, "elements of fixed size were read as strings"));
     };
     let size = usize::try_from(heap.element_size()).unwrap_or(usize::MAX);
     let texts = elements.chunks_exact(size).map(|element| {
@@ -306,12 +266,8 @@ fn strings(file: &File, heap: &GlobalHeap, variable: &Variable) -> Result<Values
 
 /// The attributes that netCDF shows.
 fn shown(file: &File, heap: &GlobalHeap, attributes: &[Attribute]) -> Result<Attributes> {
-    let shown = attributes
-        .iter()
-        .filter(|attribute| !HIDDEN.contains(&attribute.name.as_str()));
-    shown
-        .map(|attribute| Ok((attribute.name.clone(), attribute.value(file, heap)?)))
-        .collect()
+    let shown = attributes.iter().filter(|attribute| !HIDDEN.contains(&attribute.name.as_str()));
+    shown.map(|attribute| Ok((attribute.name.clone(), attribute.value(file, heap)?))).collect()
 }
 
 fn text_of(
@@ -320,10 +276,7 @@ fn text_of(
     dataset: &Dataset,
     name: &str,
 ) -> Result<Option<String>> {
-    let value = dataset
-        .attribute(name)
-        .map(|attribute| attribute.value(file, heap))
-        .transpose()?;
+    let value = dataset.attribute(name).map(|attribute| attribute.value(file, heap)).transpose()?;
     Ok(value.and_then(|value| value.as_text().map(str::to_owned)))
 }
 
@@ -333,15 +286,9 @@ fn integers(
     dataset: &Dataset,
     name: &str,
 ) -> Result<Option<Vec<i64>>> {
-    match dataset
-        .attribute(name)
-        .map(|attribute| attribute.value(file, heap))
-        .transpose()?
-    {
+    match dataset.attribute(name).map(|attribute| attribute.value(file, heap)).transpose()? {
         Some(AttributeValue::Int(ids)) => Ok(Some(ids)),
-        Some(_) => Err(Error::corrupt(format!(
-            "attribute `{name}` is not made of integers"
-        ))),
+        Some(_) => Err(Error::corrupt(format!("attribute `{name}` is not made of integers"))),
         None => Ok(None),
     }
 }

@@ -68,10 +68,7 @@ impl OpenFile {
         if !metadata.is_file() {
             return Err(Error::new(Code::NotNetcdf, "not a regular file").in_file(path));
         }
-        Ok(Self {
-            file,
-            len: metadata.len(),
-        })
+        Ok(Self { file, len: metadata.len() })
     }
 }
 
@@ -96,12 +93,8 @@ pub struct Source<'a> {
 impl<'a> Source<'a> {
     /// Reads the first bytes of `file`.
     pub fn new(file: &'a dyn ReadAt) -> Result<Self> {
-        let mut source = Self {
-            file,
-            head: Bytes::new(),
-            windows: RefCell::default(),
-            cost: Cell::default(),
-        };
+        let mut source =
+            Self { file, head: Bytes::new(), windows: RefCell::default(), cost: Cell::default() };
         source.head = source.fetch(0, file.len().min(FIRST_READ))?;
         Ok(source)
     }
@@ -130,11 +123,7 @@ impl<'a> Source<'a> {
         if let Some(bytes) = cut(&self.head, 0, offset, end) {
             return Ok(bytes);
         }
-        let kept = self
-            .windows
-            .borrow()
-            .iter()
-            .find_map(|(start, w)| cut(w, *start, offset, end));
+        let kept = self.windows.borrow().iter().find_map(|(start, w)| cut(w, *start, offset, end));
         if let Some(bytes) = kept {
             return Ok(bytes);
         }
@@ -187,12 +176,10 @@ impl<'a> Source<'a> {
         cost.reads += 1;
         cost.bytes += buffer.len() as u64;
         self.cost.set(cost);
-        self.file
-            .read_exact_at(buffer, offset)
-            .map_err(|error| match error.kind() {
-                io::ErrorKind::UnexpectedEof => ends_early(offset, buffer.len() as u64, self.len()),
-                _ => Error::new(Code::Io, format!("cannot read at byte {offset}: {error}")),
-            })
+        self.file.read_exact_at(buffer, offset).map_err(|error| match error.kind() {
+            io::ErrorKind::UnexpectedEof => ends_early(offset, buffer.len() as u64, self.len()),
+            _ => Error::new(Code::Io, format!("cannot read at byte {offset}: {error}")),
+        })
     }
 }
 
@@ -243,10 +230,7 @@ mod tests {
         let data = bytes(100);
         let source = Source::new(&data).unwrap();
         for (offset, len) in [(90, 11), (101, 0), (u64::MAX, 1), (0, u64::MAX)] {
-            assert_eq!(
-                source.bytes(offset, len).unwrap_err().code(),
-                Code::Truncated
-            );
+            assert_eq!(source.bytes(offset, len).unwrap_err().code(), Code::Truncated);
             let mut buffer = Vec::new();
             let error = source.read_into(&mut buffer, offset, len).unwrap_err();
             assert_eq!(error.code(), Code::Truncated);

@@ -25,10 +25,8 @@ pub(super) fn open(path: &Path) -> Result<Connection> {
             .map_err(|error| elsewhere(path, format!("cannot create its directory: {error}")))?;
     }
     identify(path)?;
-    let mut connection = connect(
-        path,
-        OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE,
-    )?;
+    let mut connection =
+        connect(path, OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE)?;
     // SQLite falls back to reading where it may not write.
     if connection.is_readonly("main").unwrap_or(false) {
         return Err(elsewhere(path, "the file may not be written"));
@@ -102,10 +100,7 @@ fn identify(path: &Path) -> Result<Identity> {
     } else if !header.starts_with(b"SQLite format 3\0") {
         Err(elsewhere(path, "not a ledger: not an SQLite database"))
     } else if header.get(68..72) != Some(APPLICATION_ID.as_slice()) {
-        Err(elsewhere(
-            path,
-            "not a ledger: an SQLite database of another program",
-        ))
+        Err(elsewhere(path, "not a ledger: an SQLite database of another program"))
     } else {
         Ok(Identity::Ledger)
     }
@@ -124,9 +119,7 @@ fn header(path: &Path) -> io::Result<Vec<u8>> {
 fn connect(path: &Path, flags: OpenFlags) -> Result<Connection> {
     let connection = Connection::open_with_flags(path, flags | OpenFlags::SQLITE_OPEN_NO_MUTEX)
         .map_err(|error| unusable(path, &error))?;
-    connection
-        .busy_timeout(PATIENCE)
-        .map_err(|error| unusable(path, &error))?;
+    connection.busy_timeout(PATIENCE).map_err(|error| unusable(path, &error))?;
     connection.set_prepared_statement_cache_capacity(32);
     Ok(connection)
 }
@@ -160,11 +153,7 @@ fn check_version(connection: &Connection, path: &Path) -> Result<()> {
         return Ok(());
     }
     let writer = connection
-        .query_row(
-            "SELECT tool_version FROM runs ORDER BY id DESC LIMIT 1",
-            [],
-            |row| row.get(0),
-        )
+        .query_row("SELECT tool_version FROM runs ORDER BY id DESC LIMIT 1", [], |row| row.get(0))
         .unwrap_or_else(|_| "a version not named".to_owned());
     Err(Error::new(
         Code::Ledger,
@@ -263,11 +252,7 @@ mod tests {
     fn foreign_files_are_refused_and_untouched() {
         let place = tempdir().unwrap();
         let text = place.path().join("notes.txt");
-        fs::write(
-            &text,
-            "not a database, but longer than the header of one".repeat(9),
-        )
-        .unwrap();
+        fs::write(&text, "not a database, but longer than the header of one".repeat(9)).unwrap();
         let short = place.path().join("short");
         fs::write(&short, "SQLite format 3\0").unwrap();
         let foreign = place.path().join("foreign.sqlite");

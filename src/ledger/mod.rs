@@ -42,19 +42,13 @@ impl Ledger {
     /// What is not a ledger, or is one of a newer version, is refused and left as it is.
     pub fn open(path: &Path) -> Result<Self> {
         let path = file::absolute(path)?;
-        Ok(Self {
-            connection: file::open(&path)?,
-            path,
-        })
+        Ok(Self { connection: file::open(&path)?, path })
     }
 
     /// Opens the ledger at `path` for reading; it must exist.
     pub fn open_read_only(path: &Path) -> Result<Self> {
         let path = file::absolute(path)?;
-        Ok(Self {
-            connection: file::open_read_only(&path)?,
-            path,
-        })
+        Ok(Self { connection: file::open_read_only(&path)?, path })
     }
 
     /// Where the ledger is.
@@ -75,19 +69,13 @@ impl Ledger {
 
     /// Records a batch of datasets, all or none; each replaces all that was known about it.
     pub fn record(&mut self, run: RunId, records: &[DatasetRecord]) -> Result<()> {
-        self.write(|rows| {
-            records
-                .iter()
-                .try_for_each(|record| rows::replace(rows, run, record))
-        })
+        self.write(|rows| records.iter().try_for_each(|record| rows::replace(rows, run, record)))
     }
 
     /// Records that `run` found these datasets unchanged.
     pub fn touch<S: AsRef<str>>(&mut self, run: RunId, instance_ids: &[S]) -> Result<()> {
         self.write(|rows| {
-            instance_ids
-                .iter()
-                .try_for_each(|id| rows::touch(rows, run, id.as_ref()))
+            instance_ids.iter().try_for_each(|id| rows::touch(rows, run, id.as_ref()))
         })
     }
 
@@ -148,9 +136,7 @@ impl Ledger {
     /// Runs `work` in a transaction that takes the write lock at once: one that had begun by
     /// reading could be refused it instead of waiting.
     fn write<T>(&mut self, work: impl FnOnce(&Connection) -> rusqlite::Result<T>) -> Result<T> {
-        let transaction = self
-            .connection
-            .transaction_with_behavior(TransactionBehavior::Immediate);
+        let transaction = self.connection.transaction_with_behavior(TransactionBehavior::Immediate);
         transaction
             .and_then(|transaction| {
                 let value = work(&transaction)?;

@@ -48,17 +48,10 @@ impl DatasetRecord {
         Listing {
             id: &self.instance_id,
             status: self.status,
-            reason: self.error.as_ref().map(|error| error.code.as_str()),
-            manifest: self
-                .store
-                .as_ref()
-                .map(|store| path_text::to_text(&store.manifest)),
+            reason: self.error.as_ref().map(ProblemRecord::reason),
+            manifest: self.store.as_ref().map(|store| path_text::to_text(&store.manifest)),
             url: self.store.as_ref().and_then(|store| store.url.as_deref()),
-            files: self
-                .files
-                .iter()
-                .map(|file| path_text::to_text(&file.path))
-                .collect(),
+            files: self.files.iter().map(|file| path_text::to_text(&file.path)).collect(),
             variables: &self.variables,
         }
     }
@@ -71,8 +64,8 @@ pub struct Listing<'a> {
     pub id: &'a str,
     /// What became of the dataset.
     pub status: Status,
-    /// Code of the error.
-    pub reason: Option<&'a str>,
+    /// Why there is no store, see [`ProblemRecord::reason`].
+    pub reason: Option<String>,
     /// Path of the manifest.
     pub manifest: Option<String>,
     /// Where the manifest is published.
@@ -117,6 +110,22 @@ pub struct ProblemRecord {
     pub message: String,
     /// A way out.
     pub hint: Option<String>,
+}
+
+impl ProblemRecord {
+    /// All but the way out on one line, the code first, so that programs can match it:
+    /// ``truncated: `/data/tas.nc`: variable `tas`: the file ends early``.
+    #[must_use]
+    pub fn reason(&self) -> String {
+        let mut reason = format!("{}: ", self.code);
+        if let Some(path) = &self.path {
+            reason.push_str(&format!("`{}`: ", path_text::to_text(path)));
+        }
+        if let Some(variable) = &self.variable {
+            reason.push_str(&format!("variable `{variable}`: "));
+        }
+        reason + &self.message
+    }
 }
 
 impl From<&Error> for ProblemRecord {
@@ -246,11 +255,7 @@ fn serialize_variables<S: Serializer>(
     variables: &[(String, Verdict)],
     serializer: S,
 ) -> Result<S::Ok, S::Error> {
-    serializer.collect_map(
-        variables
-            .iter()
-            .map(|(name, verdict)| (name, verdict.as_str())),
-    )
+    serializer.collect_map(variables.iter().map(|(name, verdict)| (name, verdict.as_str())))
 }
 
 #[cfg(test)]

@@ -298,9 +298,9 @@ pub(super) fn load(connection: &Connection, dataset: i64) -> Result<DatasetRecor
             Severity::Warning => warnings.push(problem),
         }
     }
-    let mut record = connection
-        .prepare_cached("SELECT * FROM datasets WHERE id = ?1")?
-        .query_row([dataset], |row| {
+    let mut record = connection.prepare_cached("SELECT * FROM datasets WHERE id = ?1")?.query_row(
+        [dataset],
+        |row| {
             Ok(DatasetRecord {
                 instance_id: row.get("instance_id")?,
                 master_id: row.get("master_id")?,
@@ -316,7 +316,8 @@ pub(super) fn load(connection: &Connection, dataset: i64) -> Result<DatasetRecor
                 variables: Vec::new(),
                 warnings,
             })
-        })?;
+        },
+    )?;
     record.files = load_files(connection, dataset, &record.directory)?;
     record.store = load_store(connection, dataset)?;
     record.variables = load_variables(connection, dataset)?;

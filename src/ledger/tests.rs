@@ -90,20 +90,14 @@ fn dump(ledger: &Ledger) -> Vec<String> {
     let problems = "(SELECT run_id, dataset, severity, code, path, variable, message, hint
                      FROM problems ORDER BY id)";
     for table in ["datasets", "files", "stores", "variables", problems] {
-        let mut rows = ledger
-            .connection
-            .prepare(&format!("SELECT * FROM {table}"))
-            .unwrap();
+        let mut rows = ledger.connection.prepare(&format!("SELECT * FROM {table}")).unwrap();
         let width = rows.column_count();
         let rows = rows.query_map([], |row| {
             (0..width)
                 .map(|column| row.get::<_, rusqlite::types::Value>(column))
                 .collect::<rusqlite::Result<Vec<_>>>()
         });
-        dump.extend(
-            rows.unwrap()
-                .map(|row| format!("{table} {:?}", row.unwrap())),
-        );
+        dump.extend(rows.unwrap().map(|row| format!("{table} {:?}", row.unwrap())));
     }
     dump
 }
@@ -111,58 +105,25 @@ fn dump(ledger: &Ledger) -> Vec<String> {
 #[test]
 fn what_was_recorded_comes_back_after_reopening() {
     let (_place, mut ledger) = ledger();
-    let records = [
-        built("CMIP6.a.v1", "/data/CMIP6/a/v1"),
-        refused("CMIP6.b.v1", "/data/CMIP6/b/v1"),
-    ];
-    let run = ledger
-        .begin_run(&["scan".to_owned(), "/data".to_owned()])
-        .unwrap();
+    let records =
+        [built("CMIP6.a.v1", "/data/CMIP6/a/v1"), refused("CMIP6.b.v1", "/data/CMIP6/b/v1")];
+    let run = ledger.begin_run(&["scan".to_owned(), "/data".to_owned()]).unwrap();
     ledger.record(run, &records).unwrap();
-    ledger
-        .record_problems(run, Severity::Warning, &[problem("fits no DRS")])
-        .unwrap();
-    ledger
-        .finish_run(
-            run,
-            1,
-            &Counts {
-                built: 1,
-                refused: 1,
-                ..Counts::default()
-            },
-        )
-        .unwrap();
+    ledger.record_problems(run, Severity::Warning, &[problem("fits no DRS")]).unwrap();
+    ledger.finish_run(run, 1, &Counts { built: 1, refused: 1, ..Counts::default() }).unwrap();
     let path = ledger.path().to_owned();
     drop(ledger);
 
-    for ledger in [
-        Ledger::open(&path).unwrap(),
-        Ledger::open_read_only(&path).unwrap(),
-    ] {
+    for ledger in [Ledger::open(&path).unwrap(), Ledger::open_read_only(&path).unwrap()] {
         assert_eq!(listed(&ledger, &Filter::default()), records);
-        assert_eq!(
-            ledger.dataset("CMIP6.b.v1").unwrap().as_ref(),
-            Some(&records[1])
-        );
+        assert_eq!(ledger.dataset("CMIP6.b.v1").unwrap().as_ref(), Some(&records[1]));
         assert_eq!(ledger.dataset("CMIP6.c.v1").unwrap(), None);
-        assert_eq!(
-            ledger.problems().unwrap(),
-            [(Severity::Warning, problem("fits no DRS"))]
-        );
+        assert_eq!(ledger.problems().unwrap(), [(Severity::Warning, problem("fits no DRS"))]);
         let ended: (String, u8, u64) = ledger
             .connection
-            .query_row(
-                "SELECT arguments, exit_code, built + refused FROM runs",
-                [],
-                |row| {
-                    Ok((
-                        row.get(0)?,
-                        row.get(1)?,
-                        row.get::<_, i64>(2)?.cast_unsigned(),
-                    ))
-                },
-            )
+            .query_row("SELECT arguments, exit_code, built + refused FROM runs", [], |row| {
+                Ok((row.get(0)?, row.get(1)?, row.get::<_, i64>(2)?.cast_unsigned()))
+            })
             .unwrap();
         assert_eq!(ended, (r#"["scan","/data"]"#.to_owned(), 1, 2));
     }
@@ -198,13 +159,8 @@ fn a_replaced_dataset_leaves_no_stale_rows() {
 fn a_batch_is_recorded_whole_or_not_at_all() {
     let (_place, mut ledger) = ledger();
     let run = ledger.begin_run(&[]).unwrap();
-    let contradiction = DatasetRecord {
-        error: None,
-        ..refused("b.v1", "/data/b")
-    };
-    let error = ledger
-        .record(run, &[built("a.v1", "/data/a"), contradiction])
-        .unwrap_err();
+    let contradiction = DatasetRecord { error: None, ..refused("b.v1", "/data/b") };
+    let error = ledger.record(run, &[built("a.v1", "/data/a"), contradiction]).unwrap_err();
     assert_eq!(error.code(), Code::Ledger);
     assert_eq!(error.path(), Some(ledger.path()));
     assert!(dump(&ledger).is_empty());
@@ -246,9 +202,7 @@ fn only_what_is_below_the_roots_is_gone() {
         )
         .unwrap();
     let second = ledger.begin_run(&[]).unwrap();
-    ledger
-        .record(second, &[built("seen.v1", "/data/CMIP6/seen/v1")])
-        .unwrap();
+    ledger.record(second, &[built("seen.v1", "/data/CMIP6/seen/v1")]).unwrap();
     ledger.touch(second, &["touched.v1", "unknown.v1"]).unwrap();
     let scope = Scope {
         roots: &["/data/CMIP6/".into(), "/elsewhere".into()],
@@ -269,14 +223,8 @@ fn only_what_is_below_the_roots_is_gone() {
     assert_eq!((bad.status, bad.error), (Status::Gone, None));
     assert_eq!(ledger.mark_gone(second, &scope).unwrap(), [], "gone once");
 
-    ledger
-        .record(second, &[built("bad.v1", "/data/CMIP6/bad/v1")])
-        .unwrap();
-    assert_eq!(
-        ledger.dataset("bad.v1").unwrap().unwrap().status,
-        Status::Built,
-        "and back"
-    );
+    ledger.record(second, &[built("bad.v1", "/data/CMIP6/bad/v1")]).unwrap();
+    assert_eq!(ledger.dataset("bad.v1").unwrap().unwrap().status, Status::Built, "and back");
 }
 
 #[test]
@@ -285,10 +233,7 @@ fn all_is_below_the_root_of_the_file_system() {
     let first = ledger.begin_run(&[]).unwrap();
     ledger.record(first, &[built("a.v1", "/data/a")]).unwrap();
     let second = ledger.begin_run(&[]).unwrap();
-    let scope = Scope {
-        roots: &["/".into()],
-        ..Scope::default()
-    };
+    let scope = Scope { roots: &["/".into()], ..Scope::default() };
     assert_eq!(ledger.mark_gone(second, &scope).unwrap().len(), 1);
 }
 
@@ -299,10 +244,7 @@ fn an_older_run_does_not_undo_a_later_one() {
     let later = ledger.begin_run(&[]).unwrap();
     ledger.record(later, &[built("a.v1", "/data/a")]).unwrap();
     ledger.record(older, &[built("a.v1", "/data/a")]).unwrap();
-    let scope = Scope {
-        roots: &["/data".into()],
-        ..Scope::default()
-    };
+    let scope = Scope { roots: &["/data".into()], ..Scope::default() };
     assert_eq!(ledger.mark_gone(older, &scope).unwrap(), []);
     assert_eq!(ledger.mark_gone(later, &scope).unwrap(), []);
 }
@@ -310,28 +252,14 @@ fn an_older_run_does_not_undo_a_later_one() {
 #[test]
 fn problems_of_earlier_runs_are_dropped_where_this_one_looked() {
     let (_place, mut ledger) = ledger();
-    let at = |path: &str| ProblemRecord {
-        path: Some(path.into()),
-        ..problem("odd")
-    };
+    let at = |path: &str| ProblemRecord { path: Some(path.into()), ..problem("odd") };
     let first = ledger.begin_run(&[]).unwrap();
-    let old = [
-        at("/data/a.nc"),
-        at("/data/locked/b.nc"),
-        at("/dataset/c.nc"),
-    ];
-    ledger
-        .record_problems(first, Severity::Error, &old)
-        .unwrap();
+    let old = [at("/data/a.nc"), at("/data/locked/b.nc"), at("/dataset/c.nc")];
+    ledger.record_problems(first, Severity::Error, &old).unwrap();
     let second = ledger.begin_run(&[]).unwrap();
-    ledger
-        .record_problems(second, Severity::Warning, &[at("/data/locked")])
-        .unwrap();
-    let scope = Scope {
-        roots: &["/data".into()],
-        unread: &["/data/locked".into()],
-        ..Scope::default()
-    };
+    ledger.record_problems(second, Severity::Warning, &[at("/data/locked")]).unwrap();
+    let scope =
+        Scope { roots: &["/data".into()], unread: &["/data/locked".into()], ..Scope::default() };
     ledger.drop_stale_problems(second, &scope).unwrap();
     assert_eq!(
         ledger.problems().unwrap(),
@@ -347,63 +275,22 @@ fn problems_of_earlier_runs_are_dropped_where_this_one_looked() {
 fn a_list_can_be_narrowed() {
     let (_place, mut ledger) = ledger();
     let run = ledger.begin_run(&[]).unwrap();
-    let other = DatasetRecord {
-        project: "CMIP7".to_owned(),
-        ..built("c.v1", "/data/CMIP7/c")
-    };
+    let other = DatasetRecord { project: "CMIP7".to_owned(), ..built("c.v1", "/data/CMIP7/c") };
     ledger
-        .record(
-            run,
-            &[
-                refused("b.v1", "/data/CMIP6/b"),
-                built("a.v1", "/data/CMIP6/a"),
-                other,
-            ],
-        )
+        .record(run, &[refused("b.v1", "/data/CMIP6/b"), built("a.v1", "/data/CMIP6/a"), other])
         .unwrap();
     let ids = |filter: &Filter| {
-        listed(&ledger, filter)
-            .into_iter()
-            .map(|record| record.instance_id)
-            .collect::<Vec<_>>()
+        listed(&ledger, filter).into_iter().map(|record| record.instance_id).collect::<Vec<_>>()
     };
     assert_eq!(ids(&Filter::default()), ["a.v1", "b.v1", "c.v1"]);
+    assert_eq!(ids(&Filter { status: Some(Status::Built), ..Filter::default() }), ["a.v1", "c.v1"]);
+    assert_eq!(ids(&Filter { project: Some("CMIP7".into()), ..Filter::default() }), ["c.v1"]);
     assert_eq!(
-        ids(&Filter {
-            status: Some(Status::Built),
-            ..Filter::default()
-        }),
-        ["a.v1", "c.v1"]
-    );
-    assert_eq!(
-        ids(&Filter {
-            project: Some("CMIP7".into()),
-            ..Filter::default()
-        }),
-        ["c.v1"]
-    );
-    assert_eq!(
-        ids(&Filter {
-            below: Some("/data/CMIP6".into()),
-            ..Filter::default()
-        }),
+        ids(&Filter { below: Some("/data/CMIP6".into()), ..Filter::default() }),
         ["a.v1", "b.v1"]
     );
-    assert_eq!(
-        ids(&Filter {
-            below: Some("/data/CMIP".into()),
-            ..Filter::default()
-        }),
-        [""; 0]
-    );
-    assert_eq!(
-        ids(&Filter {
-            below: Some("/".into()),
-            ..Filter::default()
-        })
-        .len(),
-        3
-    );
+    assert_eq!(ids(&Filter { below: Some("/data/CMIP".into()), ..Filter::default() }), [""; 0]);
+    assert_eq!(ids(&Filter { below: Some("/".into()), ..Filter::default() }).len(), 3);
 }
 
 #[test]
@@ -419,7 +306,7 @@ fn a_listing_is_what_list_json_promises() {
     );
     let refused = serde_json::to_value(refused("b.v1", "/data").listing()).unwrap();
     assert_eq!(refused["status"], "refused");
-    assert_eq!(refused["reason"], "time-overlap");
+    assert!(refused["reason"].as_str().unwrap().starts_with("time-overlap: "));
     assert_eq!(refused["manifest"], serde_json::Value::Null);
 }
 
@@ -445,9 +332,7 @@ fn a_reader_sees_whole_transactions_while_a_writer_is_at_work() {
 fn a_listing_is_of_one_moment() {
     let (_place, mut ledger) = ledger();
     let run = ledger.begin_run(&[]).unwrap();
-    ledger
-        .record(run, &[built("a.v1", "/data/a"), built("b.v1", "/data/b")])
-        .unwrap();
+    ledger.record(run, &[built("a.v1", "/data/a"), built("b.v1", "/data/b")]).unwrap();
     let reader = Ledger::open_read_only(ledger.path()).unwrap();
     let mut seen = Vec::new();
     reader
@@ -490,12 +375,7 @@ fn two_writers_take_turns() {
 #[test]
 fn the_tables_hold_what_the_contract_says() {
     let (_place, mut ledger) = ledger();
-    assert!(
-        ledger
-            .connection
-            .db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_FKEY)
-            .unwrap()
-    );
+    assert!(ledger.connection.db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_FKEY).unwrap());
     let run = ledger.begin_run(&[]).unwrap();
     let short = {
         let mut record = built("a.v1", "/data/a");
@@ -503,10 +383,6 @@ fn the_tables_hold_what_the_contract_says() {
         record
     };
     assert!(ledger.record(run, &[short]).is_err());
-    assert!(
-        ledger
-            .record(RunId(99), &[built("a.v1", "/data/a")])
-            .is_err()
-    );
+    assert!(ledger.record(RunId(99), &[built("a.v1", "/data/a")]).is_err());
     assert!(dump(&ledger).is_empty());
 }

@@ -2,7 +2,7 @@
 
 use super::attribute::Attributes;
 use super::codec::Filter;
-use super::dtype::DataType;
+use super::dtype::{ByteOrder, DataType};
 
 /// A named dimension.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -35,6 +35,17 @@ pub enum Fill {
     Value(Vec<u8>),
     /// Nothing is defined; reading such a place gives chance values.
     Undefined,
+}
+
+impl Fill {
+    /// The same value in little-endian order, of an array of type `dtype`.
+    #[must_use]
+    pub fn to_little_endian(mut self, dtype: DataType) -> Self {
+        if let (Self::Value(bytes), Some(ByteOrder::Big)) = (&mut self, dtype.byte_order()) {
+            bytes.reverse();
+        }
+        self
+    }
 }
 
 /// How a variable's elements are stored.
@@ -108,19 +119,13 @@ impl Variable {
 /// The product of lengths, or `None` where it exceeds 64 bits.
 #[must_use]
 pub fn product(lengths: &[u64]) -> Option<u64> {
-    lengths
-        .iter()
-        .try_fold(1u64, |n, &length| n.checked_mul(length))
+    lengths.iter().try_fold(1u64, |n, &length| n.checked_mul(length))
 }
 
 /// Number of chunks along each dimension.
 #[must_use]
 pub fn grid_shape(shape: &[u64], chunk_shape: &[u64]) -> Vec<u64> {
-    shape
-        .iter()
-        .zip(chunk_shape)
-        .map(|(&n, &c)| n.div_ceil(c.max(1)))
-        .collect()
+    shape.iter().zip(chunk_shape).map(|(&n, &c)| n.div_ceil(c.max(1))).collect()
 }
 
 /// The format of a file.

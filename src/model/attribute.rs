@@ -1,5 +1,7 @@
 //! Attributes of variables and of whole files, with their netCDF types.
 
+use std::fmt;
+
 /// The value of an attribute. Numbers are always arrays, as in netCDF; one element is usual.
 #[derive(Clone, Debug, PartialEq)]
 pub enum AttributeValue {
@@ -35,16 +37,36 @@ impl AttributeValue {
     #[must_use]
     pub fn same(&self, other: &Self) -> bool {
         match (self, other) {
-            (Self::Float(a), Self::Float(b)) => a
-                .iter()
-                .map(|x| x.to_bits())
-                .eq(b.iter().map(|x| x.to_bits())),
-            (Self::Double(a), Self::Double(b)) => a
-                .iter()
-                .map(|x| x.to_bits())
-                .eq(b.iter().map(|x| x.to_bits())),
+            (Self::Float(a), Self::Float(b)) => {
+                a.iter().map(|x| x.to_bits()).eq(b.iter().map(|x| x.to_bits()))
+            }
+            (Self::Double(a), Self::Double(b)) => {
+                a.iter().map(|x| x.to_bits()).eq(b.iter().map(|x| x.to_bits()))
+            }
             _ => self == other,
         }
+    }
+}
+
+impl fmt::Display for AttributeValue {
+    /// Texts in quotes, several values in brackets.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Text(text) => write!(f, "{text:?}"),
+            Self::Strings(texts) => list(f, texts, |text| format!("{text:?}")),
+            Self::Int(numbers) => list(f, numbers, ToString::to_string),
+            Self::UInt(numbers) => list(f, numbers, ToString::to_string),
+            // `Debug` tells 1.0 from 1 and shortens 1e20.
+            Self::Float(numbers) => list(f, numbers, |number| format!("{number:?}")),
+            Self::Double(numbers) => list(f, numbers, |number| format!("{number:?}")),
+        }
+    }
+}
+
+fn list<T>(f: &mut fmt::Formatter<'_>, items: &[T], shown: impl Fn(&T) -> String) -> fmt::Result {
+    match items {
+        [item] => f.write_str(&shown(item)),
+        items => write!(f, "[{}]", items.iter().map(shown).collect::<Vec<_>>().join(", ")),
     }
 }
 
@@ -61,10 +83,7 @@ impl Attributes {
     /// The value of `name`.
     #[must_use]
     pub fn get(&self, name: &str) -> Option<&AttributeValue> {
-        self.0
-            .iter()
-            .find(|(n, _)| n == name)
-            .map(|(_, value)| value)
+        self.0.iter().find(|(n, _)| n == name).map(|(_, value)| value)
     }
 
     /// The text of `name`, if it is text.

@@ -45,11 +45,7 @@ impl Calendar {
             Self::NoLeap => year * 365 + DAYS_BEFORE_MONTH[month_index] + day,
             Self::AllLeap => year * 366 + DAYS_BEFORE_MONTH[month_index] + leap_day(month) + day,
             _ => {
-                let leap = if self.is_leap(year) {
-                    leap_day(month)
-                } else {
-                    0
-                };
+                let leap = if self.is_leap(year) { leap_day(month) } else { 0 };
                 self.first_day(year) + DAYS_BEFORE_MONTH[month_index] + leap + day
                     - self.days_left_out(year, month, day + 1)
             }
@@ -62,10 +58,9 @@ impl Calendar {
             return Some(31);
         }
         Some(match (self, month_index) {
-            (Self::Day360, 0..12) => 30,
+            (Self::Day360, 0..12) | (_, 3 | 5 | 8 | 10) => 30,
             (_, 1) if self.is_leap(year) => 29,
             (_, 1) => 28,
-            (_, 3 | 5 | 8 | 10) => 30,
             (_, 0..12) => 31,
             _ => return None,
         })
@@ -100,11 +95,7 @@ impl Calendar {
     /// Days that the reform of October 1582 left out before a date of that year.
     fn days_left_out(self, year: i64, month: u32, day: i64) -> i64 {
         let after = (month, day) >= (10, 15);
-        if self == Self::Standard && year == 1582 && after {
-            10
-        } else {
-            0
-        }
+        if self == Self::Standard && year == 1582 && after { 10 } else { 0 }
     }
 }
 
@@ -154,13 +145,8 @@ impl TimeUnits {
             None | Some("Z" | "UTC" | "+00:00" | "00:00" | "0:00" | "0") => {}
             Some(_) => return None,
         }
-        let reference = parse_date(date, calendar)?
-            .checked_mul(86_400)?
-            .checked_add(seconds)?;
-        Some(Self {
-            unit_seconds,
-            reference,
-        })
+        let reference = parse_date(date, calendar)?.checked_mul(86_400)?.checked_add(seconds)?;
+        Some(Self { unit_seconds, reference })
     }
 
     /// What to add to a value in these units to have it in `other`, whose unit must be the same
@@ -184,11 +170,7 @@ fn parse_date(date: &str, calendar: Calendar) -> Option<i64> {
     if fields.next().is_some() {
         return None;
     }
-    calendar.day_number(
-        sign * year,
-        u32::try_from(month).ok()?,
-        u32::try_from(day).ok()?,
-    )
+    calendar.day_number(sign * year, u32::try_from(month).ok()?, u32::try_from(day).ok()?)
 }
 
 /// `H:M:S`, `H:M` or `H`; the seconds may have a fraction of zero.
@@ -221,14 +203,7 @@ mod tests {
 
     #[test]
     fn days_follow_each_other_in_every_calendar() {
-        for calendar in [
-            Standard,
-            ProlepticGregorian,
-            Julian,
-            NoLeap,
-            AllLeap,
-            Day360,
-        ] {
+        for calendar in [Standard, ProlepticGregorian, Julian, NoLeap, AllLeap, Day360] {
             let mut last = None;
             for year in -5..2105 {
                 for month in 1..=12 {
@@ -276,20 +251,9 @@ mod tests {
         ] {
             assert_eq!(units(text), Some(base), "{text}");
         }
-        assert_eq!(
-            units("days since 1852-01-01").unwrap().shift_to(&base),
-            Some(730)
-        );
-        assert_eq!(
-            units("days since 1850-01-01 12:00")
-                .unwrap()
-                .shift_to(&base),
-            None
-        );
-        assert_eq!(
-            units("hours since 1850-01-01").unwrap().shift_to(&base),
-            None
-        );
+        assert_eq!(units("days since 1852-01-01").unwrap().shift_to(&base), Some(730));
+        assert_eq!(units("days since 1850-01-01 12:00").unwrap().shift_to(&base), None);
+        assert_eq!(units("hours since 1850-01-01").unwrap().shift_to(&base), None);
     }
 
     #[test]

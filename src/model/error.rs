@@ -76,6 +76,8 @@ pub enum Code {
     TimeOverlap,
     /// Time does not increase within a file.
     TimeNotIncreasing,
+    /// An attribute is a number that JSON cannot hold.
+    NotInJson,
     /// Something that must fit in memory or in the format is too large.
     TooLarge,
     /// The configuration or the command line is wrong.
@@ -120,6 +122,7 @@ impl Code {
             Self::StaticDiffers => "static-differs",
             Self::TimeOverlap => "time-overlap",
             Self::TimeNotIncreasing => "time-not-increasing",
+            Self::NotInJson => "not-in-json",
             Self::TooLarge => "too-large",
             Self::Configuration => "configuration",
             Self::Ledger => "ledger",
@@ -289,10 +292,7 @@ mod tests {
             .in_file("/data/a.nc")
             .in_file("/data")
             .of_variable("pr");
-        assert_eq!(
-            error.to_string(),
-            "`/data/a.nc`: variable `tas`: bad signature [corrupt]"
-        );
+        assert_eq!(error.to_string(), "`/data/a.nc`: variable `tas`: bad signature [corrupt]");
     }
 
     #[test]

@@ -9,6 +9,7 @@ use rayon::prelude::*;
 use crate::combine::{self, Combined, SourceIndex};
 use crate::discover::{Candidate, SourceFile};
 use crate::drs::{Dataset, Drs};
+use crate::emit;
 use crate::emit::reference_json::{self, Contents};
 use crate::emit::seal::{self, Failure, Sealed};
 use crate::index;
@@ -62,11 +63,7 @@ impl Workshop<'_> {
     /// Builds the store of `job`. Errors go into the record: they end this dataset, not the run.
     #[must_use]
     pub fn build(&self, job: Job) -> Outcome {
-        let Job {
-            mut candidate,
-            placement,
-            known,
-        } = job;
+        let Job { mut candidate, placement, known } = job;
         let mut warnings = std::mem::take(&mut candidate.warnings);
         warnings.extend(self.sites.warning(&candidate.directory, &placement));
         let built = self.store(&mut candidate, &placement, &mut warnings);
@@ -76,17 +73,12 @@ impl Workshop<'_> {
             Ok(store) => {
                 record.files = store.files;
                 record.variables = store.variables;
-                record.store = store
-                    .sealed
-                    .map(|sealed| store_record(sealed, store.contents, &placement));
+                record.store =
+                    store.sealed.map(|sealed| store_record(sealed, store.contents, &placement));
             }
             Err(error) => {
                 let refused = error.code().is_refusal();
-                record.status = if refused {
-                    Status::Refused
-                } else {
-                    Status::Failed
-                };
+                record.status = if refused { Status::Refused } else { Status::Failed };
                 record.error = Some(ProblemRecord::from(&error));
                 if let Some(known) = known {
                     withdrawn = self.keep_or_withdraw(known, &mut record);
@@ -111,21 +103,16 @@ impl Workshop<'_> {
         let sources = index_files(&candidate.files, warnings)?;
         let combined = combine::combine(sources, &data_variable)
             .map_err(|error| error.in_file(&candidate.directory))?;
+        let directory = &candidate.directory;
+        let lost = emit::not_in_json(&combined.dataset).into_iter();
+        warnings.extend(lost.map(|warning| warning.in_file(directory)));
         let (sealed, contents) = self
             .emit(&combined, &candidate.dataset, placement)
             .map_err(|error| error.in_file(&candidate.directory))?;
         let arrays = &combined.dataset.arrays;
-        let variables = arrays
-            .iter()
-            .map(|array| (array.name.clone(), array.verdict()))
-            .collect();
+        let variables = arrays.iter().map(|array| (array.name.clone(), array.verdict())).collect();
         let files = in_order(&candidate.files, &combined);
-        Ok(Store {
-            sealed,
-            contents,
-            variables,
-            files,
-        })
+        Ok(Store { sealed, contents, variables, files })
     }
 
     fn emit(
@@ -134,10 +121,7 @@ impl Workshop<'_> {
         dataset: &Dataset,
         placement: &Placement,
     ) -> Result<(Option<Sealed>, Contents)> {
-        let locations = combined
-            .sources
-            .iter()
-            .map(|path| self.sites.location(path, dataset));
+        let locations = combined.sources.iter().map(|path| self.sites.location(path, dataset));
         let locations = locations.collect::<Result<Vec<_>>>()?;
         if self.dry_run {
             let contents = reference_json::write(&combined.dataset, &locations, &mut io::sink());
@@ -180,10 +164,8 @@ impl Workshop<'_> {
 /// The variable that the dataset is about: a facet of the directory, or of the file name.
 fn data_variable(drs: &Drs, candidate: &Candidate) -> Result<String> {
     let Some(first) = candidate.files.first() else {
-        return Err(
-            Error::new(Code::NotFound, "the directory holds no NetCDF file")
-                .in_file(&candidate.directory),
-        );
+        return Err(Error::new(Code::NotFound, "the directory holds no NetCDF file")
+            .in_file(&candidate.directory));
     };
     if let Some(variable) = candidate.dataset.facet("variable_id") {
         return Ok(variable.to_owned());
@@ -191,11 +173,8 @@ fn data_variable(drs: &Drs, candidate: &Candidate) -> Result<String> {
     let name = first.path.file_name().unwrap_or_default();
     let variable = drs.file_name(&candidate.dataset, name)?.variable;
     variable.ok_or_else(|| {
-        Error::new(
-            Code::DrsMismatch,
-            "neither path nor file name tell the variable",
-        )
-        .in_file(&first.path)
+        Error::new(Code::DrsMismatch, "neither path nor file name tell the variable")
+            .in_file(&first.path)
     })
 }
 
@@ -225,10 +204,7 @@ fn index_file(file: &SourceFile) -> Result<SourceIndex> {
     let index = index::index_file(&file.path)?;
     let found = SourceFile::of(&file.path)?;
     if found == *file && index.size == file.size {
-        return Ok(SourceIndex {
-            path: file.path.clone(),
-            index,
-        });
+        return Ok(SourceIndex { path: file.path.clone(), index });
     }
     Err(Error::new(Code::Io, "the file changed while it was read")
         .in_file(&file.path)
@@ -249,12 +225,7 @@ fn create_parent(manifest: &Path) -> Result<()> {
 }
 
 fn blank_record(candidate: &Candidate, placement: &Placement, warnings: &[Error]) -> DatasetRecord {
-    let Candidate {
-        dataset,
-        directory,
-        files,
-        ..
-    } = candidate;
+    let Candidate { dataset, directory, files, .. } = candidate;
     DatasetRecord {
         instance_id: dataset.instance_id(),
         master_id: dataset.master_id.clone(),

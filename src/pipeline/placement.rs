@@ -35,9 +35,7 @@ impl Sites {
     /// Where the store of `candidate` goes.
     #[must_use]
     pub fn place(&self, candidate: &Candidate) -> Placement {
-        let Candidate {
-            dataset, directory, ..
-        } = candidate;
+        let Candidate { dataset, directory, .. } = candidate;
         let store_directory = match &self.output_dir {
             Some(output_dir) => output_dir.join(&dataset.below_root),
             None => directory.clone(),
@@ -74,8 +72,6 @@ impl Sites {
             .with_hint("add --data-root FS_PREFIX=URL_PREFIX, or complete `data_roots`")
         };
         let uncovered = placement.local && !self.data_roots.is_empty();
-        uncovered
-            .then(outside)
-            .or_else(|| self.data_roots.ambiguity(directory))
+        uncovered.then(outside).or_else(|| self.data_roots.ambiguity(directory))
     }
 }

@@ -49,12 +49,7 @@ pub fn same_files(known: &DatasetRecord, files: &[SourceFile]) -> bool {
 /// Whether a failure will repeat as long as the files stay as they are; others, such as a missing
 /// permission, may pass without a trace in the files.
 fn lies_in_the_files(known: &DatasetRecord) -> bool {
-    let lasting = [
-        Code::NotNetcdf,
-        Code::Truncated,
-        Code::Corrupt,
-        Code::Unsupported,
-    ];
+    let lasting = [Code::NotNetcdf, Code::Truncated, Code::Corrupt, Code::Unsupported];
     let code = known.error.as_ref().map(|error| error.code.as_str());
     lasting.iter().any(|lasting| code == Some(lasting.as_str()))
 }
@@ -66,12 +61,7 @@ mod tests {
     use crate::model::error::Error;
 
     fn file(name: &str, size: u64) -> SourceFile {
-        SourceFile {
-            path: name.into(),
-            size,
-            mtime_ns: 1,
-            inode: 1,
-        }
+        SourceFile { path: name.into(), size, mtime_ns: 1, inode: 1 }
     }
 
     fn record(status: Status, error: Option<Code>) -> DatasetRecord {
@@ -113,10 +103,7 @@ mod tests {
         assert_eq!(planned(None, &files, "r"), Plan::Build);
         assert_eq!(planned(Some(&built), &files, "other"), Plan::Build);
         assert_eq!(planned(Some(&built), &files[..1], "r"), Plan::Build);
-        assert_eq!(
-            planned(Some(&built), &[file("a", 1), file("b", 3)], "r"),
-            Plan::Build
-        );
+        assert_eq!(planned(Some(&built), &[file("a", 1), file("b", 3)], "r"), Plan::Build);
         let gone = record(Status::Gone, None);
         assert_eq!(planned(Some(&gone), &files, "r"), Plan::Build);
         let corrupt = record(Status::Failed, Some(Code::Corrupt));

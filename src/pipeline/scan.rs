@@ -69,8 +69,8 @@ pub struct Summary {
 /// What flows from walking and building to the writer.
 enum Event {
     Found,
-    Unchanged(DatasetRecord),
-    Finished(Outcome),
+    Unchanged(Box<DatasetRecord>),
+    Finished(Box<Outcome>),
     Problem(Error),
 }
 
@@ -89,11 +89,7 @@ pub fn scan(
         Some((ledger, _)) => Some(Ledger::open_read_only(ledger.path())?),
         None => None,
     };
-    let workshop = Workshop {
-        drs: &scan.drs,
-        sites: &scan.sites,
-        dry_run: scan.dry_run,
-    };
+    let workshop = Workshop { drs: &scan.drs, sites: &scan.sites, dry_run: scan.dry_run };
     let (jobs, jobs_in) = sync_channel::<Job>(2 * scan.jobs);
     let (events, events_in) = sync_channel::<Event>(BATCH);
     thread::scope(|threads| {
@@ -104,7 +100,7 @@ pub fn scan(
             pool.install(|| {
                 jobs_in.into_iter().par_bridge().for_each(|job| {
                     // The writer is gone only after an error that it reports itself.
-                    let _ = outcomes.send(Event::Finished(workshop.build(job)));
+                    let _ = outcomes.send(Event::Finished(Box::new(workshop.build(job))));
                 });
             });
         });
@@ -136,7 +132,7 @@ fn walk_and_plan(
 }
 
 enum Planned {
-    Same(DatasetRecord),
+    Same(Box<DatasetRecord>),
     Build(Box<Job>),
 }
 
@@ -152,21 +148,12 @@ fn planned(scan: &Scan, ledger: Option<&Ledger>, candidate: Candidate) -> Result
                 && fs::metadata(&store.manifest).is_ok_and(|found| found.len() == store.size)
         })
     };
-    let decision = plan(
-        known.as_ref(),
-        &candidate.files,
-        &placement.recipe,
-        is_intact,
-    );
+    let decision = plan(known.as_ref(), &candidate.files, &placement.recipe, is_intact);
     Ok(match (decision, known) {
         (Plan::Same, Some(known)) if !scan.force && candidate.unreachable.is_empty() => {
-            Planned::Same(known)
+            Planned::Same(Box::new(known))
         }
-        (_, known) => Planned::Build(Box::new(Job {
-            candidate,
-            placement,
-            known,
-        })),
+        (_, known) => Planned::Build(Box::new(Job { candidate, placement, known })),
     })
 }
 
@@ -182,10 +169,7 @@ struct Writer<'a> {
 
 impl<'a> Writer<'a> {
     fn new(ledger: Option<(&'a mut Ledger, RunId)>, observer: &'a mut dyn Observer) -> Self {
-        let summary = Summary {
-            is_clean: true,
-            ..Summary::default()
-        };
+        let summary = Summary { is_clean: true, ..Summary::default() };
         Self {
             ledger,
             observer,
@@ -200,8 +184,8 @@ impl<'a> Writer<'a> {
         for event in events {
             match event {
                 Event::Found => self.observer.found(),
-                Event::Unchanged(record) => self.take_unchanged(record)?,
-                Event::Finished(outcome) => self.take_outcome(outcome)?,
+                Event::Unchanged(record) => self.take_unchanged(*record)?,
+                Event::Finished(outcome) => self.take_outcome(*outcome)?,
                 Event::Problem(problem) => self.take_problem(&problem)?,
             }
         }
@@ -249,11 +233,7 @@ impl<'a> Writer<'a> {
     }
 
     fn commit_full_batch(&mut self) -> Result<()> {
-        if self.records.len() + self.unchanged.len() < BATCH {
-            Ok(())
-        } else {
-            self.commit()
-        }
+        if self.records.len() + self.unchanged.len() < BATCH { Ok(()) } else { self.commit() }
     }
 
     fn commit(&mut self) -> Result<()> {
@@ -274,15 +254,13 @@ impl<'a> Writer<'a> {
         let Some((ledger, run)) = &mut self.ledger else {
             return Ok(());
         };
-        let scope = Scope {
-            roots: &scan.roots,
-            unread: &self.unread,
-            projects: &scan.projects,
-        };
+        let scope = Scope { roots: &scan.roots, unread: &self.unread, projects: &scan.projects };
         let gone = ledger.mark_gone(*run, &scope)?;
         ledger.drop_stale_problems(*run, &scope)?;
         self.summary.counts.gone = gone.len() as u64;
-        gone.iter().for_each(|gone| self.observer.gone(gone));
+        for gone in &gone {
+            self.observer.gone(gone);
+        }
         Ok(())
     }
 }

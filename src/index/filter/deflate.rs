@@ -21,12 +21,12 @@ pub fn inflate(zlib: &mut Decompress, stored: &[u8], size: usize, out: &mut Vec<
     let inflated = zlib.total_out();
     match status {
         Status::StreamEnd if inflated == size as u64 => Ok(()),
-        Status::StreamEnd => Err(Error::corrupt(format!(
-            "a chunk inflates to {inflated} bytes instead of {size}"
-        ))),
-        _ => Err(Error::corrupt(format!(
-            "the zlib stream of a chunk does not end at {size} bytes"
-        ))),
+        Status::StreamEnd => {
+            Err(Error::corrupt(format!("a chunk inflates to {inflated} bytes instead of {size}")))
+        }
+        _ => {
+            Err(Error::corrupt(format!("the zlib stream of a chunk does not end at {size} bytes")))
+        }
     }
 }
 
@@ -52,12 +52,7 @@ mod tests {
 
     #[test]
     fn streams_inflate_whatever_follows_them() {
-        for bytes in [
-            &b""[..],
-            b"a",
-            b"temperature temperature",
-            &vec![0; 100_000],
-        ] {
+        for bytes in [&b""[..], b"a", b"temperature temperature", &vec![0; 100_000]] {
             let mut stored = deflate(bytes);
             assert_eq!(inflated(&stored, bytes.len()).unwrap(), bytes);
             stored.extend_from_slice(b"rest");
@@ -80,11 +75,7 @@ mod tests {
     fn bombs_and_short_streams_are_corrupt() {
         let stored = deflate(&vec![7; 1_000_000]);
         for size in [0, 1, 999_999, 1_000_001, usize::MAX] {
-            assert_eq!(
-                inflated(&stored, size).unwrap_err().code(),
-                Code::Corrupt,
-                "{size}"
-            );
+            assert_eq!(inflated(&stored, size).unwrap_err().code(), Code::Corrupt, "{size}");
         }
         let cut = &stored[..stored.len() - 5];
         assert_eq!(inflated(cut, 1_000_000).unwrap_err().code(), Code::Corrupt);

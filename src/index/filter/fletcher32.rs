@@ -39,17 +39,13 @@ pub fn append(bytes: &mut Vec<u8>) {
 /// Takes the checksum off the end of `bytes`, after comparing.
 pub fn verify(bytes: &mut Vec<u8>) -> Result<()> {
     let Some((data, stored)) = bytes.split_last_chunk::<SIZE>() else {
-        return Err(Error::corrupt(
-            "a chunk is too short for its Fletcher32 checksum",
-        ));
+        return Err(Error::corrupt("a chunk is too short for its Fletcher32 checksum"));
     };
     let computed = checksum(data).to_le_bytes();
     // HDF5 up to 1.6.2 exchanged the bytes of each half on little-endian machines.
     let [a, b, c, d] = computed;
     if *stored != computed && *stored != [b, a, d, c] {
-        return Err(Error::corrupt(
-            "the Fletcher32 checksum of a chunk does not match",
-        ));
+        return Err(Error::corrupt("the Fletcher32 checksum of a chunk does not match"));
     }
     bytes.truncate(bytes.len() - SIZE);
     Ok(())
@@ -83,10 +79,7 @@ mod tests {
             sum2 += sum1;
         }
         // Neither sum is a multiple of 65535, so the residue is the folded value.
-        assert_eq!(
-            u64::from(checksum(&bytes)),
-            ((sum2 % 0xffff) << 16) | (sum1 % 0xffff)
-        );
+        assert_eq!(u64::from(checksum(&bytes)), ((sum2 % 0xffff) << 16) | (sum1 % 0xffff));
     }
 
     #[test]

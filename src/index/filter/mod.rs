@@ -24,11 +24,7 @@ pub struct Decoder {
 
 impl Default for Decoder {
     fn default() -> Self {
-        Self {
-            bytes: Vec::new(),
-            spare: Vec::new(),
-            zlib: Decompress::new(true),
-        }
+        Self { bytes: Vec::new(), spare: Vec::new(), zlib: Decompress::new(true) }
     }
 }
 
@@ -45,12 +41,8 @@ impl Decoder {
         let skipped = |i: usize| {
             u32::try_from(i).is_ok_and(|i| filter_mask.checked_shr(i).unwrap_or(0) & 1 == 1)
         };
-        let applied: Vec<&Filter> = filters
-            .iter()
-            .enumerate()
-            .filter(|&(i, _)| !skipped(i))
-            .map(|(_, f)| f)
-            .collect();
+        let applied: Vec<&Filter> =
+            filters.iter().enumerate().filter(|&(i, _)| !skipped(i)).map(|(_, f)| f).collect();
         for (i, filter) in applied.iter().enumerate().rev() {
             match filter.id {
                 Filter::DEFLATE => self.inflate(size_before(&applied[..i], size)?)?,
@@ -63,9 +55,7 @@ impl Decoder {
             Ok(())
         } else {
             let held = self.bytes.len();
-            Err(Error::corrupt(format!(
-                "a chunk holds {held} bytes instead of {size}"
-            )))
+            Err(Error::corrupt(format!("a chunk holds {held} bytes instead of {size}")))
         }
     }
 
@@ -83,23 +73,18 @@ impl Decoder {
 
 /// Bytes of a chunk of `size` after it went through `filters`, so far as that can be told.
 fn size_before(filters: &[&Filter], size: usize) -> Result<usize> {
-    filters
-        .iter()
-        .try_fold(size, |size, filter| match filter.id {
-            Filter::SHUFFLE => Ok(size),
-            Filter::FLETCHER32 => Ok(size.saturating_add(fletcher32::SIZE)),
-            Filter::DEFLATE => Err(Error::unsupported("deflate applied twice")),
-            id => Err(unsupported(id, filter.name())),
-        })
+    filters.iter().try_fold(size, |size, filter| match filter.id {
+        Filter::SHUFFLE => Ok(size),
+        Filter::FLETCHER32 => Ok(size.saturating_add(fletcher32::SIZE)),
+        Filter::DEFLATE => Err(Error::unsupported("deflate applied twice")),
+        id => Err(unsupported(id, filter.name())),
+    })
 }
 
 /// The element size that a shuffle filter was given. Some writers leave it out; then it is that of
 /// the data type.
 fn element_size(shuffle: &Filter, dtype: DataType) -> Result<usize> {
-    let size = shuffle
-        .client_data
-        .first()
-        .map_or(dtype.size(), |&size| Some(size.into()));
+    let size = shuffle.client_data.first().map_or(dtype.size(), |&size| Some(size.into()));
     size.and_then(|size| usize::try_from(size).ok())
         .filter(|&size| size > 0)
         .ok_or_else(|| Error::corrupt("the shuffle filter has no element size"))
@@ -121,10 +106,7 @@ mod tests {
     const F4: DataType = DataType::Float(4, ByteOrder::Little);
 
     fn filter(id: u16, client_data: &[u32]) -> Filter {
-        Filter {
-            id,
-            client_data: client_data.to_vec(),
-        }
+        Filter { id, client_data: client_data.to_vec() }
     }
 
     fn encode(mut bytes: Vec<u8>, filters: &[Filter]) -> Vec<u8> {
@@ -148,18 +130,13 @@ mod tests {
     }
 
     fn decode(stored: Vec<u8>, filters: &[Filter], mask: u32, size: usize) -> Result<Vec<u8>> {
-        let mut decoder = Decoder {
-            bytes: stored,
-            ..Decoder::default()
-        };
+        let mut decoder = Decoder { bytes: stored, ..Decoder::default() };
         decoder.undo(filters, mask, F4, size)?;
         Ok(decoder.bytes)
     }
 
     fn chunk() -> Vec<u8> {
-        (0..250u16)
-            .flat_map(|i| (f32::from(i) * 0.5).to_le_bytes())
-            .collect()
+        (0..250u16).flat_map(|i| (f32::from(i) * 0.5).to_le_bytes()).collect()
     }
 
     #[test]
@@ -169,21 +146,10 @@ mod tests {
             filter(Filter::SHUFFLE, &[4]),
             filter(Filter::FLETCHER32, &[]),
         ];
-        for order in [
-            [0, 1, 2],
-            [0, 2, 1],
-            [1, 0, 2],
-            [1, 2, 0],
-            [2, 0, 1],
-            [2, 1, 0],
-        ] {
+        for order in [[0, 1, 2], [0, 2, 1], [1, 0, 2], [1, 2, 0], [2, 0, 1], [2, 1, 0]] {
             let filters = order.map(|i| all[i].clone());
             let stored = encode(chunk(), &filters);
-            assert_eq!(
-                decode(stored, &filters, 0, 1000).unwrap(),
-                chunk(),
-                "{order:?}"
-            );
+            assert_eq!(decode(stored, &filters, 0, 1000).unwrap(), chunk(), "{order:?}");
         }
     }
 
@@ -195,25 +161,16 @@ mod tests {
             filter(Filter::FLETCHER32, &[]),
         ];
         for mask in 0..8u32 {
-            let kept: Vec<Filter> = (0..3)
-                .filter(|i| mask >> i & 1 == 0)
-                .map(|i| filters[i].clone())
-                .collect();
+            let kept: Vec<Filter> =
+                (0..3).filter(|i| mask >> i & 1 == 0).map(|i| filters[i].clone()).collect();
             let stored = encode(chunk(), &kept);
-            assert_eq!(
-                decode(stored, &filters, mask, 1000).unwrap(),
-                chunk(),
-                "{mask:b}"
-            );
+            assert_eq!(decode(stored, &filters, mask, 1000).unwrap(), chunk(), "{mask:b}");
         }
     }
 
     #[test]
     fn a_skipped_filter_may_be_an_unknown_one() {
-        assert_eq!(
-            decode(chunk(), &[filter(32015, &[])], 1, 1000).unwrap(),
-            chunk()
-        );
+        assert_eq!(decode(chunk(), &[filter(32015, &[])], 1, 1000).unwrap(), chunk());
     }
 
     #[test]
@@ -233,24 +190,15 @@ mod tests {
             let error = decode(stored.clone(), &deflate, 0, size).unwrap_err();
             assert_eq!(error.code(), Code::Corrupt, "{size}");
         }
-        assert_eq!(
-            decode(chunk(), &[], 0, 996).unwrap_err().code(),
-            Code::Corrupt
-        );
+        assert_eq!(decode(chunk(), &[], 0, 996).unwrap_err().code(), Code::Corrupt);
     }
 
     #[test]
     fn other_filters_are_named() {
         let error = decode(chunk(), &[filter(32015, &[3])], 0, 1000).unwrap_err();
-        assert_eq!(
-            error.to_string(),
-            "filter 32015 (zstd) is not supported [unsupported]"
-        );
+        assert_eq!(error.to_string(), "filter 32015 (zstd) is not supported [unsupported]");
         let error = decode(chunk(), &[filter(999, &[])], 0, 1000).unwrap_err();
-        assert_eq!(
-            error.to_string(),
-            "filter 999 (unknown) is not supported [unsupported]"
-        );
+        assert_eq!(error.to_string(), "filter 999 (unknown) is not supported [unsupported]");
         let error = decode(chunk(), &[filter(1, &[]), filter(1, &[])], 0, 1000).unwrap_err();
         assert_eq!(error.code(), Code::Unsupported);
     }

@@ -38,10 +38,7 @@ pub fn attributes(file: &File, address: u64, messages: &[Message]) -> Result<Vec
         }
     }
     attributes.sort_by_key(|(order, _)| *order);
-    Ok(attributes
-        .into_iter()
-        .map(|(_, attribute)| attribute)
-        .collect())
+    Ok(attributes.into_iter().map(|(_, attribute)| attribute).collect())
 }
 
 /// Attributes kept in a fractal heap, named by a version 2 B-tree.
@@ -57,10 +54,7 @@ fn dense(file: &File, mut at: Cursor, owner: u64) -> Result<Vec<(Option<u32>, At
     };
     let heap = FractalHeap::open(file, heap)?;
     let records = btree_v2::records(file, names, btree_v2::ATTRIBUTE_NAMES)?;
-    records
-        .iter()
-        .map(|record| dense_attribute(file, &heap, record, owner))
-        .collect()
+    records.iter().map(|record| dense_attribute(file, &heap, record, owner)).collect()
 }
 
 /// The attribute that a B-tree record stands for: heap ID, message flags, creation order.
@@ -76,10 +70,7 @@ fn dense_attribute(
         return Err(Error::unsupported("an attribute shared among objects"));
     }
     let order = at.u32()?;
-    Ok((
-        Some(order),
-        attribute(file, file.cursor(&heap.object(id)?), owner)?,
-    ))
+    Ok((Some(order), attribute(file, file.cursor(&heap.object(id)?), owner)?))
 }
 
 /// An attribute message.
@@ -93,17 +84,9 @@ fn attribute(file: &File, mut at: Cursor, owner: u64) -> Result<Attribute> {
     }
     // Version 1 pads each part to a multiple of eight bytes.
     let padded = |len: usize| {
-        if version == 1 {
-            len.next_multiple_of(8)
-        } else {
-            len
-        }
+        if version == 1 { len.next_multiple_of(8) } else { len }
     };
-    let name = text(
-        at.take(padded(name_len))?
-            .get(..name_len)
-            .unwrap_or_default(),
-    );
+    let name = text(at.take(padded(name_len))?.get(..name_len).unwrap_or_default());
     let in_attribute = |error: Error| {
         let message = format!("attribute `{}`: {}", name.escape_debug(), error.message());
         Error::new(error.code(), message)
@@ -121,23 +104,14 @@ fn attribute(file: &File, mut at: Cursor, owner: u64) -> Result<Attribute> {
         return Err(in_attribute(Error::unsupported("a shared dataspace")));
     }
     let dataspace = Dataspace::read(file.cursor(dataspace)).map_err(in_attribute)?;
-    Ok(Attribute {
-        data: at.take(at.remaining())?.to_vec(),
-        name,
-        datatype,
-        dataspace,
-    })
+    Ok(Attribute { data: at.take(at.remaining())?.to_vec(), name, datatype, dataspace })
 }
 
 impl Attribute {
     /// The value, as netCDF shows it.
     pub fn value(&self, file: &File, heap: &GlobalHeap) -> Result<AttributeValue> {
         self.convert(file, heap).map_err(|error| {
-            let message = format!(
-                "attribute `{}`: {}",
-                self.name.escape_debug(),
-                error.message()
-            );
+            let message = format!("attribute `{}`: {}", self.name.escape_debug(), error.message());
             Error::new(error.code(), message)
         })
     }
@@ -149,9 +123,9 @@ impl Attribute {
         let count = self.count()?;
         let mut at = file.cursor(&self.data);
         match &self.datatype {
-            Datatype::Sequence(item) if **item == Datatype::ObjectReference => (0..count)
-                .map(|_| addresses(file, &heap.value(&mut at, width)?))
-                .collect(),
+            Datatype::Sequence(item) if **item == Datatype::ObjectReference => {
+                (0..count).map(|_| addresses(file, &heap.value(&mut at, width)?)).collect()
+            }
             _ => Err(Error::corrupt(format!(
                 "attribute `{}` is not a list of references",
                 self.name
@@ -209,9 +183,7 @@ impl Attribute {
             DataType::Int(..) => {
                 let unused_bits = 64 - 8 * size;
                 AttributeValue::Int(
-                    words
-                        .map(|word| word.cast_signed() << unused_bits >> unused_bits)
-                        .collect(),
+                    words.map(|word| word.cast_signed() << unused_bits >> unused_bits).collect(),
                 )
             }
             DataType::UInt(..) => AttributeValue::UInt(words.collect()),
@@ -229,10 +201,7 @@ impl Attribute {
         let count = usize::try_from(self.dataspace.element_count()?).unwrap_or(usize::MAX);
         // Every kind of element takes at least a byte, which bounds what is allocated.
         if count > self.data.len() {
-            return Err(Error::corrupt(format!(
-                "attribute `{}` ends early",
-                self.name
-            )));
+            return Err(Error::corrupt(format!("attribute `{}` ends early", self.name)));
         }
         Ok(count)
     }
@@ -241,9 +210,7 @@ impl Attribute {
 fn addresses(file: &File, bytes: &[u8]) -> Result<Vec<u64>> {
     let width = usize::from(file.superblock().widths.offset);
     let mut at = file.cursor(bytes);
-    (0..bytes.len() / width)
-        .map(|_| at.defined_address("a referenced object"))
-        .collect()
+    (0..bytes.len() / width).map(|_| at.defined_address("a referenced object")).collect()
 }
 
 fn word(bytes: &[u8], order: ByteOrder) -> u64 {
@@ -260,9 +227,5 @@ fn text(bytes: &[u8]) -> String {
         Ok(text) => text.to_owned(),
         Err(_) => bytes.iter().map(|&byte| char::from(byte)).collect(),
     };
-    if text.contains('\0') {
-        text.replace('\0', "")
-    } else {
-        text
-    }
+    if text.contains('\0') { text.replace('\0', "") } else { text }
 }

@@ -21,10 +21,7 @@ const NODE_OVERHEAD: u64 = 4 + 1 + 1 + 4;
 /// All records of the tree at `address`, which must be of type `kind`.
 pub fn records(file: &File, address: u64, kind: u8) -> Result<Vec<Vec<u8>>> {
     let widths = file.superblock().widths;
-    let header = file.bytes(
-        address,
-        22 + u64::from(widths.offset) + u64::from(widths.length),
-    )?;
+    let header = file.bytes(address, 22 + u64::from(widths.offset) + u64::from(widths.length))?;
     let mut at = file.cursor(checksum::verified(&header, "B-tree header")?);
     at.signature(b"BTHD")?;
     at.version("version 2 B-tree", &[0])?;
@@ -65,22 +62,14 @@ struct Level {
 /// The layout of each level from the leaves up, derived as HDF5 does: a node holds as many records
 /// as its size allows, and counts are as wide as the greatest possible count needs.
 fn levels(node_size: u64, record_size: u64, depth: u16, address: u64) -> Result<Vec<Level>> {
-    let room = node_size
-        .checked_sub(NODE_OVERHEAD)
-        .filter(|_| record_size > 0);
+    let room = node_size.checked_sub(NODE_OVERHEAD).filter(|_| record_size > 0);
     let room = room.ok_or_else(|| Error::corrupt("a version 2 B-tree has nodes without room"))?;
     let leaf_most = room / record_size;
     let count_width = width_for(leaf_most);
-    let mut levels = vec![Level {
-        count_width,
-        total_width: 0,
-    }];
+    let mut levels = vec![Level { count_width, total_width: 0 }];
     let (mut most_below, mut total_width) = (leaf_most, 0);
     for _ in 0..depth {
-        levels.push(Level {
-            count_width,
-            total_width,
-        });
+        levels.push(Level { count_width, total_width });
         let pointer = address + count_width as u64 + total_width as u64;
         let most = room.saturating_sub(pointer) / (record_size + pointer);
         most_below = (most + 1)
@@ -110,16 +99,12 @@ impl Tree<'_> {
         }
         let node = self.file.bytes_up_to(address, self.node_size)?;
         let used = self.used_bytes(count, depth)?;
-        let block = node
-            .get(..used)
-            .ok_or_else(|| Error::corrupt("a B-tree node is too full"))?;
+        let block = node.get(..used).ok_or_else(|| Error::corrupt("a B-tree node is too full"))?;
         let mut at = self.file.cursor(checksum::verified(block, "B-tree node")?);
         at.signature(if depth == 0 { b"BTLF" } else { b"BTIN" })?;
         at.version("B-tree node", &[0])?;
         if at.u8()? != self.kind {
-            return Err(Error::corrupt(
-                "a version 2 B-tree has a node of another type",
-            ));
+            return Err(Error::corrupt("a version 2 B-tree has a node of another type"));
         }
         let records = (0..count)
             .map(|_| at.take(self.record_size).map(<[u8]>::to_vec))
@@ -159,8 +144,6 @@ impl Tree<'_> {
     }
 
     fn level(&self, depth: usize) -> Result<&Level> {
-        self.levels
-            .get(depth)
-            .ok_or_else(|| Error::corrupt("a B-tree node lies too deep"))
+        self.levels.get(depth).ok_or_else(|| Error::corrupt("a B-tree node lies too deep"))
     }
 }

@@ -5,17 +5,13 @@ use crate::model::error::{Error, Result};
 /// Splits the four checksum bytes off the end of `block` and checks them against the rest.
 pub fn verified<'a>(block: &'a [u8], of: &str) -> Result<&'a [u8]> {
     let Some((content, stored)) = block.split_last_chunk::<4>() else {
-        return Err(Error::corrupt(format!(
-            "the {of} is too short for its checksum"
-        )));
+        return Err(Error::corrupt(format!("the {of} is too short for its checksum")));
     };
     if lookup3(content) == u32::from_le_bytes(*stored) {
         return Ok(content);
     }
-    Err(
-        Error::corrupt(format!("the checksum of the {of} does not match"))
-            .with_hint("compare the file's checksum with the source and transfer it again"),
-    )
+    Err(Error::corrupt(format!("the checksum of the {of} does not match"))
+        .with_hint("compare the file's checksum with the source and transfer it again"))
 }
 
 /// The `lookup3` hash of `bytes`.

@@ -36,10 +36,8 @@ pub fn chunks(
     grid: &Grid,
 ) -> Result<Vec<Chunk>> {
     if let ChunkIndex::Other(name) = index {
-        return Err(
-            Error::unsupported(format!("a chunk index of the {name} kind"))
-                .with_hint("rewrite the file with `nccopy` or `h5repack --low=0 --high=1`"),
-        );
+        return Err(Error::unsupported(format!("a chunk index of the {name} kind"))
+            .with_hint("rewrite the file with `nccopy` or `h5repack --low=0 --high=1`"));
     }
     let Some(address) = address.filter(|_| !grid.shape.contains(&0)) else {
         return Ok(Vec::new());
@@ -48,12 +46,7 @@ pub fn chunks(
         ChunkIndex::Single(filtered) => {
             let offset = file.position(address)?;
             let (size, filter_mask) = filtered.map_or_else(|| Ok((grid.chunk_bytes()?, 0)), Ok)?;
-            vec![Chunk {
-                index: 0,
-                offset,
-                size,
-                filter_mask,
-            }]
+            vec![Chunk { index: 0, offset, size, filter_mask }]
         }
         ChunkIndex::Implicit => implicit(file, address, grid)?,
         ChunkIndex::BTreeV1 | ChunkIndex::Other(_) => BTree::new(file, grid).read(address)?,
@@ -69,19 +62,12 @@ fn implicit(file: &File, address: u64, grid: &Grid) -> Result<Vec<Chunk>> {
     let size = grid.chunk_bytes()?;
     let count = product(&grid_shape(grid.shape, grid.chunk_shape));
     let start = file.position(address)?;
-    let end = count
-        .and_then(|n| n.checked_mul(size))
-        .and_then(|len| len.checked_add(start));
+    let end = count.and_then(|n| n.checked_mul(size)).and_then(|len| len.checked_add(start));
     let fits = end.is_some_and(|end| end <= file.source().len());
     let count = count.filter(|_| fits && size > 0);
     let count = count.ok_or_else(|| Error::corrupt("the chunks exceed the file"))?;
     Ok((0..count)
-        .map(|index| Chunk {
-            index,
-            offset: start + index * size,
-            size,
-            filter_mask: 0,
-        })
+        .map(|index| Chunk { index, offset: start + index * size, size, filter_mask: 0 })
         .collect())
 }
 
@@ -89,11 +75,7 @@ fn implicit(file: &File, address: u64, grid: &Grid) -> Result<Vec<Chunk>> {
 fn check(file: &File, chunks: &[Chunk]) -> Result<()> {
     let len = file.source().len();
     for chunk in chunks {
-        if chunk
-            .offset
-            .checked_add(chunk.size)
-            .is_none_or(|end| end > len)
-        {
+        if chunk.offset.checked_add(chunk.size).is_none_or(|end| end > len) {
             return Err(Error::new(
                 Code::Truncated,
                 format!(
@@ -104,14 +86,8 @@ fn check(file: &File, chunks: &[Chunk]) -> Result<()> {
             .with_hint("compare size and checksum with the source and transfer the file again"));
         }
     }
-    match chunks
-        .windows(2)
-        .find(|pair| pair[0].index == pair[1].index)
-    {
-        Some(pair) => Err(Error::corrupt(format!(
-            "chunk {} is stored twice",
-            pair[0].index
-        ))),
+    match chunks.windows(2).find(|pair| pair[0].index == pair[1].index) {
+        Some(pair) => Err(Error::corrupt(format!("chunk {} is stored twice", pair[0].index))),
         None => Ok(()),
     }
 }
@@ -171,9 +147,7 @@ impl<'a> BTree<'a> {
         at.signature(b"TREE")?;
         let (kind, found) = (at.u8()?, at.u8()?);
         if kind != CHUNK_NODE || level.is_some_and(|level| level != found) {
-            return Err(Error::corrupt(
-                "a chunk B-tree has a node of the wrong kind",
-            ));
+            return Err(Error::corrupt("a chunk B-tree has a node of the wrong kind"));
         }
         let count = at.u16()?;
         at.address()?;
@@ -187,12 +161,7 @@ impl<'a> BTree<'a> {
             } else {
                 let index = self.chunk_number(&mut at)?;
                 let offset = file.position(at.defined_address("a chunk")?)?;
-                self.chunks.push(Chunk {
-                    index,
-                    offset,
-                    size: size.into(),
-                    filter_mask,
-                });
+                self.chunks.push(Chunk { index, offset, size: size.into(), filter_mask });
             }
         }
         buffers.push(buffer);

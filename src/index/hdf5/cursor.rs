@@ -23,11 +23,7 @@ impl<'a> Cursor<'a> {
     /// The start of `bytes`.
     #[must_use]
     pub fn new(bytes: &'a [u8], widths: Widths) -> Self {
-        Self {
-            bytes,
-            at: 0,
-            widths,
-        }
+        Self { bytes, at: 0, widths }
     }
 
     /// Bytes read so far.
@@ -44,10 +40,7 @@ impl<'a> Cursor<'a> {
 
     /// The next `count` bytes.
     pub fn take(&mut self, count: usize) -> Result<&'a [u8]> {
-        let taken = self
-            .at
-            .checked_add(count)
-            .and_then(|end| self.bytes.get(self.at..end));
+        let taken = self.at.checked_add(count).and_then(|end| self.bytes.get(self.at..end));
         let taken = taken.ok_or_else(|| {
             Error::corrupt(format!(
                 "a structure of {} bytes ends {} bytes too early",
@@ -126,8 +119,7 @@ impl<'a> Cursor<'a> {
 
     /// A file address that must be there.
     pub fn defined_address(&mut self, of: &str) -> Result<u64> {
-        self.address()?
-            .ok_or_else(|| Error::corrupt(format!("the address of {of} is undefined")))
+        self.address()?.ok_or_else(|| Error::corrupt(format!("the address of {of} is undefined")))
     }
 
     /// Checks the four letters that open a structure.
@@ -159,10 +151,7 @@ pub fn width_for(limit: u64) -> usize {
 mod tests {
     use super::*;
 
-    const WIDTHS: Widths = Widths {
-        offset: 4,
-        length: 8,
-    };
+    const WIDTHS: Widths = Widths { offset: 4, length: 8 };
 
     #[test]
     fn fields_follow_each_other() {
@@ -177,9 +166,6 @@ mod tests {
 
     #[test]
     fn widths_as_hdf5_counts_them() {
-        assert_eq!(
-            [0, 1, 255, 256, 65535, 65536].map(width_for),
-            [1, 1, 1, 2, 2, 3]
-        );
+        assert_eq!([0, 1, 255, 256, 65535, 65536].map(width_for), [1, 1, 1, 2, 2, 3]);
     }
 }

@@ -41,11 +41,8 @@ impl Dataset {
             return Ok(None);
         };
         if find(object_header::EXTERNAL_FILES).is_some() {
-            return Err(
-                Error::unsupported("a dataset whose data lie in external files").with_hint(
-                    "rewrite the file with its data inside, for example with `h5repack`",
-                ),
-            );
+            return Err(Error::unsupported("a dataset whose data lie in external files")
+                .with_hint("rewrite the file with its data inside, for example with `h5repack`"));
         }
         let Dataspace::Simple { shape, unlimited } = Dataspace::read(file.cursor(&space.body))?
         else {
@@ -60,23 +57,13 @@ impl Dataset {
             .unwrap_or_default();
         let layout = layout::read(file.cursor(&layout.body), shape.len())?;
         let attributes = attribute::attributes(file, address, &messages)?;
-        Ok(Some(Self {
-            shape,
-            unlimited,
-            datatype,
-            filters,
-            attributes,
-            layout,
-            messages,
-        }))
+        Ok(Some(Self { shape, unlimited, datatype, filters, attributes, layout, messages }))
     }
 
     /// The attribute called `name`.
     #[must_use]
     pub fn attribute(&self, name: &str) -> Option<&Attribute> {
-        self.attributes
-            .iter()
-            .find(|attribute| attribute.name == name)
+        self.attributes.iter().find(|attribute| attribute.name == name)
     }
 
     /// Whether the elements are stored in chunks.
@@ -104,21 +91,10 @@ impl Dataset {
             Layout::Compact(bytes) => Ok(Storage::Compact(bytes.clone())),
             Layout::Contiguous(None) => Ok(Storage::Contiguous(None)),
             Layout::Contiguous(Some(address)) => self.contiguous(file, *address, element_size),
-            Layout::Chunked {
-                chunk_shape,
-                address,
-                index,
-            } => {
-                let grid = Grid {
-                    shape,
-                    chunk_shape,
-                    element_size,
-                };
+            Layout::Chunked { chunk_shape, address, index } => {
+                let grid = Grid { shape, chunk_shape, element_size };
                 let chunks = chunk_index::chunks(file, *address, *index, &grid)?;
-                Ok(Storage::Chunked {
-                    chunk_shape: chunk_shape.clone(),
-                    chunks,
-                })
+                Ok(Storage::Chunked { chunk_shape: chunk_shape.clone(), chunks })
             }
         }
     }
@@ -132,11 +108,10 @@ impl Dataset {
             Some(size) if end.is_some_and(|end| end <= file.source().len()) => {
                 Ok(Storage::Contiguous(Some((offset, size))))
             }
-            _ => Err(
-                Error::new(Code::Truncated, "the data lie beyond the end of the file").with_hint(
+            _ => Err(Error::new(Code::Truncated, "the data lie beyond the end of the file")
+                .with_hint(
                     "compare size and checksum with the source and transfer the file again",
-                ),
-            ),
+                )),
         }
     }
 }

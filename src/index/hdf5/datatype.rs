@@ -27,9 +27,7 @@ impl Datatype {
         let class_and_version = at.u8()?;
         let (class, version) = (class_and_version & 0x0f, class_and_version >> 4);
         if !(1..=5).contains(&version) {
-            return Err(Error::unsupported(format!(
-                "version {version} of the datatype message"
-            )));
+            return Err(Error::unsupported(format!("version {version} of the datatype message")));
         }
         let bits = at.uint(3)?;
         let size = at.u32()?;
@@ -59,26 +57,20 @@ impl Datatype {
             Self::Number(dtype) => Ok(*dtype),
             Self::FixedString(1) => Ok(DataType::Text(1)),
             Self::VariableString => Ok(DataType::String),
-            Self::FixedString(size) => Err(Error::unsupported(format!(
-                "a variable of fixed strings of {size} bytes"
-            ))),
+            Self::FixedString(size) => {
+                Err(Error::unsupported(format!("a variable of fixed strings of {size} bytes")))
+            }
             Self::ObjectReference => Err(Error::unsupported("a variable of object references")),
-            Self::Sequence(_) => Err(Error::unsupported(
-                "a variable of variable-length sequences",
-            )),
-            Self::Other(class) => Err(Error::unsupported(format!(
-                "a variable of the {class} datatype class"
-            ))),
+            Self::Sequence(_) => Err(Error::unsupported("a variable of variable-length sequences")),
+            Self::Other(class) => {
+                Err(Error::unsupported(format!("a variable of the {class} datatype class")))
+            }
         }
     }
 }
 
 fn fixed_point(at: &mut Cursor, bits: u64, size: u32) -> Result<DataType> {
-    let order = if bits & 1 == 0 {
-        ByteOrder::Little
-    } else {
-        ByteOrder::Big
-    };
+    let order = if bits & 1 == 0 { ByteOrder::Little } else { ByteOrder::Big };
     let (offset, precision) = (at.u16()?, at.u16()?);
     let bytes = match size {
         1 | 2 | 4 | 8 if offset == 0 && u32::from(precision) == 8 * size => size.to_le_bytes()[0],
@@ -89,11 +81,7 @@ fn fixed_point(at: &mut Cursor, bits: u64, size: u32) -> Result<DataType> {
         }
     };
     let signed = bits & 8 != 0;
-    Ok(if signed {
-        DataType::Int(bytes, order)
-    } else {
-        DataType::UInt(bytes, order)
-    })
+    Ok(if signed { DataType::Int(bytes, order) } else { DataType::UInt(bytes, order) })
 }
 
 /// Only the IEEE 754 formats are numbers to every reader.
@@ -108,14 +96,7 @@ fn floating_point(at: &mut Cursor, bits: u64, size: u32) -> Result<DataType> {
     let (exponent_at, exponent_size) = (at.u8()?, at.u8()?);
     let (mantissa_at, mantissa_size) = (at.u8()?, at.u8()?);
     let exponent_bias = at.u32()?;
-    let format = (
-        precision,
-        sign,
-        exponent_at,
-        exponent_size,
-        mantissa_size,
-        exponent_bias,
-    );
+    let format = (precision, sign, exponent_at, exponent_size, mantissa_size, exponent_bias);
     let bytes = match (size, format) {
         (2, (16, 15, 10, 5, 10, 15)) => 2,
         (4, (32, 31, 23, 8, 23, 127)) => 4,

@@ -30,11 +30,7 @@ pub fn read(mut at: Cursor, size: u64) -> Result<Fill> {
     if written == WRITTEN_NEVER {
         return Ok(Fill::Undefined);
     }
-    if defined {
-        value(&mut at, size)
-    } else {
-        zeros(size)
-    }
+    if defined { value(&mut at, size) } else { zeros(size) }
 }
 
 /// Reads the message that files before HDF5 1.6 have.
@@ -59,10 +55,7 @@ fn value(at: &mut Cursor, size: u64) -> Result<Fill> {
             "the fill value has {stored} bytes but an element has {size}"
         )));
     }
-    Ok(Fill::Value(
-        at.take(usize::try_from(stored).unwrap_or(usize::MAX))?
-            .to_vec(),
-    ))
+    Ok(Fill::Value(at.take(usize::try_from(stored).unwrap_or(usize::MAX))?.to_vec()))
 }
 
 #[cfg(test)]
@@ -71,16 +64,7 @@ mod tests {
     use super::*;
 
     fn fill(message: &[u8]) -> Result<Fill> {
-        read(
-            Cursor::new(
-                message,
-                Widths {
-                    offset: 8,
-                    length: 8,
-                },
-            ),
-            4,
-        )
+        read(Cursor::new(message, Widths { offset: 8, length: 8 }), 4)
     }
 
     #[test]
@@ -94,16 +78,10 @@ mod tests {
     #[test]
     fn default_is_zero_and_never_written_is_undefined() {
         assert_eq!(fill(&[3, 0x0a]).unwrap(), Fill::Value(vec![0; 4]));
-        assert_eq!(
-            fill(&[1, 2, 2, 0, 0, 0, 0, 0]).unwrap(),
-            Fill::Value(vec![0; 4])
-        );
+        assert_eq!(fill(&[1, 2, 2, 0, 0, 0, 0, 0]).unwrap(), Fill::Value(vec![0; 4]));
         assert_eq!(fill(&[2, 2, 2, 0]).unwrap(), Fill::Undefined);
         assert_eq!(fill(&[3, 0x1a]).unwrap(), Fill::Undefined);
-        assert_eq!(
-            fill(&[3, 0x26, 4, 0, 0, 0, 1, 2, 3, 4]).unwrap(),
-            Fill::Undefined
-        );
+        assert_eq!(fill(&[3, 0x26, 4, 0, 0, 0, 1, 2, 3, 4]).unwrap(), Fill::Undefined);
     }
 
     #[test]

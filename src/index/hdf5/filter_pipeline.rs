@@ -23,11 +23,7 @@ fn filter(at: &mut Cursor, version: u8) -> Result<Filter> {
     let name_len = if named { usize::from(at.u16()?) } else { 0 };
     at.skip(2)?;
     let count = at.u16()?;
-    at.skip(if version == 1 {
-        name_len.next_multiple_of(8)
-    } else {
-        name_len
-    })?;
+    at.skip(if version == 1 { name_len.next_multiple_of(8) } else { name_len })?;
     let client_data = (0..count).map(|_| at.u32()).collect::<Result<Vec<_>>>()?;
     if version == 1 && count % 2 == 1 {
         at.skip(4)?;

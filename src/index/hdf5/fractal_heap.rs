@@ -45,11 +45,7 @@ impl Table {
 
     /// Rows that hold direct blocks.
     fn direct_rows(&self) -> u64 {
-        u64::from(
-            self.max_direct_size
-                .ilog2()
-                .saturating_sub(self.starting_size.ilog2()),
-        ) + 2
+        u64::from(self.max_direct_size.ilog2().saturating_sub(self.starting_size.ilog2())) + 2
     }
 
     /// Rows of an indirect block that stands for `size` bytes of the heap.
@@ -65,10 +61,7 @@ impl<'a> FractalHeap<'a> {
         let widths = file.superblock().widths;
         let size = 26 + 12 * u64::from(widths.length) + 3 * u64::from(widths.offset);
         let prefix = file.bytes(address, 10)?;
-        if prefix
-            .get(7..9)
-            .is_some_and(|filter_len| filter_len != [0, 0])
-        {
+        if prefix.get(7..9).is_some_and(|filter_len| filter_len != [0, 0]) {
             return Err(Error::unsupported("a fractal heap with filters"));
         }
         let header = file.bytes(address, size)?;
@@ -99,9 +92,7 @@ impl<'a> FractalHeap<'a> {
             || !table.max_direct_size.is_power_of_two()
             || !table.width.is_power_of_two()
         {
-            return Err(Error::corrupt(
-                "a fractal heap's table is not made of powers of two",
-            ));
+            return Err(Error::corrupt("a fractal heap's table is not made of powers of two"));
         }
         Ok(Self {
             file,
@@ -118,9 +109,7 @@ impl<'a> FractalHeap<'a> {
 
     /// The object with the heap ID `id`; bytes beyond the ID's length are ignored.
     pub fn object(&self, id: &[u8]) -> Result<Bytes> {
-        let id = id
-            .get(..self.id_len)
-            .ok_or_else(|| Error::corrupt("a heap ID is too short"))?;
+        let id = id.get(..self.id_len).ok_or_else(|| Error::corrupt("a heap ID is too short"))?;
         let mut at = self.file.cursor(id);
         let flags = at.u8()?;
         match flags >> 4 & 3 {
@@ -137,9 +126,8 @@ impl<'a> FractalHeap<'a> {
 
     /// An object within a direct block.
     fn managed(&self, offset: u64, len: u64) -> Result<Bytes> {
-        let root = self
-            .root
-            .ok_or_else(|| Error::corrupt("an empty heap is asked for an object"))?;
+        let root =
+            self.root.ok_or_else(|| Error::corrupt("an empty heap is asked for an object"))?;
         let (mut block, mut rows) = (root, self.root_rows);
         let (mut start, mut size) = (0, self.table.starting_size);
         while rows > 0 {
@@ -152,10 +140,7 @@ impl<'a> FractalHeap<'a> {
             return Err(Error::corrupt("an object exceeds its heap block"));
         }
         let address = block.checked_add(within);
-        self.file.bytes(
-            address.ok_or_else(|| Error::corrupt("a heap block is out of range"))?,
-            len,
-        )
+        self.file.bytes(address.ok_or_else(|| Error::corrupt("a heap block is out of range"))?, len)
     }
 
     /// The child of the indirect block at `address` that holds the heap's byte `offset`.
@@ -172,11 +157,7 @@ impl<'a> FractalHeap<'a> {
                 let direct = row < self.table.direct_rows();
                 return Ok(Child {
                     address: self.entry(address, start, entry)?,
-                    rows: if direct {
-                        0
-                    } else {
-                        self.table.rows_of(size).ok_or_else(outside)?
-                    },
+                    rows: if direct { 0 } else { self.table.rows_of(size).ok_or_else(outside)? },
                     start: row_start + column * size,
                     size,
                 });
@@ -212,9 +193,7 @@ impl<'a> FractalHeap<'a> {
         if checksum::lookup3(&block) == u32::from_le_bytes(stored) {
             return Ok(());
         }
-        Err(Error::corrupt(
-            "the checksum of a heap block does not match",
-        ))
+        Err(Error::corrupt("the checksum of a heap block does not match"))
     }
 
     /// Checks the start of a block and gives its length.
@@ -242,9 +221,7 @@ impl<'a> FractalHeap<'a> {
             return self.file.bytes(address, at.length()?);
         }
         let number = at.uint(at.remaining().min(widths.length.into()))?;
-        let tree = self
-            .huge_objects
-            .ok_or_else(|| Error::corrupt("huge objects have no index"))?;
+        let tree = self.huge_objects.ok_or_else(|| Error::corrupt("huge objects have no index"))?;
         for record in btree_v2::records(self.file, tree, btree_v2::HUGE_OBJECTS)? {
             let mut at = self.file.cursor(&record);
             let address = at.defined_address("a huge object")?;

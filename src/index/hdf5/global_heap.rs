@@ -28,10 +28,7 @@ impl<'a> GlobalHeap<'a> {
     /// The heap of `file`.
     #[must_use]
     pub fn new(file: &'a File<'a>) -> Self {
-        Self {
-            file,
-            collections: RefCell::default(),
-        }
+        Self { file, collections: RefCell::default() }
     }
 
     /// Bytes of a variable-length element as stored in a dataset or attribute.
@@ -52,14 +49,9 @@ impl<'a> GlobalHeap<'a> {
             return Ok(Bytes::new());
         };
         let collection = self.collection(address)?;
-        let object = collection
-            .objects
-            .get(&index)
-            .filter(|(_, size)| *size >= len);
+        let object = collection.objects.get(&index).filter(|(_, size)| *size >= len);
         let &(start, _) = object.ok_or_else(|| {
-            Error::corrupt(format!(
-                "the global heap has no object {index} of {len} bytes"
-            ))
+            Error::corrupt(format!("the global heap has no object {index} of {len} bytes"))
         })?;
         Ok(collection.bytes.slice(start..start + len))
     }

@@ -40,11 +40,7 @@ pub fn links(file: &File, messages: &[Message]) -> Result<Vec<Link>> {
             _ => {}
         }
     }
-    links.sort_by(|a, b| {
-        a.creation_order
-            .cmp(&b.creation_order)
-            .then_with(|| a.name.cmp(&b.name))
-    });
+    links.sort_by(|a, b| a.creation_order.cmp(&b.creation_order).then_with(|| a.name.cmp(&b.name)));
     Ok(links)
 }
 
@@ -82,11 +78,7 @@ fn link(mut at: Cursor) -> Result<Link> {
     at.version("link message", &[1])?;
     let flags = at.u8()?;
     let kind = if flags & 8 != 0 { at.u8()? } else { 0 };
-    let creation_order = if flags & 4 != 0 {
-        Some(at.u64()?)
-    } else {
-        None
-    };
+    let creation_order = if flags & 4 != 0 { Some(at.u64()?) } else { None };
     if flags & 0x10 != 0 {
         at.skip(1)?;
     }
@@ -97,9 +89,5 @@ fn link(mut at: Cursor) -> Result<Link> {
         0 => Target::Object(at.defined_address("a linked object")?),
         _ => Target::Elsewhere,
     };
-    Ok(Link {
-        name,
-        target,
-        creation_order,
-    })
+    Ok(Link { name, target, creation_order })
 }

@@ -37,11 +37,7 @@ pub enum ChunkIndex {
 /// Reads the message `at` of a dataset of `rank` dimensions.
 pub fn read(mut at: Cursor, rank: usize) -> Result<Layout> {
     let version = at.version("data layout message", &[1, 2, 3, 4, 5])?;
-    if version < 3 {
-        read_v1_v2(&mut at, rank)
-    } else {
-        read_v3_to_v5(&mut at, rank, version)
-    }
+    if version < 3 { read_v1_v2(&mut at, rank) } else { read_v3_to_v5(&mut at, rank, version) }
 }
 
 fn read_v1_v2(at: &mut Cursor, rank: usize) -> Result<Layout> {
@@ -58,11 +54,7 @@ fn read_v1_v2(at: &mut Cursor, rank: usize) -> Result<Layout> {
         2 => {
             let address = at.address()?;
             let chunk_shape = chunk_shape(at, dimensionality, 4, rank)?;
-            Ok(Layout::Chunked {
-                chunk_shape,
-                address,
-                index: ChunkIndex::BTreeV1,
-            })
+            Ok(Layout::Chunked { chunk_shape, address, index: ChunkIndex::BTreeV1 })
         }
         _ => Err(Error::unsupported(format!("data layout class {class}"))),
     }
@@ -79,17 +71,11 @@ fn read_v3_to_v5(at: &mut Cursor, rank: usize, version: u8) -> Result<Layout> {
             let dimensionality = usize::from(at.u8()?);
             let address = at.address()?;
             let chunk_shape = chunk_shape(at, dimensionality, 4, rank)?;
-            Ok(Layout::Chunked {
-                chunk_shape,
-                address,
-                index: ChunkIndex::BTreeV1,
-            })
+            Ok(Layout::Chunked { chunk_shape, address, index: ChunkIndex::BTreeV1 })
         }
         2 => chunked_v4(at, rank),
-        3 => Err(
-            Error::unsupported("a virtual dataset (its data lie in other files)")
-                .with_hint("rewrite the file with its data inside, for example with `h5repack`"),
-        ),
+        3 => Err(Error::unsupported("a virtual dataset (its data lie in other files)")
+            .with_hint("rewrite the file with its data inside, for example with `h5repack`")),
         class => Err(Error::unsupported(format!("data layout class {class}"))),
     }
 }
@@ -97,9 +83,7 @@ fn read_v3_to_v5(at: &mut Cursor, rank: usize, version: u8) -> Result<Layout> {
 fn chunked_v4(at: &mut Cursor, rank: usize) -> Result<Layout> {
     let flags = at.u8()?;
     if flags & 1 != 0 {
-        return Err(Error::unsupported(
-            "chunks left unfiltered at the edge of the dataset",
-        ));
+        return Err(Error::unsupported("chunks left unfiltered at the edge of the dataset"));
     }
     let dimensionality = usize::from(at.u8()?);
     let width = usize::from(at.u8()?);
@@ -118,11 +102,7 @@ fn chunked_v4(at: &mut Cursor, rank: usize) -> Result<Layout> {
         ChunkIndex::Other(_) => None,
         _ => at.address()?,
     };
-    Ok(Layout::Chunked {
-        chunk_shape,
-        address,
-        index,
-    })
+    Ok(Layout::Chunked { chunk_shape, address, index })
 }
 
 fn compact(at: &mut Cursor, size: u32) -> Result<Layout> {
@@ -143,9 +123,7 @@ fn chunk_shape(
             dimensionality.saturating_sub(1)
         )));
     }
-    let shape = (0..rank)
-        .map(|_| at.uint(width))
-        .collect::<Result<Vec<_>>>()?;
+    let shape = (0..rank).map(|_| at.uint(width)).collect::<Result<Vec<_>>>()?;
     at.uint(width)?;
     if shape.contains(&0) {
         return Err(Error::corrupt("chunks have a length of 0"));

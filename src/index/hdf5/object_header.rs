@@ -63,10 +63,7 @@ pub fn read(file: &File, address: u64) -> Result<Vec<Message>> {
     } else {
         read_v1(file, address)?
     };
-    messages
-        .into_iter()
-        .map(|raw| raw.resolve(file, address))
-        .collect()
+    messages.into_iter().map(|raw| raw.resolve(file, address)).collect()
 }
 
 /// A message before sharing is resolved.
@@ -79,27 +76,16 @@ struct Raw {
 
 impl Raw {
     fn resolve(self, file: &File, header: u64) -> Result<Message> {
-        let Self {
-            kind,
-            flags,
-            creation_order,
-            mut body,
-        } = self;
+        let Self { kind, flags, creation_order, mut body } = self;
         if kind > CACHE_IMAGE && flags & FAIL_IF_UNKNOWN != 0 {
-            return Err(Error::unsupported(format!(
-                "object header message {kind:#x}"
-            )));
+            return Err(Error::unsupported(format!("object header message {kind:#x}")));
         }
         if flags & SHARED != 0 && kind != ATTRIBUTE {
             body = shared(file, kind, &body, header)?;
         } else if flags & SHARED != 0 {
             return Err(Error::unsupported("an attribute shared among objects"));
         }
-        Ok(Message {
-            kind,
-            creation_order,
-            body,
-        })
+        Ok(Message { kind, creation_order, body })
     }
 }
 
@@ -110,9 +96,7 @@ pub fn shared(file: &File, kind: u16, reference: &[u8], header: u64) -> Result<B
     let version = at.version("shared message", &[1, 2, 3])?;
     let place = at.u8()?;
     if version == 3 && place == 1 {
-        return Err(Error::unsupported(
-            "a message in the shared object header message heap",
-        ));
+        return Err(Error::unsupported("a message in the shared object header message heap"));
     }
     if version == 1 {
         at.skip(6)?;
@@ -140,10 +124,7 @@ struct Blocks {
 
 impl Blocks {
     fn new() -> Self {
-        Self {
-            pending: Vec::new(),
-            seen: HashSet::new(),
-        }
+        Self { pending: Vec::new(), seen: HashSet::new() }
     }
 
     fn push(&mut self, mut continuation: Cursor) -> Result<()> {
@@ -195,12 +176,7 @@ fn read_block_v1(
         if kind == CONTINUATION {
             blocks.push(file.cursor(&body))?;
         }
-        messages.push(Raw {
-            kind,
-            flags,
-            creation_order: None,
-            body,
-        });
+        messages.push(Raw { kind, flags, creation_order: None, body });
     }
     Ok(())
 }
@@ -225,14 +201,7 @@ fn read_v2(file: &File, address: u64) -> Result<Vec<Raw>> {
     let mut messages = Vec::new();
     let mut blocks = Blocks::new();
     let first = file.bytes(address, len)?;
-    read_block_v2(
-        file,
-        &first,
-        start,
-        tracks_order,
-        &mut messages,
-        &mut blocks,
-    )?;
+    read_block_v2(file, &first, start, tracks_order, &mut messages, &mut blocks)?;
     while let Some((address, len)) = blocks.pending.pop() {
         let block = file.bytes(address, len)?;
         file.cursor(&block).signature(b"OCHK")?;
@@ -265,12 +234,7 @@ fn read_block_v2(
         if kind == CONTINUATION {
             blocks.push(file.cursor(&body))?;
         }
-        messages.push(Raw {
-            kind,
-            flags,
-            creation_order,
-            body,
-        });
+        messages.push(Raw { kind, flags, creation_order, body });
     }
     Ok(())
 }

@@ -42,19 +42,12 @@ pub fn find(source: &Source) -> Result<Option<u64>> {
 /// Reads the superblock at `base`.
 pub fn read(source: &Source, base: u64) -> Result<Superblock> {
     let bytes = source.bytes_up_to(base, LONGEST)?;
-    let unknown_widths = Widths {
-        offset: 8,
-        length: 8,
-    };
-    let version = *bytes
-        .get(8)
-        .ok_or_else(|| Error::corrupt("the superblock ends early"))?;
+    let unknown_widths = Widths { offset: 8, length: 8 };
+    let version = *bytes.get(8).ok_or_else(|| Error::corrupt("the superblock ends early"))?;
     match version {
         0 | 1 => read_v0_v1(source, base, Cursor::new(&bytes, unknown_widths), version),
         2 | 3 => read_v2_v3(source, base, &bytes, version),
-        _ => Err(Error::unsupported(format!(
-            "version {version} of the HDF5 superblock"
-        ))),
+        _ => Err(Error::unsupported(format!("version {version} of the HDF5 superblock"))),
     }
 }
 
@@ -73,58 +66,34 @@ fn read_v0_v1(source: &Source, base: u64, mut at: Cursor, version: u8) -> Result
     at.address()?;
     let end = at.defined_address("the end of file")?;
     if at.address()?.is_some() {
-        return Err(Error::unsupported(
-            "a driver information block (split or family files)",
-        ));
+        return Err(Error::unsupported("a driver information block (split or family files)"));
     }
     at.length()?;
     let root = at.defined_address("the root group")?;
     check_end(source, base, stored_base, end)?;
-    Ok(Superblock {
-        version,
-        base,
-        widths,
-        chunk_k,
-        root,
-    })
+    Ok(Superblock { version, base, widths, chunk_k, root })
 }
 
 fn read_v2_v3(source: &Source, base: u64, bytes: &[u8], version: u8) -> Result<Superblock> {
-    let mut at = Cursor::new(
-        bytes,
-        Widths {
-            offset: 8,
-            length: 8,
-        },
-    );
+    let mut at = Cursor::new(bytes, Widths { offset: 8, length: 8 });
     at.skip(9)?;
     let widths = widths(at.u8()?, at.u8()?)?;
     let len = 12 + 4 * usize::from(widths.offset) + 4;
-    let block = bytes
-        .get(..len)
-        .ok_or_else(|| Error::corrupt("the superblock ends early"))?;
+    let block = bytes.get(..len).ok_or_else(|| Error::corrupt("the superblock ends early"))?;
     let mut at = Cursor::new(checksum::verified(block, "superblock")?, widths);
     at.skip(11)?;
     let open_for_writing = at.u8()? & 1 != 0;
     if open_for_writing && version == 3 {
-        return Err(
-            Error::corrupt("the file is marked as still open for writing").with_hint(
-                "wait for the writer to finish; if it crashed, check the file and run `h5clear -s`",
-            ),
-        );
+        return Err(Error::corrupt("the file is marked as still open for writing").with_hint(
+            "wait for the writer to finish; if it crashed, check the file and run `h5clear -s`",
+        ));
     }
     let stored_base = at.defined_address("the file")?;
     let extension = at.address()?;
     let end = at.defined_address("the end of file")?;
     let root = at.defined_address("the root group")?;
     check_end(source, base, stored_base, end)?;
-    let mut superblock = Superblock {
-        version,
-        base,
-        widths,
-        chunk_k: DEFAULT_CHUNK_K,
-        root,
-    };
+    let mut superblock = Superblock { version, base, widths, chunk_k: DEFAULT_CHUNK_K, root };
     if let Some(address) = extension {
         read_extension(source, &mut superblock, address)?;
     }
@@ -157,27 +126,20 @@ fn widths(offset: u8, length: u8) -> Result<Widths> {
     if [2, 4, 8].contains(&offset) && [2, 4, 8].contains(&length) {
         return Ok(Widths { offset, length });
     }
-    Err(Error::unsupported(format!(
-        "addresses of {offset} and lengths of {length} bytes"
-    )))
+    Err(Error::unsupported(format!("addresses of {offset} and lengths of {length} bytes")))
 }
 
 /// The stored end of file counts from the start of the file as it was written; a user block added
 /// or removed since moves it.
 fn check_end(source: &Source, base: u64, stored_base: u64, end: u64) -> Result<()> {
-    let moved = end
-        .checked_sub(stored_base)
-        .and_then(|len| len.checked_add(base));
+    let moved = end.checked_sub(stored_base).and_then(|len| len.checked_add(base));
     let end = moved.ok_or_else(|| Error::corrupt("the end of file lies before its start"))?;
     if end <= source.len() {
         return Ok(());
     }
     Err(Error::new(
         Code::Truncated,
-        format!(
-            "the file was written with {end} bytes but has {}",
-            source.len()
-        ),
+        format!("the file was written with {end} bytes but has {}", source.len()),
     )
     .with_hint("the transfer was cut short, or the writer still works on it: transfer it again"))
 }

@@ -16,12 +16,8 @@ const SOFT_LINK: u32 = 2;
 pub fn links(file: &File, mut message: Cursor) -> Result<Vec<Link>> {
     let btree = message.defined_address("a group's B-tree")?;
     let heap = message.defined_address("a group's local heap")?;
-    let mut reader = Reader {
-        file,
-        names: local_heap(file, heap)?,
-        seen: HashSet::new(),
-        links: Vec::new(),
-    };
+    let mut reader =
+        Reader { file, names: local_heap(file, heap)?, seen: HashSet::new(), links: Vec::new() };
     reader.node(btree, None)?;
     Ok(reader.links)
 }
@@ -57,9 +53,7 @@ impl Reader<'_> {
         at.signature(b"TREE")?;
         let (kind, found) = (at.u8()?, at.u8()?);
         if kind != GROUP_NODE || level.is_some_and(|level| level != found) {
-            return Err(Error::corrupt(
-                "a group's B-tree has a node of the wrong kind",
-            ));
+            return Err(Error::corrupt("a group's B-tree has a node of the wrong kind"));
         }
         let count = u64::from(at.u16()?);
         at.address()?;
@@ -101,11 +95,7 @@ impl Reader<'_> {
                 Some(address) if cache != SOFT_LINK => Target::Object(address),
                 _ => Target::Elsewhere,
             };
-            self.links.push(Link {
-                name,
-                target,
-                creation_order: None,
-            });
+            self.links.push(Link { name, target, creation_order: None });
         }
         Ok(())
     }
