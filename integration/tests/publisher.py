@@ -57,15 +57,21 @@ class Publisher:
         assert len(by_id) == len(stores), "list names a store twice"
         return by_id
 
+    def show(self, store: Store, ledger: Path) -> str:
+        done = self.run("show", store.id, "--ledger", ledger)
+        assert done.returncode == 0, f"show: exit {done.returncode}\n{done.stderr}"
+        return done.stdout
+
     def explanation(self, store: Store, ledger: Path) -> str:
         """All that the tool tells about a dataset that is no store; `list` gives the reason in short, beginning with its code."""
         assert store.reason, f"{store.id} is {store.status} without a reason"
-        done = self.run("show", store.id, "--ledger", ledger)
-        assert done.returncode == 0, f"show: exit {done.returncode}\n{done.stderr}"
-        told = done.stdout[done.stdout.index("reason") :]
+        shown = self.show(store, ledger)
         code = store.reason.split(":")[0]
-        assert code in told, f"`show` gives another reason than `list`, {store.reason}:\n{done.stdout}"
-        return told
+        assert code in shown, f"`show` gives another reason than `list`, {store.reason}:\n{shown}"
+        return shown[shown.index("\nreason") :]
+
+    def warnings(self, store: Store, ledger: Path) -> list[str]:
+        return [line for line in self.show(store, ledger).splitlines() if line.startswith("warning")]
 
     def inspect(self, file: Path) -> dict:
         done = self.run("inspect", file, "--json", "--chunks")

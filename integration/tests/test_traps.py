@@ -77,6 +77,11 @@ def test_trap(trap: Trap, scanned: Scanned, vzarr_publish: Publisher, node: Data
     assert set(store.variables) == set(truth.raw((files[0],))[0])
     found = readers.differences(store.url, files)
     found += [f"local, {difference}" for difference in readers.differences(str(local.manifest), files)]
+    if trap.announced:
+        variable, attribute = trap.announced
+        warnings = vzarr_publish.warnings(store, scanned.ledger)
+        assert any(f"`{variable}`" in line and f"`{attribute}`" in line for line in warnings), f"{trap.announced} is changed without a word: {warnings}"
+        found = [difference for difference in found if f": {variable}: " not in difference or attribute not in difference]
     assert not found, "\n" + "\n".join(found)
 
 

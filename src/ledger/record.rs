@@ -117,14 +117,10 @@ impl ProblemRecord {
     /// ``truncated: `/data/tas.nc`: variable `tas`: the file ends early``.
     #[must_use]
     pub fn reason(&self) -> String {
-        let mut reason = format!("{}: ", self.code);
-        if let Some(path) = &self.path {
-            reason.push_str(&format!("`{}`: ", path_text::to_text(path)));
-        }
-        if let Some(variable) = &self.variable {
-            reason.push_str(&format!("variable `{variable}`: "));
-        }
-        reason + &self.message
+        let path = self.path.as_deref().map(|path| format!("`{}`", path_text::to_text(path)));
+        let variable = self.variable.as_ref().map(|name| format!("variable `{name}`"));
+        let parts = [Some(self.code.clone()), path, variable, Some(self.message.clone())];
+        parts.into_iter().flatten().collect::<Vec<_>>().join(": ")
     }
 }
 
