@@ -171,14 +171,18 @@ impl Scales {
         let mut found =
             Self { dimensions: Vec::new(), by_address: HashMap::new(), by_id: HashMap::new() };
         for (place, (id, member)) in scales.into_iter().enumerate() {
-            let (Some(&size), Some(&unlimited)) =
-                (member.dataset.shape.first(), member.dataset.unlimited.first())
+            let (Some(&size), Some(maximum)) =
+                (member.dataset.shape.first(), member.dataset.maximum.first())
             else {
                 return Err(
                     Error::corrupt("a dimension scale has no dimension").of_variable(&member.name)
                 );
             };
-            found.dimensions.push(Dimension { name: member.name.clone(), size, unlimited });
+            found.dimensions.push(Dimension {
+                name: member.name.clone(),
+                size,
+                unlimited: maximum.is_none(),
+            });
             found.by_address.insert(member.address, place);
             found.by_id.extend(id.map(|id| (id, place)));
         }

@@ -14,12 +14,29 @@ pub const HUGE_OBJECTS: u8 = 1;
 pub const LINK_NAMES: u8 = 5;
 /// Type of the tree that finds attributes by name.
 pub const ATTRIBUTE_NAMES: u8 = 8;
+/// Type of the tree of chunks without filters.
+pub const CHUNKS: u8 = 10;
+/// Type of the tree of chunks with filters.
+pub const FILTERED_CHUNKS: u8 = 11;
 
 /// Signature, version, type and checksum of a node.
 const NODE_OVERHEAD: u64 = 4 + 1 + 1 + 4;
 
+/// The records of a tree, in order.
+pub struct Records {
+    bytes: Vec<u8>,
+    record_size: usize,
+}
+
+impl Records {
+    /// The bytes of each record.
+    pub fn iter(&self) -> impl Iterator<Item = &[u8]> {
+        self.bytes.chunks_exact(self.record_size)
+    }
+}
+
 /// All records of the tree at `address`, which must be of type `kind`.
-pub fn records(file: &File, address: u64, kind: u8) -> Result<Vec<Vec<u8>>> {
+pub fn records(file: &File, address: u64, kind: u8) -> Result<Records> {
     let widths = file.superblock().widths;
     let header = file.bytes(address, 22 + u64::from(widths.offset) + u64::from(widths.length))?;
     let mut at = file.cursor(checksum::verified(&header, "B-tree header")?);
@@ -34,19 +51,10 @@ pub fn records(file: &File, address: u64, kind: u8) -> Result<Vec<Vec<u8>>> {
     at.skip(2)?;
     let root = at.address()?;
     let count = u64::from(at.u16()?);
-    let Some(root) = root else {
-        return Ok(Vec::new());
-    };
+    let records = Records { bytes: Vec::new(), record_size: record_size.max(1) };
+    let Some(root) = root else { return Ok(records) };
     let levels = levels(node_size, record_size as u64, depth, widths.offset.into())?;
-    let mut tree = Tree {
-        file,
-        kind,
-        node_size,
-        record_size,
-        levels,
-        seen: HashSet::new(),
-        records: Vec::new(),
-    };
+    let mut tree = Tree { file, kind, node_size, levels, seen: HashSet::new(), records };
     tree.node(root, count, depth.into())?;
     Ok(tree.records)
 }
@@ -85,10 +93,9 @@ struct Tree<'a> {
     file: &'a File<'a>,
     kind: u8,
     node_size: u64,
-    record_size: usize,
     levels: Vec<Level>,
     seen: HashSet<u64>,
-    records: Vec<Vec<u8>>,
+    records: Records,
 }
 
 impl Tree<'_> {
@@ -106,19 +113,18 @@ impl Tree<'_> {
         if at.u8()? != self.kind {
             return Err(Error::corrupt("a version 2 B-tree has a node of another type"));
         }
-        let records = (0..count)
-            .map(|_| at.take(self.record_size).map(<[u8]>::to_vec))
-            .collect::<Result<Vec<_>>>()?;
+        let record_size = self.records.record_size;
+        let records = at.take(usize::try_from(count).unwrap_or(usize::MAX) * record_size)?;
         let Some(below) = depth.checked_sub(1) else {
-            self.records.extend(records);
+            self.records.bytes.extend_from_slice(records);
             return Ok(());
         };
         // Child i holds what sorts before record i.
-        let mut records = records.into_iter();
+        let mut records = records.chunks_exact(record_size);
         for _ in 0..=count {
             let (child, child_count) = self.child(&mut at, depth)?;
             self.node(child, child_count, below)?;
-            self.records.extend(records.next());
+            self.records.bytes.extend_from_slice(records.next().unwrap_or_default());
         }
         Ok(())
     }
@@ -133,7 +139,7 @@ impl Tree<'_> {
 
     /// Bytes of a node that are in use; its checksum follows them directly.
     fn used_bytes(&self, count: u64, depth: usize) -> Result<usize> {
-        let mut used = NODE_OVERHEAD + count * self.record_size as u64;
+        let mut used = NODE_OVERHEAD + count * self.records.record_size as u64;
         if depth > 0 {
             let level = self.level(depth)?;
             let address = usize::from(self.file.superblock().widths.offset);

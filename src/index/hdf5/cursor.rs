@@ -103,18 +103,18 @@ impl<'a> Cursor<'a> {
         self.uint(self.widths.length.into())
     }
 
-    /// Whether lengths have four bytes or fewer.
-    #[must_use]
-    pub fn narrow(&self) -> bool {
-        self.widths.length <= 4
+    /// A length that may be without bound, which has all bits set.
+    pub fn bounded_length(&mut self) -> Result<Option<u64>> {
+        let width = usize::from(self.widths.length);
+        let length = self.uint(width)?;
+        Ok((length != all_bits(width)).then_some(length))
     }
 
     /// A file address relative to the base address; all bits set means that there is none.
     pub fn address(&mut self) -> Result<Option<u64>> {
         let width = usize::from(self.widths.offset);
         let address = self.uint(width)?;
-        let undefined = u64::MAX >> (64 - 8 * width.min(8));
-        Ok((address != undefined).then_some(address))
+        Ok((address != all_bits(width)).then_some(address))
     }
 
     /// A file address that must be there.
@@ -139,6 +139,11 @@ impl<'a> Cursor<'a> {
         }
         Err(Error::unsupported(format!("version {version} of the {of}")))
     }
+}
+
+/// The greatest number of `width` bytes, 1 to 8.
+fn all_bits(width: usize) -> u64 {
+    u64::MAX >> (64 - 8 * width.clamp(1, 8))
 }
 
 /// Bytes that hold any number up to `limit`, as HDF5 counts them.

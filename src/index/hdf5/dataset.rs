@@ -18,8 +18,8 @@ use crate::model::error::{Code, Error, Result};
 pub struct Dataset {
     /// Length along each dimension.
     pub shape: Vec<u64>,
-    /// Which dimensions may grow without bound.
-    pub unlimited: Vec<bool>,
+    /// How far each dimension may grow; `None` without bound.
+    pub maximum: Vec<Option<u64>>,
     /// Type of the elements.
     pub datatype: Datatype,
     /// Filter pipeline in the order of writing.
@@ -44,7 +44,7 @@ impl Dataset {
             return Err(Error::unsupported("a dataset whose data lie in external files")
                 .with_hint("rewrite the file with its data inside, for example with `h5repack`"));
         }
-        let Dataspace::Simple { shape, unlimited } = Dataspace::read(file.cursor(&space.body))?
+        let Dataspace::Simple { shape, maximum } = Dataspace::read(file.cursor(&space.body))?
         else {
             return Err(Error::unsupported("a variable with a null dataspace"));
         };
@@ -55,9 +55,9 @@ impl Dataset {
             .map(|message| filter_pipeline::read(file.cursor(&message.body)))
             .transpose()?
             .unwrap_or_default();
-        let layout = layout::read(file.cursor(&layout.body), shape.len())?;
+        let layout = layout::read(file.cursor(&layout.body), shape.len(), !filters.is_empty())?;
         let attributes = attribute::attributes(file, address, &messages)?;
-        Ok(Some(Self { shape, unlimited, datatype, filters, attributes, layout, messages }))
+        Ok(Some(Self { shape, maximum, datatype, filters, attributes, layout, messages }))
     }
 
     /// The attribute called `name`.
@@ -91,8 +91,15 @@ impl Dataset {
             Layout::Compact(bytes) => Ok(Storage::Compact(bytes.clone())),
             Layout::Contiguous(None) => Ok(Storage::Contiguous(None)),
             Layout::Contiguous(Some(address)) => self.contiguous(file, *address, element_size),
-            Layout::Chunked { chunk_shape, address, index } => {
-                let grid = Grid { shape, chunk_shape, element_size };
+            Layout::Chunked { chunk_shape, address, index, unfiltered_edges } => {
+                let grid = Grid {
+                    shape,
+                    stored_shape: &self.shape,
+                    maximum: &self.maximum,
+                    chunk_shape,
+                    element_size,
+                    unfiltered_edges: *unfiltered_edges,
+                };
                 let chunks = chunk_index::chunks(file, *address, *index, &grid)?;
                 Ok(Storage::Chunked { chunk_shape: chunk_shape.clone(), chunks })
             }

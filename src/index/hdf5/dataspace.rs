@@ -13,8 +13,8 @@ pub enum Dataspace {
     Simple {
         /// Length along each dimension, slowest first; empty for a single element.
         shape: Vec<u64>,
-        /// Which dimensions may grow without bound.
-        unlimited: Vec<bool>,
+        /// How far each dimension may grow; `None` without bound.
+        maximum: Vec<Option<u64>>,
     },
 }
 
@@ -30,16 +30,12 @@ impl Dataspace {
             return Ok(Self::Null);
         }
         let shape = lengths(&mut at, rank)?;
-        let mut unlimited = vec![false; rank];
-        if flags & 1 != 0 {
-            for flag in &mut unlimited {
-                // An unlimited maximum has all bits set, as an undefined address has; lengths may
-                // be narrower than addresses, so compare in the width read.
-                let maximum = at.length()?;
-                *flag = maximum == u64::MAX || maximum == u64::from(u32::MAX) && at.narrow();
-            }
-        }
-        Ok(Self::Simple { shape, unlimited })
+        let maximum = if flags & 1 != 0 {
+            (0..rank).map(|_| at.bounded_length()).collect::<Result<_>>()?
+        } else {
+            shape.iter().copied().map(Some).collect()
+        };
+        Ok(Self::Simple { shape, maximum })
     }
 
     /// Number of elements.

@@ -222,8 +222,9 @@ impl<'a> FractalHeap<'a> {
         }
         let number = at.uint(at.remaining().min(widths.length.into()))?;
         let tree = self.huge_objects.ok_or_else(|| Error::corrupt("huge objects have no index"))?;
-        for record in btree_v2::records(self.file, tree, btree_v2::HUGE_OBJECTS)? {
-            let mut at = self.file.cursor(&record);
+        let records = btree_v2::records(self.file, tree, btree_v2::HUGE_OBJECTS)?;
+        for record in records.iter() {
+            let mut at = self.file.cursor(record);
             let address = at.defined_address("a huge object")?;
             let len = at.length()?;
             if at.length()? == number {

@@ -18,6 +18,8 @@ pub enum Layout {
         address: Option<u64>,
         /// The kind of index.
         index: ChunkIndex,
+        /// Whether chunks that reach over the edge of the dataset are stored without filters.
+        unfiltered_edges: bool,
     },
 }
 
@@ -30,14 +32,26 @@ pub enum ChunkIndex {
     Single(Option<(u64, u32)>),
     /// No index: all chunks follow each other.
     Implicit,
-    /// A kind this version does not read, by name.
-    Other(&'static str),
+    /// A fixed array.
+    FixedArray,
+    /// An extensible array.
+    ExtensibleArray,
+    /// A version 2 B-tree.
+    BTreeV2 {
+        /// Whether its records have sizes and filter masks.
+        filtered: bool,
+    },
 }
 
-/// Reads the message `at` of a dataset of `rank` dimensions.
-pub fn read(mut at: Cursor, rank: usize) -> Result<Layout> {
+/// Reads the message `at` of a dataset of `rank` dimensions; `is_filtered` is whether it has a filter
+/// pipeline.
+pub fn read(mut at: Cursor, rank: usize, is_filtered: bool) -> Result<Layout> {
     let version = at.version("data layout message", &[1, 2, 3, 4, 5])?;
-    if version < 3 { read_v1_v2(&mut at, rank) } else { read_v3_to_v5(&mut at, rank, version) }
+    if version < 3 {
+        read_v1_v2(&mut at, rank)
+    } else {
+        read_v3_to_v5(&mut at, rank, version, is_filtered)
+    }
 }
 
 fn read_v1_v2(at: &mut Cursor, rank: usize) -> Result<Layout> {
@@ -54,13 +68,18 @@ fn read_v1_v2(at: &mut Cursor, rank: usize) -> Result<Layout> {
         2 => {
             let address = at.address()?;
             let chunk_shape = chunk_shape(at, dimensionality, 4, rank)?;
-            Ok(Layout::Chunked { chunk_shape, address, index: ChunkIndex::BTreeV1 })
+            Ok(Layout::Chunked {
+                chunk_shape,
+                address,
+                index: ChunkIndex::BTreeV1,
+                unfiltered_edges: false,
+            })
         }
         _ => Err(Error::unsupported(format!("data layout class {class}"))),
     }
 }
 
-fn read_v3_to_v5(at: &mut Cursor, rank: usize, version: u8) -> Result<Layout> {
+fn read_v3_to_v5(at: &mut Cursor, rank: usize, version: u8, is_filtered: bool) -> Result<Layout> {
     match at.u8()? {
         0 => {
             let size = at.u16()?.into();
@@ -71,38 +90,38 @@ fn read_v3_to_v5(at: &mut Cursor, rank: usize, version: u8) -> Result<Layout> {
             let dimensionality = usize::from(at.u8()?);
             let address = at.address()?;
             let chunk_shape = chunk_shape(at, dimensionality, 4, rank)?;
-            Ok(Layout::Chunked { chunk_shape, address, index: ChunkIndex::BTreeV1 })
+            Ok(Layout::Chunked {
+                chunk_shape,
+                address,
+                index: ChunkIndex::BTreeV1,
+                unfiltered_edges: false,
+            })
         }
-        2 => chunked_v4(at, rank),
+        2 => chunked_v4(at, rank, is_filtered),
         3 => Err(Error::unsupported("a virtual dataset (its data lie in other files)")
             .with_hint("rewrite the file with its data inside, for example with `h5repack`")),
         class => Err(Error::unsupported(format!("data layout class {class}"))),
     }
 }
 
-fn chunked_v4(at: &mut Cursor, rank: usize) -> Result<Layout> {
+fn chunked_v4(at: &mut Cursor, rank: usize, is_filtered: bool) -> Result<Layout> {
     let flags = at.u8()?;
-    if flags & 1 != 0 {
-        return Err(Error::unsupported("chunks left unfiltered at the edge of the dataset"));
-    }
     let dimensionality = usize::from(at.u8()?);
     let width = usize::from(at.u8()?);
     let chunk_shape = chunk_shape(at, dimensionality, width, rank)?;
-    let index = match at.u8()? {
-        1 if flags & 2 != 0 => ChunkIndex::Single(Some((at.length()?, at.u32()?))),
-        1 => ChunkIndex::Single(None),
-        2 => ChunkIndex::Implicit,
-        3 => ChunkIndex::Other("fixed array"),
-        4 => ChunkIndex::Other("extensible array"),
-        5 => ChunkIndex::Other("version 2 B-tree"),
+    // The parameters of arrays and trees are repeated in their headers.
+    let (index, parameters) = match at.u8()? {
+        1 if flags & 2 != 0 => (ChunkIndex::Single(Some((at.length()?, at.u32()?))), 0),
+        1 => (ChunkIndex::Single(None), 0),
+        2 => (ChunkIndex::Implicit, 0),
+        3 => (ChunkIndex::FixedArray, 1),
+        4 => (ChunkIndex::ExtensibleArray, 5),
+        5 => (ChunkIndex::BTreeV2 { filtered: is_filtered }, 6),
         kind => return Err(Error::unsupported(format!("chunk index type {kind}"))),
     };
-    let address = match index {
-        // Their parameters, which precede the address, are not read yet.
-        ChunkIndex::Other(_) => None,
-        _ => at.address()?,
-    };
-    Ok(Layout::Chunked { chunk_shape, address, index })
+    at.skip(parameters)?;
+    let address = at.address()?;
+    Ok(Layout::Chunked { chunk_shape, address, index, unfiltered_edges: flags & 1 != 0 })
 }
 
 fn compact(at: &mut Cursor, size: u32) -> Result<Layout> {

@@ -1,0 +1,80 @@
+//! The fixed array index (appendix C): one element per chunk that there can ever be.
+
+use super::checksum;
+use super::chunk_index::Elements;
+use super::file::File;
+use crate::model::error::{Error, Result};
+
+/// Hands the elements of the array whose header is at `address` to `elements`.
+pub fn read(file: &File, address: u64, elements: &mut Elements) -> Result<()> {
+    let widths = file.superblock().widths;
+    let len = 12 + u64::from(widths.length) + u64::from(widths.offset);
+    let header = file.bytes(address, len)?;
+    let mut at = file.cursor(checksum::verified(&header, "fixed array header")?);
+    at.signature(b"FAHD")?;
+    at.version("fixed array", &[0])?;
+    let element_size = Elements::element_size(&mut at)?;
+    let page_bits = u32::from(at.u8()?);
+    let count = at.length()?;
+    let Some(block) = at.address()? else { return Ok(()) };
+    let page = 1u64.checked_shl(page_bits).filter(|_| page_bits > 0);
+    let page = page.ok_or_else(|| Error::corrupt("a fixed array has pages of no size"))?;
+    let prefix = 6 + u64::from(widths.offset);
+    if count <= page {
+        let bytes = block_bytes(file, block, prefix, count, element_size)?;
+        check_prefix(file, &bytes)?;
+        let content = checksum::verified(&bytes, "fixed array")?;
+        return elements.take(content.get(to_usize(prefix)..).unwrap_or_default(), element_size, 0);
+    }
+    let pages = count.div_ceil(page);
+    let bitmap_len = pages.div_ceil(8);
+    let bytes = file.bytes(block, prefix + bitmap_len + 4)?;
+    check_prefix(file, &bytes)?;
+    let bitmap = checksum::verified(&bytes, "fixed array")?;
+    let bitmap = bitmap.get(to_usize(prefix)..).unwrap_or_default();
+    let mut start = block + prefix + bitmap_len + 4;
+    for number in 0..pages {
+        let in_page = page.min(count - number * page);
+        if is_set(bitmap, number) {
+            let bytes = block_bytes(file, start, 0, in_page, element_size)?;
+            let content = checksum::verified(&bytes, "fixed array page")?;
+            elements.take(content, element_size, number * page)?;
+        }
+        start += in_page * element_size as u64 + 4;
+    }
+    Ok(())
+}
+
+fn check_prefix(file: &File, block: &[u8]) -> Result<()> {
+    let mut at = file.cursor(block);
+    at.signature(b"FADB")?;
+    at.version("fixed array data block", &[0]).map(drop)
+}
+
+/// A prefix, `count` elements, and a checksum.
+pub fn block_bytes(
+    file: &File,
+    address: u64,
+    prefix: u64,
+    count: u64,
+    element_size: usize,
+) -> Result<Vec<u8>> {
+    let len = count
+        .checked_mul(element_size as u64)
+        .and_then(|len| len.checked_add(prefix + 4))
+        .ok_or_else(|| Error::corrupt("a chunk index is larger than any file"))?;
+    let mut bytes = Vec::new();
+    file.source().read_into(&mut bytes, file.position(address)?, len)?;
+    Ok(bytes)
+}
+
+/// Bit `number` of a bitmap whose bits count from the most significant of each byte.
+#[must_use]
+pub fn is_set(bitmap: &[u8], number: u64) -> bool {
+    let byte = bitmap.get(to_usize(number / 8)).copied().unwrap_or(0);
+    byte & (0x80 >> (number % 8)) != 0
+}
+
+fn to_usize(number: u64) -> usize {
+    usize::try_from(number).unwrap_or(usize::MAX)
+}
