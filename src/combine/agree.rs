@@ -4,6 +4,7 @@ use std::fmt::Display;
 use std::path::Path;
 
 use crate::index;
+use crate::index::stored;
 use crate::model::array::{Storage, Values, Variable};
 use crate::model::attribute::AttributeValue;
 use crate::model::codec::{Codec, Filter};
@@ -69,7 +70,7 @@ pub fn check_same_values(
     let same = match (&first.values, &other.values) {
         (Some(first), Some(other)) => first == other,
         _ => {
-            index::same_stored_bytes((first, first_path), (other, other_path))?
+            stored::same_bytes((first, first_path), (other, other_path))?
                 || read(first, first_path)? == read(other, other_path)?
         }
     };
