@@ -4,8 +4,7 @@ use std::fs::{self, Metadata};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
-use super::walk::walk;
-use crate::drs::{Dataset, Drs};
+use crate::drs::Dataset;
 use crate::model::error::{Error, Result};
 
 /// A directory of NetCDF files that the DRS recognises.
@@ -52,27 +51,5 @@ impl SourceFile {
             mtime_ns: mtime_ns.saturating_add(metadata.mtime_nsec()),
             inode: metadata.ino(),
         }
-    }
-}
-
-/// Everything a walk finds. For trees of millions of datasets use [`walk`], which holds none.
-#[derive(Debug, Default)]
-pub struct Discovery {
-    /// The datasets, in the order of their paths.
-    pub candidates: Vec<Candidate>,
-    /// What could not be looked at or made sense of.
-    pub problems: Vec<Error>,
-}
-
-impl Discovery {
-    /// Walks `roots` and collects what is there.
-    #[must_use]
-    pub fn of(roots: &[PathBuf], drs: &Drs) -> Self {
-        let mut discovery = Self::default();
-        walk(roots, drs, |found| match found {
-            Ok(candidate) => discovery.candidates.push(candidate),
-            Err(problem) => discovery.problems.push(problem),
-        });
-        discovery
     }
 }

@@ -4,5 +4,5 @@ mod candidate;
 mod start;
 mod walk;
 
-pub use candidate::{Candidate, Discovery, SourceFile};
+pub use candidate::{Candidate, SourceFile};
 pub use walk::walk;

@@ -264,8 +264,25 @@ mod tests {
 
     use tempfile::TempDir;
 
-    use super::super::Discovery;
     use super::*;
+
+    /// Everything a walk finds.
+    #[derive(Debug, Default)]
+    struct Discovery {
+        candidates: Vec<Candidate>,
+        problems: Vec<Error>,
+    }
+
+    impl Discovery {
+        fn of(roots: &[PathBuf], drs: &Drs) -> Self {
+            let mut discovery = Self::default();
+            walk(roots, drs, |found| match found {
+                Ok(candidate) => discovery.candidates.push(candidate),
+                Err(problem) => discovery.problems.push(problem),
+            });
+            discovery
+        }
+    }
 
     const PR: &str = "CMIP6/CMIP/NCAR/CESM2/historical/r1i1p1f1/Amon/pr/gn";
     const PR_ID: &str = "CMIP6.CMIP.NCAR.CESM2.historical.r1i1p1f1.Amon.pr.gn";

@@ -1,11 +1,10 @@
 //! The file behind `--config`: the publisher's `esg.yaml` or our own settings.
 
-use std::fmt;
 use std::fs;
 use std::path::Path;
 
 use serde::Deserialize;
-use serde::de::{DeserializeOwned, IgnoredAny, MapAccess, Visitor};
+use serde::de::{DeserializeOwned, IgnoredAny};
 
 use super::publisher_config::PublisherConfig;
 use super::settings_file::SettingsFile;
@@ -51,43 +50,11 @@ fn parse<T: DeserializeOwned>(text: &str) -> Result<T> {
     serde_yaml::from_str(text).map_err(|error| Error::new(Code::Configuration, error.to_string()))
 }
 
-/// A YAML map from paths to texts in the order of the file, which [`super::DataRoots`] need.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct PathMap(pub Vec<(String, String)>);
-
-impl<'de> Deserialize<'de> for PathMap {
-    fn deserialize<D: serde::Deserializer<'de>>(
-        deserializer: D,
-    ) -> std::result::Result<Self, D::Error> {
-        struct Pairs;
-
-        impl<'de> Visitor<'de> for Pairs {
-            type Value = PathMap;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a map of directories, such as `/data/esgf: esgf_data`")
-            }
-
-            fn visit_map<A: MapAccess<'de>>(
-                self,
-                mut map: A,
-            ) -> std::result::Result<PathMap, A::Error> {
-                let mut pairs = Vec::new();
-                while let Some(pair) = map.next_entry()? {
-                    pairs.push(pair);
-                }
-                Ok(PathMap(pairs))
-            }
-        }
-
-        deserializer.deserialize_map(Pairs)
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use std::path::PathBuf;
 
+    use super::super::path_map::PathMap;
     use super::*;
 
     fn refusal(text: &str) -> String {

@@ -2,8 +2,8 @@
 
 use std::path::{Component, Path, PathBuf};
 
-use super::config::PathMap;
 use super::dataset::Dataset;
+use super::path_map::PathMap;
 use super::publisher_config::PublisherConfig;
 use super::url::{Template, encoded};
 use crate::model::error::{Code, Error, Result};

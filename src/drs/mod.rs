@@ -9,15 +9,17 @@ mod data_root;
 mod dataset;
 mod file_name;
 mod known_projects;
+mod path_map;
 mod project;
 mod publisher_config;
 mod settings_file;
 mod url;
 
-pub use config::{Config, PathMap};
+pub use config::Config;
 pub use data_root::DataRoots;
 pub use dataset::Dataset;
 pub use file_name::{FileName, Moment, TimeRange};
 pub use known_projects::Drs;
+pub use path_map::PathMap;
 pub use publisher_config::PublisherConfig;
 pub use settings_file::SettingsFile;

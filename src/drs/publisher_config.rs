@@ -2,7 +2,7 @@
 
 use serde::Deserialize;
 
-use super::config::PathMap;
+use super::path_map::PathMap;
 
 /// What we read of an `esg.yaml`; everything else in it is ignored.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]

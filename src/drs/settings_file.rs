@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use serde::de::{SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 
-use super::config::PathMap;
+use super::path_map::PathMap;
 
 /// Settings as written; what is absent has its default, or is said on the command line.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]

@@ -11,8 +11,9 @@ use super::hdf5::attribute::{self, Attribute};
 use super::hdf5::dataset::Dataset;
 use super::hdf5::file::File;
 use super::hdf5::global_heap::GlobalHeap;
-use super::hdf5::group::{self, Target};
-use super::hdf5::{object_header, superblock};
+use super::hdf5::group;
+use super::hdf5::link::Target;
+use super::hdf5::{object_header, superblock_extension};
 use super::source::Source;
 use crate::model::array::{Dimension, FileFormat, FileIndex, ReadCost, Values, Variable};
 use crate::model::attribute::{AttributeValue, Attributes};
@@ -43,7 +44,7 @@ const MOST_STRINGS: u64 = 1 << 20;
 
 /// Indexes the file in `source`, whose superblock is at `superblock`.
 pub fn index(source: &Source, superblock: u64) -> Result<FileIndex> {
-    let file = File::new(source, superblock::read(source, superblock)?);
+    let file = superblock_extension::open(source, superblock)?;
     let heap = GlobalHeap::new(&file);
     let root = file.superblock().root;
     let messages = object_header::read(&file, root)?;

@@ -1,6 +1,6 @@
 //! The version 1 B-tree of chunks (section III.A.1).
 
-use super::chunk_index::{Grid, row_major_strides};
+use super::chunk_grid::{Grid, row_major_strides};
 use super::cursor::Cursor;
 use super::file::File;
 use crate::model::array::{Chunk, grid_shape};

@@ -1,50 +1,15 @@
 //! Where chunks lie: one of the indexes of appendix C, or the version 1 B-tree.
 
+use super::array_elements::Elements;
 use super::btree_v1;
 use super::btree_v2;
-use super::cursor::Cursor;
+use super::chunk_grid::{ElementOrder, Grid, row_major_strides};
 use super::extensible_array;
 use super::file::File;
 use super::fixed_array;
 use super::layout::ChunkIndex;
 use crate::model::array::{Chunk, grid_shape, product};
 use crate::model::error::{Code, Error, Result};
-
-/// The grid that chunks are numbered by.
-pub struct Grid<'a> {
-    /// Length of the variable along each dimension: that of the dataset, or more where netCDF shows
-    /// more.
-    pub shape: &'a [u64],
-    /// Length of the dataset along each dimension.
-    pub stored_shape: &'a [u64],
-    /// How far the dataset may grow along each dimension; `None` without bound.
-    pub maximum: &'a [Option<u64>],
-    /// Length of a chunk along each dimension.
-    pub chunk_shape: &'a [u64],
-    /// Bytes of an element.
-    pub element_size: u64,
-    /// Whether chunks that reach over the edge of the dataset are stored without filters.
-    pub unfiltered_edges: bool,
-}
-
-impl Grid<'_> {
-    /// Bytes of a chunk before filters.
-    pub fn chunk_bytes(&self) -> Result<u64> {
-        product(self.chunk_shape)
-            .and_then(|elements| elements.checked_mul(self.element_size))
-            .ok_or_else(|| Error::corrupt("a chunk has more than 2^64 bytes"))
-    }
-
-    /// The row-major number of the chunk at `place` of the grid.
-    fn number(&self, place: &[u64]) -> Result<u64> {
-        let grid_shape = grid_shape(self.shape, self.chunk_shape);
-        if place.len() != grid_shape.len() || place.iter().zip(&grid_shape).any(|(p, n)| p >= n) {
-            return Err(Error::corrupt(format!("a chunk lies at {place:?} of {grid_shape:?}")));
-        }
-        let strides = row_major_strides(&grid_shape);
-        Ok(place.iter().zip(strides).map(|(place, stride)| place * stride).sum())
-    }
-}
 
 /// The chunks of the `index` at `address`, by ascending number.
 pub fn chunks(
@@ -70,12 +35,12 @@ pub fn chunks(
         ChunkIndex::FixedArray => {
             let mut elements = Elements::new(file, grid)?;
             fixed_array::read(file, address, &mut elements)?;
-            elements.chunks
+            elements.into_chunks()
         }
         ChunkIndex::ExtensibleArray => {
             let mut elements = Elements::new(file, grid)?;
             extensible_array::read(file, address, &mut elements)?;
-            elements.chunks
+            elements.into_chunks()
         }
         ChunkIndex::BTreeV2 { filtered } => btree_v2_chunks(file, address, filtered, grid)?,
     };
@@ -168,113 +133,5 @@ fn mark_edges(chunks: &mut [Chunk], grid: &Grid) {
         if over_the_edge {
             chunk.filter_mask = u32::MAX;
         }
-    }
-}
-
-/// What each dimension's place counts for in a row-major number.
-#[must_use]
-pub fn row_major_strides(grid_shape: &[u64]) -> Vec<u64> {
-    let mut strides = vec![1u64; grid_shape.len()];
-    for dimension in (1..grid_shape.len()).rev() {
-        strides[dimension - 1] = strides[dimension].saturating_mul(grid_shape[dimension].max(1));
-    }
-    strides
-}
-
-/// How the elements of an array index are numbered: over the grid that the dataset may grow to,
-/// not the one it has, with an unlimited dimension put first.
-struct ElementOrder {
-    /// What each dimension's place counts for.
-    strides: Vec<u64>,
-    /// Chunks along each dimension at most; `None` without bound.
-    lengths: Vec<Option<u64>>,
-}
-
-impl ElementOrder {
-    fn of(grid: &Grid) -> Result<Self> {
-        let lengths: Vec<Option<u64>> = grid
-            .maximum
-            .iter()
-            .zip(grid.chunk_shape)
-            .map(|(maximum, &chunk)| maximum.map(|maximum| maximum.div_ceil(chunk)))
-            .collect();
-        let mut strides = vec![0; lengths.len()];
-        let mut stride = 1u64;
-        for (dimension, length) in lengths.iter().enumerate().rev() {
-            if let Some(length) = length {
-                strides[dimension] = stride;
-                stride = stride
-                    .checked_mul((*length).max(1))
-                    .ok_or_else(|| Error::corrupt("a chunk index has more than 2^64 elements"))?;
-            }
-        }
-        let mut unlimited = (0..lengths.len()).filter(|&dimension| lengths[dimension].is_none());
-        if let Some(dimension) = unlimited.next() {
-            strides[dimension] = stride;
-        }
-        if unlimited.next().is_some() {
-            return Err(Error::corrupt("an array index has two unlimited dimensions"));
-        }
-        Ok(Self { strides, lengths })
-    }
-
-    fn place_of(&self, element: u64) -> Vec<u64> {
-        let place = |(stride, length): (&u64, &Option<u64>)| {
-            let place = element / stride.max(&1);
-            length.map_or(place, |length| place % length.max(1))
-        };
-        self.strides.iter().zip(&self.lengths).map(place).collect()
-    }
-
-    fn element_of(&self, place: &[u64]) -> u64 {
-        place.iter().zip(&self.strides).map(|(place, stride)| place.saturating_mul(*stride)).sum()
-    }
-}
-
-/// The elements of a fixed or extensible array, which become chunks.
-pub struct Elements<'a> {
-    file: &'a File<'a>,
-    grid: &'a Grid<'a>,
-    order: ElementOrder,
-    chunk_bytes: u64,
-    /// The chunks so far.
-    chunks: Vec<Chunk>,
-}
-
-impl<'a> Elements<'a> {
-    fn new(file: &'a File<'a>, grid: &'a Grid<'a>) -> Result<Self> {
-        let order = ElementOrder::of(grid)?;
-        Ok(Self { file, grid, order, chunk_bytes: grid.chunk_bytes()?, chunks: Vec::new() })
-    }
-
-    /// Takes the elements in `bytes`, of `size` bytes each, the first being number `first`: an
-    /// address or, if chunks are filtered, address, size and filter mask.
-    pub fn take(&mut self, bytes: &[u8], size: usize, first: u64) -> Result<()> {
-        let address_size = usize::from(self.file.superblock().widths.offset);
-        for (number, element) in (first..).zip(bytes.chunks_exact(size)) {
-            let mut at = self.file.cursor(element);
-            let Some(address) = at.address()? else { continue };
-            let (size, filter_mask) = if size == address_size {
-                (self.chunk_bytes, 0)
-            } else {
-                let width = size.checked_sub(address_size + 4);
-                let width = width.ok_or_else(|| Error::corrupt("an element is too short"))?;
-                (at.uint(width)?, at.u32()?)
-            };
-            let index = self.grid.number(&self.order.place_of(number))?;
-            let offset = self.file.position(address)?;
-            self.chunks.push(Chunk { index, offset, size, filter_mask });
-        }
-        Ok(())
-    }
-
-    /// Checks that the header at `at` is that of an array of elements this knows, and gives the
-    /// bytes of one.
-    pub fn element_size(at: &mut Cursor) -> Result<usize> {
-        let (filtered, size) = (at.u8()?, at.u8()?);
-        if filtered > 1 || size == 0 {
-            return Err(Error::corrupt("an array index has elements of unknown kind"));
-        }
-        Ok(size.into())
     }
 }

@@ -1,7 +1,8 @@
 //! Datasets: what the messages of one object header say together.
 
 use super::attribute::{self, Attribute};
-use super::chunk_index::{self, Grid};
+use super::chunk_grid::Grid;
+use super::chunk_index;
 use super::dataspace::Dataspace;
 use super::datatype::Datatype;
 use super::file::File;

@@ -5,10 +5,9 @@
 //! elements. The index block holds the addresses of the data blocks of the first super blocks
 //! itself; the others are blocks of their own. Large data blocks are cut into pages.
 
+use super::array_elements::{Elements, block_bytes, is_set};
 use super::checksum;
-use super::chunk_index::Elements;
 use super::file::File;
-use super::fixed_array::{block_bytes, is_set};
 use crate::model::error::{Error, Result};
 
 /// Hands the elements of the array whose header is at `address` to `elements`.

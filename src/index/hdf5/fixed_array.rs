@@ -1,7 +1,7 @@
 //! The fixed array index (appendix C): one element per chunk that there can ever be.
 
+use super::array_elements::{Elements, block_bytes, is_set};
 use super::checksum;
-use super::chunk_index::Elements;
 use super::file::File;
 use crate::model::error::{Error, Result};
 
@@ -49,30 +49,6 @@ fn check_prefix(file: &File, block: &[u8]) -> Result<()> {
     let mut at = file.cursor(block);
     at.signature(b"FADB")?;
     at.version("fixed array data block", &[0]).map(drop)
-}
-
-/// A prefix, `count` elements, and a checksum.
-pub fn block_bytes(
-    file: &File,
-    address: u64,
-    prefix: u64,
-    count: u64,
-    element_size: usize,
-) -> Result<Vec<u8>> {
-    let len = count
-        .checked_mul(element_size as u64)
-        .and_then(|len| len.checked_add(prefix + 4))
-        .ok_or_else(|| Error::corrupt("a chunk index is larger than any file"))?;
-    let mut bytes = Vec::new();
-    file.source().read_into(&mut bytes, file.position(address)?, len)?;
-    Ok(bytes)
-}
-
-/// Bit `number` of a bitmap whose bits count from the most significant of each byte.
-#[must_use]
-pub fn is_set(bitmap: &[u8], number: u64) -> bool {
-    let byte = bitmap.get(to_usize(number / 8)).copied().unwrap_or(0);
-    byte & (0x80 >> (number % 8)) != 0
 }
 
 fn to_usize(number: u64) -> usize {

@@ -11,10 +11,12 @@
 //! Everything read is checked: lengths against the file, versions and signatures against the
 //! specification, checksums where the format has them.
 
+pub mod array_elements;
 pub mod attribute;
 pub mod btree_v1;
 pub mod btree_v2;
 pub mod checksum;
+pub mod chunk_grid;
 pub mod chunk_index;
 pub mod cursor;
 pub mod dataset;
@@ -29,6 +31,8 @@ pub mod fractal_heap;
 pub mod global_heap;
 pub mod group;
 pub mod layout;
+pub mod link;
 pub mod object_header;
 pub mod superblock;
+pub mod superblock_extension;
 pub mod symbol_table;

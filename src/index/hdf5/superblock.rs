@@ -1,7 +1,7 @@
 //! The superblock (section II.A): where the file's structure begins.
 
+use super::checksum;
 use super::cursor::{Cursor, Widths};
-use super::{checksum, file::File, object_header};
 use crate::index::source::Source;
 use crate::model::error::{Code, Error, Result};
 
@@ -24,6 +24,8 @@ pub struct Superblock {
     pub chunk_k: u16,
     /// Address of the root group's object header.
     pub root: u64,
+    /// Address of the object header that says more.
+    pub extension: Option<u64>,
 }
 
 /// The place of the superblock: at the start or, behind a user block, at 512 bytes or a power of
@@ -71,7 +73,7 @@ fn read_v0_v1(source: &Source, base: u64, mut at: Cursor, version: u8) -> Result
     at.length()?;
     let root = at.defined_address("the root group")?;
     check_end(source, base, stored_base, end)?;
-    Ok(Superblock { version, base, widths, chunk_k, root })
+    Ok(Superblock { version, base, widths, chunk_k, root, extension: None })
 }
 
 fn read_v2_v3(source: &Source, base: u64, bytes: &[u8], version: u8) -> Result<Superblock> {
@@ -93,33 +95,7 @@ fn read_v2_v3(source: &Source, base: u64, bytes: &[u8], version: u8) -> Result<S
     let end = at.defined_address("the end of file")?;
     let root = at.defined_address("the root group")?;
     check_end(source, base, stored_base, end)?;
-    let mut superblock = Superblock { version, base, widths, chunk_k: DEFAULT_CHUNK_K, root };
-    if let Some(address) = extension {
-        read_extension(source, &mut superblock, address)?;
-    }
-    Ok(superblock)
-}
-
-/// The superblock extension (section II.C), an object header of its own.
-fn read_extension(source: &Source, superblock: &mut Superblock, address: u64) -> Result<()> {
-    let file = File::new(source, *superblock);
-    for message in object_header::read(&file, address)? {
-        match message.kind {
-            object_header::BTREE_K => {
-                let mut at = file.cursor(&message.body);
-                at.version("B-tree K values message", &[0])?;
-                superblock.chunk_k = at.u16()?;
-            }
-            object_header::DRIVER_INFO => {
-                return Err(Error::unsupported("a driver information message"));
-            }
-            object_header::CACHE_IMAGE => {
-                return Err(Error::unsupported("a metadata cache image"));
-            }
-            _ => {}
-        }
-    }
-    Ok(())
+    Ok(Superblock { version, base, widths, chunk_k: DEFAULT_CHUNK_K, root, extension })
 }
 
 fn widths(offset: u8, length: u8) -> Result<Widths> {

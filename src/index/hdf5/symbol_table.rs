@@ -6,7 +6,7 @@ use bytes::Bytes;
 
 use super::cursor::Cursor;
 use super::file::File;
-use super::group::{Link, Target};
+use super::link::{Link, Target};
 use crate::model::error::{Error, Result};
 
 const GROUP_NODE: u8 = 0;

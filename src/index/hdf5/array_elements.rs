@@ -1,0 +1,86 @@
+//! What fixed and extensible arrays have in common: elements that stand for chunks, blocks, and
+//! bitmaps of pages.
+
+use super::chunk_grid::{ElementOrder, Grid};
+use super::cursor::Cursor;
+use super::file::File;
+use crate::model::array::Chunk;
+use crate::model::error::{Error, Result};
+
+/// The elements of a fixed or extensible array, which become chunks.
+pub struct Elements<'a> {
+    file: &'a File<'a>,
+    grid: &'a Grid<'a>,
+    order: ElementOrder,
+    chunk_bytes: u64,
+    chunks: Vec<Chunk>,
+}
+
+impl<'a> Elements<'a> {
+    /// No elements yet, of an index of `grid`.
+    pub fn new(file: &'a File<'a>, grid: &'a Grid<'a>) -> Result<Self> {
+        let order = ElementOrder::of(grid)?;
+        Ok(Self { file, grid, order, chunk_bytes: grid.chunk_bytes()?, chunks: Vec::new() })
+    }
+
+    /// The chunks that the elements were.
+    #[must_use]
+    pub fn into_chunks(self) -> Vec<Chunk> {
+        self.chunks
+    }
+
+    /// Takes the elements in `bytes`, of `size` bytes each, the first being number `first`: an
+    /// address or, if chunks are filtered, address, size and filter mask.
+    pub fn take(&mut self, bytes: &[u8], size: usize, first: u64) -> Result<()> {
+        let address_size = usize::from(self.file.superblock().widths.offset);
+        for (number, element) in (first..).zip(bytes.chunks_exact(size)) {
+            let mut at = self.file.cursor(element);
+            let Some(address) = at.address()? else { continue };
+            let (size, filter_mask) = if size == address_size {
+                (self.chunk_bytes, 0)
+            } else {
+                let width = size.checked_sub(address_size + 4);
+                let width = width.ok_or_else(|| Error::corrupt("an element is too short"))?;
+                (at.uint(width)?, at.u32()?)
+            };
+            let index = self.grid.number(&self.order.place_of(number))?;
+            let offset = self.file.position(address)?;
+            self.chunks.push(Chunk { index, offset, size, filter_mask });
+        }
+        Ok(())
+    }
+
+    /// Checks that the header at `at` is that of an array of elements this knows, and gives the
+    /// bytes of one.
+    pub fn element_size(at: &mut Cursor) -> Result<usize> {
+        let (filtered, size) = (at.u8()?, at.u8()?);
+        if filtered > 1 || size == 0 {
+            return Err(Error::corrupt("an array index has elements of unknown kind"));
+        }
+        Ok(size.into())
+    }
+}
+
+/// A prefix, `count` elements, and a checksum.
+pub fn block_bytes(
+    file: &File,
+    address: u64,
+    prefix: u64,
+    count: u64,
+    element_size: usize,
+) -> Result<Vec<u8>> {
+    let len = count
+        .checked_mul(element_size as u64)
+        .and_then(|len| len.checked_add(prefix + 4))
+        .ok_or_else(|| Error::corrupt("a chunk index is larger than any file"))?;
+    let mut bytes = Vec::new();
+    file.source().read_into(&mut bytes, file.position(address)?, len)?;
+    Ok(bytes)
+}
+
+/// Bit `number` of a bitmap whose bits count from the most significant of each byte.
+#[must_use]
+pub fn is_set(bitmap: &[u8], number: u64) -> bool {
+    let byte = bitmap.get(usize::try_from(number / 8).unwrap_or(usize::MAX)).copied().unwrap_or(0);
+    byte & (0x80 >> (number % 8)) != 0
+}
