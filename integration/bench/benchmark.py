@@ -44,8 +44,9 @@ class Contender:
             run, status = measure(self.command, said)
             said.seek(0)
             # esgcet exits 0 when it fails, so only the file counts.
-            if status != 0 or not self.manifest.is_file():
-                sys.exit(f"{self.name}: exit {status}, {self.manifest.name} {'written' if self.manifest.is_file() else 'not written'}\n{said.read().decode()}")
+            written = self.manifest.is_file()
+            if status != 0 or not written:
+                sys.exit(f"{self.name}: exit {status}, store {'' if written else 'not '}written\n{said.read().decode()}")
         return run
 
     def output(self) -> str:
@@ -68,7 +69,17 @@ def measure(command: list[str], said) -> tuple[Run, int]:
 def contenders(tree: Path, dataset: Path, output: Path) -> list[Contender]:
     instance_id = ".".join(dataset.relative_to(tree).parts)
     stores, ledger = output / "stores", output / "ledger.sqlite"
-    ours = [os.environ["VZARR_PUBLISH"], "scan", str(tree), "--output-dir", str(stores), "--ledger", str(ledger), "--data-root", f"{tree}={URL}"]
+    ours = [
+        os.environ["VZARR_PUBLISH"],
+        "scan",
+        str(tree),
+        "--output-dir",
+        str(stores),
+        "--ledger",
+        str(ledger),
+        "--data-root",
+        f"{tree}={URL}",
+    ]
     manifest = stores / dataset.relative_to(tree) / f"{instance_id}.json"
     found = [Contender("vzarr-publish scan", ours, [stores, ledger], manifest)]
     for backend in ("kerchunk", "virtualizarr"):
@@ -83,14 +94,56 @@ def contenders(tree: Path, dataset: Path, output: Path) -> list[Contender]:
 
 def versions() -> str:
     ours = subprocess.run([os.environ["VZARR_PUBLISH"], "--version"], capture_output=True, text=True, check=True).stdout.strip()
-    script = "from importlib.metadata import version; print(', '.join(f'{n} {version(n)}' for n in 'esgcet kerchunk virtualizarr h5py zarr pandas'.split()))"
+    names = "esgcet kerchunk virtualizarr h5py zarr pandas"
+    script = (
+        f"from importlib.metadata import version; print(', '.join(f'{{name}} {{version(name)}}' for name in '{names}'.split()))"
+    )
     theirs = subprocess.run([HERE / ".venv/bin/python", "-c", script], capture_output=True, text=True, check=True).stdout.strip()
     return f"{ours}; {theirs}, Python {platform.python_version()}"
 
 
 def processor() -> str:
-    names = [line.split(":", 1)[1].strip() for line in Path("/proc/cpuinfo").read_text().splitlines() if line.startswith("model name")]
+    names = [
+        line.split(":", 1)[1].strip() for line in Path("/proc/cpuinfo").read_text().splitlines() if line.startswith("model name")
+    ]
     return f"{os.cpu_count()} x {names[0] if names else platform.machine()}"
+
+
+def make_dataset(tree: Path, files: int, months: int) -> Path:
+    maker = [HERE.parent / ".venv/bin/python", HERE / "make_dataset.py", tree, files, months]
+    made = subprocess.run([str(word) for word in maker], stdout=subprocess.PIPE, text=True, check=True)
+    return Path(made.stdout.strip())
+
+
+def in_turn(competing: list[Contender], times: int) -> dict[str, list[Run]]:
+    for contender in competing:
+        contender.measure()  # not counted: brings programs and files into the page cache
+    runs: dict[str, list[Run]] = {contender.name: [] for contender in competing}
+    for _ in range(times):
+        for contender in competing:
+            runs[contender.name].append(contender.measure())
+    return runs
+
+
+def table(competing: list[Contender], runs: dict[str, list[Run]], floor: float) -> str:
+    lines = ["| | wall s (min to max) | times as long | cpu s | peak MB | output |", "|---|---|---|---|---|---|"]
+    ours = statistics.median(run.wall for run in runs[competing[0].name])
+    for contender in competing:
+        walls, cpus, peaks = ([getattr(run, field) for run in runs[contender.name]] for field in ("wall", "cpu", "peak"))
+        wall, cpu, peak = map(statistics.median, (walls, cpus, peaks))
+        memory = f"{peak:.0f}" if peak > 1.05 * floor else f"at most {peak:.0f}"
+        spread = f"{min(walls):.3f} to {max(walls):.3f}"
+        lines.append(
+            f"| {contender.name} | {wall:.3f} ({spread}) | {wall / ours:.1f} | {cpu:.3f} | {memory} | {contender.output()} |"
+        )
+    return "\n".join(lines)
+
+
+NOTES = """\
+The scan starts with no ledger and no store. Linux counts the {floor:.0f} MB of the measuring process
+towards each peak, so that a smaller one does not show.
+esgcet is unpatched; it is given --path and --dataset-id, since a mapfile would have it check the id against controlled
+vocabularies that it downloads. It exits 0 when it fails, so a run counts only if its file is there."""
 
 
 def main() -> None:
@@ -102,36 +155,20 @@ def main() -> None:
     with tempfile.TemporaryDirectory(prefix="vzarr-bench-") as directory:
         tree, output = Path(directory) / "data", Path(directory) / "output"
         output.mkdir()
-        maker = [HERE.parent / ".venv/bin/python", HERE / "make_dataset.py", tree, arguments.files, arguments.months]
-        made = subprocess.run([str(word) for word in maker], capture_output=True, text=True, check=True)
-        dataset = Path(made.stdout.strip())
+        dataset = make_dataset(tree, arguments.files, arguments.months)
         size = sum(file.stat().st_size for file in dataset.iterdir()) / 1e6
         with open(os.devnull, "wb") as nowhere:
             floor, _ = measure(["true"], nowhere)
+        load = os.getloadavg()[0]
         competing = contenders(tree, dataset, output)
-        runs: dict[str, list[Run]] = {contender.name: [] for contender in competing}
-        for contender in competing:
-            contender.measure()  # not counted: brings programs and files into the page cache
-        for _ in range(arguments.runs):
-            for contender in competing:
-                runs[contender.name].append(contender.measure())
+        runs = in_turn(competing, arguments.runs)
 
-        print(f"{arguments.files} files of {arguments.months} chunks (tas 1x96x144 f4, deflate 1 + shuffle; time chunk 512, time_bnds chunk 1x2), {size:.0f} MB;")
-        print(f"medians of {arguments.runs} runs taken in turn, whole process, files in the page cache; {datetime.date.today()}, {processor()}.")
+        print(f"{arguments.files} files of {arguments.months} chunks, {size:.0f} MB (tas 1x96x144 f4, deflate 1 + shuffle;")
+        print(f"time chunk 512, time_bnds chunk 1x2); medians of {arguments.runs} runs taken in turn, whole process, files in the")
+        print(f"page cache; {datetime.date.today()}, {processor()}, load average {load:.1f} before the first run.")
         print(f"Versions: {versions()}.\n")
-        print("| | wall s (min to max) | times as long | cpu s | peak MB | output |")
-        print("|---|---|---|---|---|---|")
-        ours = statistics.median(run.wall for run in runs[competing[0].name])
-        for contender in competing:
-            walls, cpus, peaks = ([getattr(run, field) for run in runs[contender.name]] for field in ("wall", "cpu", "peak"))
-            wall = statistics.median(walls)
-            print(
-                f"| {contender.name} | {wall:.3f} ({min(walls):.3f} to {max(walls):.3f}) | {wall / ours:.1f}"
-                f" | {statistics.median(cpus):.3f} | {statistics.median(peaks):.0f} | {contender.output()} |"
-            )
-        print(f"\nThe scan starts with no ledger and no store. Peaks below {floor.peak:.0f} MB cannot be told apart from the measuring process.")
-        print("esgcet is unpatched; it is given --path and --dataset-id, since a mapfile would have it check the id against controlled")
-        print("vocabularies that it downloads. It exits 0 when it fails, so a run counts only if its file is there.")
+        print(table(competing, runs, floor.peak))
+        print("\n" + NOTES.format(floor=floor.peak))
 
 
 if __name__ == "__main__":

@@ -15,8 +15,12 @@ UNITS, CALENDAR = "days since 0001-01-01", "noleap"
 def write(path: Path, first_month: int, months: int) -> None:
     with netCDF4.Dataset(path, "w") as dataset:
         dataset.setncatts({"Conventions": "CF-1.7 CMIP-6.2", "mip_era": "CMIP6", "activity_id": "CMIP", "institution_id": "VZARR"})
-        dataset.setncatts({"source_id": "BENCH-1-0", "experiment_id": "historical", "variant_label": "r1i1p1f1", "table_id": "Amon"})
-        dataset.setncatts({"variable_id": "tas", "grid_label": "gn", "frequency": "mon", "tracking_id": f"hdl:21.14100/{first_month:08}"})
+        dataset.setncatts(
+            {"source_id": "BENCH-1-0", "experiment_id": "historical", "variant_label": "r1i1p1f1", "table_id": "Amon"}
+        )
+        dataset.setncatts(
+            {"variable_id": "tas", "grid_label": "gn", "frequency": "mon", "tracking_id": f"hdl:21.14100/{first_month:08}"}
+        )
         for name, size in (("time", None), ("lat", NY), ("lon", NX), ("bnds", 2)):
             dataset.createDimension(name, size)
         time = dataset.createVariable("time", "f8", ("time",), chunksizes=(512,))
@@ -32,9 +36,21 @@ def write(path: Path, first_month: int, months: int) -> None:
         height.setncatts({"units": "m", "axis": "Z"})
         height[...] = 2.0
         fill = np.float32(1e20)
-        tas = dataset.createVariable("tas", "f4", ("time", "lat", "lon"), chunksizes=(1, NY, NX), compression="zlib", complevel=1, shuffle=True, fill_value=fill)
+        tas = dataset.createVariable(
+            "tas",
+            "f4",
+            ("time", "lat", "lon"),
+            chunksizes=(1, NY, NX),
+            compression="zlib",
+            complevel=1,
+            shuffle=True,
+            fill_value=fill,
+        )
         tas.setncatts({"units": "K", "standard_name": "air_temperature", "coordinates": "height", "missing_value": fill})
-        ends = [cftime.datetime(1 + month // 12, month % 12 + 1, 1, calendar=CALENDAR) for month in range(first_month, first_month + months + 1)]
+        ends = [
+            cftime.datetime(1 + month // 12, month % 12 + 1, 1, calendar=CALENDAR)
+            for month in range(first_month, first_month + months + 1)
+        ]
         edges = cftime.date2num(ends, UNITS, CALENDAR).astype("f8")
         field = (250 + 40 * np.cos(np.linspace(-1.5, 1.5, NY))[:, None] + np.zeros(NX)).astype("f4")
         # Noise, so that a chunk compresses about as badly as real air temperature and the index lies spread through the file.

@@ -24,7 +24,7 @@ def node(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DataNode]:
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     """How many datasets of each collection became stores, and why the others did not.
 
-    Tests say so with `record_property("dataset", (collection, status, id, reason))`.
+    Tests say so with `record_property("dataset", (collection, status, id, reason or None))`.
     """
     counts: dict[str, Counter] = defaultdict(Counter)
     reasons: dict[str, list[str]] = defaultdict(list)
@@ -33,11 +33,13 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
             for collection, status, instance_id, reason in (value for key, value in report.user_properties if key == "dataset"):
                 verified = {"built": "built and identical through every reader" if outcome == "passed" else "built and DIFFERENT"}
                 counts[collection][verified.get(status, status)] += 1
-                if status != "built":
+                if reason:
                     reasons[collection].append(f"{instance_id}: {status}: {reason}")
     for collection, statuses in counts.items():
         terminalreporter.write_sep("-", collection)
         total = sum(statuses.values())
-        terminalreporter.write_line(f"{total} datasets: " + ", ".join(f"{count} {status}" for status, count in statuses.most_common()))
+        terminalreporter.write_line(
+            f"{total} datasets: " + ", ".join(f"{count} {status}" for status, count in statuses.most_common())
+        )
         for line in sorted(reasons[collection]):
             terminalreporter.write_line(f"  {line}")

@@ -21,7 +21,9 @@ def seed(location: str, *, decode: bool = True) -> xr.Dataset:
         warnings.filterwarnings("ignore", message=r"Object at .*zarr\.json is not recognized")
         if decode:
             return xr.open_dataset(location, engine="kerchunk", chunks={})
-        return xr.open_dataset(location, engine="kerchunk", decode_cf=False, open_dataset_options={"decode_cf": False, "chunks": None})
+        return xr.open_dataset(
+            location, engine="kerchunk", decode_cf=False, open_dataset_options={"decode_cf": False, "chunks": None}
+        )
 
 
 def zarr_v3(location: str, *, decode: bool = True) -> xr.Dataset:

@@ -17,11 +17,7 @@ import pytest
 import readers
 import truth
 from publisher import Publisher
-from trees import File, file_name, instance_id, months, version_directory, write_series, years
-
-
-def everything_below(directory: Path) -> set[Path]:
-    return {Path(folder) / name for folder, _, names in os.walk(directory) for name in names}
+from trees import File, everything_below, file_name, instance_id, months, version_directory, write_series, years
 
 
 @pytest.fixture
@@ -176,7 +172,9 @@ def test_a_path_that_does_not_exist(vzarr_publish: Publisher, tmp_path: Path) ->
     assert str(tmp_path / "nowhere") in done.stderr
 
 
-@pytest.mark.parametrize("arguments", [[], ["--data-root", "no-equals-sign"], ["--jobs", "many"], ["--config", "{tmp}/absent.yaml"]], ids=str)
+@pytest.mark.parametrize(
+    "arguments", [[], ["--data-root", "no-equals-sign"], ["--jobs", "many"], ["--config", "{tmp}/absent.yaml"]], ids=str
+)
 def test_wrong_usage(arguments: list[str], vzarr_publish: Publisher, tmp_path: Path) -> None:
     paths = [tmp_path] if arguments else []
     arguments = [argument.format(tmp=tmp_path) for argument in arguments]

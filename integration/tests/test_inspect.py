@@ -53,7 +53,10 @@ def differences(found: dict, expected: dict[str, dict]) -> list[str]:
     wrong = []
     for name, theirs in expected.items():
         variable = ours[name]
-        plain = {"shape": variable["shape"], "filters": [{"id": f["id"], "client_data": f["client_data"]} for f in variable["filters"]]}
+        plain = {
+            "shape": variable["shape"],
+            "filters": [{"id": f["id"], "client_data": f["client_data"]} for f in variable["filters"]],
+        }
         if theirs["chunk_shape"] is not None:
             plain["chunk_shape"] = variable["chunk_shape"]
         for key, value in plain.items():

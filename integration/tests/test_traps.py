@@ -1,6 +1,5 @@
 """Each trap of `traps.py`: a store identical to the files through every reader, over HTTP and from the disk, or a stated reason."""
 
-import os
 import re
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,7 +12,7 @@ import truth
 from nodes import DataNode
 from publisher import Publisher, Store
 from traps import TRAPS, Trap, Verdict
-from trees import instance_id
+from trees import everything_below, instance_id
 
 
 @dataclass
@@ -25,10 +24,6 @@ class Scanned:
     local: dict[str, Store]
     local_directory: Path
     arguments: tuple[object, ...]
-
-
-def everything_below(directory: Path) -> set[Path]:
-    return {Path(folder) / name for folder, _, names in os.walk(directory) for name in names}
 
 
 @pytest.fixture(scope="module")
@@ -59,14 +54,15 @@ def test_trap(trap: Trap, scanned: Scanned, vzarr_publish: Publisher, node: Data
     name = instance_id(directory, scanned.root)
     assert name in scanned.published, f"{name} is not listed"
     store, local = scanned.published[name], scanned.local[name]
-    record_property("dataset", ("traps", store.status, trap.name, store.reason))
+    record_property("dataset", ("traps", store.status, trap.name, None))
     assert (store.status, store.reason) == (local.status, local.reason), "the verdict depends on where the store is written"
     if not store.built:
         assert trap.verdict is not Verdict.BUILT, f"must be built, was {store.status}: {store.reason}"
         assert store.status in ("refused", "failed")
         assert store.manifest is None, "there is a store for what could not be built"
         told = vzarr_publish.explanation(store, scanned.ledger)
-        assert re.search(trap.reason, told.replace(str(directory), ""), re.IGNORECASE), f"the reason does not name {trap.reason!r}:\n{told}"
+        without_paths = re.sub(r"/\S+", "", told)  # these hold the name of the trap
+        assert re.search(trap.reason, without_paths, re.IGNORECASE), f"the reason does not name {trap.reason!r}:\n{told}"
         return
     assert trap.verdict is not Verdict.REFUSED, "must be refused, was built"
     files = truth.in_time_order(directory.glob("[!.]*.nc"))
@@ -80,7 +76,9 @@ def test_trap(trap: Trap, scanned: Scanned, vzarr_publish: Publisher, node: Data
     if trap.announced:
         variable, attribute = trap.announced
         warnings = vzarr_publish.warnings(store, scanned.ledger)
-        assert any(f"`{variable}`" in line and f"`{attribute}`" in line for line in warnings), f"{trap.announced} is changed without a word: {warnings}"
+        assert any(f"`{variable}`" in line and f"`{attribute}`" in line for line in warnings), (
+            f"{trap.announced} is changed without a word: {warnings}"
+        )
         found = [difference for difference in found if f": {variable}: " not in difference or attribute not in difference]
     assert not found, "\n" + "\n".join(found)
 

@@ -55,6 +55,20 @@ def either(name: str, files: list[File], reason: str) -> Trap:
     return Trap(name, Verdict.EITHER, _series(name, files), reason)
 
 
+def rewritten(name: str, verdict: Verdict, files: list[File], reason: str = ".", **options: object) -> Trap:
+    """A series that h5py writes; the options are those of `trees.rewrite`."""
+
+    def write(directory: Path) -> None:
+        for file in files:
+            path = directory / file_name(name, months(file.start, file.months))
+            plain = path.with_suffix(".plain")
+            file.write(plain)
+            rewrite(plain, path, **options)
+            plain.unlink()
+
+    return Trap(name, verdict, write, reason)
+
+
 # --- variables and attributes beside the series -------------------------------------------------------------------------
 
 
@@ -82,14 +96,10 @@ def _vlen_strings(dataset: netCDF4.Dataset) -> None:
 
 def _many_attributes(dataset: netCDF4.Dataset) -> None:
     for number in range(40):
-        dataset[dataset_variable(dataset)].setncattr(f"note_{number:02}", f"attribute {number}" * (number + 1))
+        dataset["tas"].setncattr(f"note_{number:02}", f"attribute {number}" * (number + 1))
         dataset.setncattr(f"global_note_{number:02}", np.arange(number + 1, dtype="i4"))
     dataset.long_history = "ncks -A a.nc b.nc; " * 5000
-    dataset[dataset_variable(dataset)].long_comment = "x" * 70_000
-
-
-def dataset_variable(dataset: netCDF4.Dataset) -> str:
-    return next(name for name in ("tas", "orog") if name in dataset.variables)
+    dataset["tas"].long_comment = "x" * 70_000
 
 
 def _string_attributes(dataset: netCDF4.Dataset) -> None:
@@ -158,7 +168,9 @@ def _levels(dataset: netCDF4.Dataset) -> None:
     plev.setncatts({"units": "Pa", "positive": "down", "standard_name": "air_pressure", "axis": "Z"})
     plev[:] = [100000.0, 50000.0, 1000.0]
     steps = len(dataset.dimensions["time"])
-    ua = dataset.createVariable("ua", "f4", ("time", "plev", "lat", "lon"), fill_value=FILL, compression="zlib", chunksizes=(1, 2, 3, 4))
+    ua = dataset.createVariable(
+        "ua", "f4", ("time", "plev", "lat", "lon"), fill_value=FILL, compression="zlib", chunksizes=(1, 2, 3, 4)
+    )
     ua[:] = np.arange(steps * 3 * 35, dtype="f4").reshape(steps, 3, 5, 7)
 
 
@@ -192,18 +204,6 @@ def _same_time_range(directory: Path) -> None:
     File().write(directory / file_name("same-time-range", "185001-185011"))
 
 
-def _rewritten(name: str, files: list[File], **options: object) -> Callable[[Path], None]:
-    def write(directory: Path) -> None:
-        for file in files:
-            path = directory / file_name(name, months(file.start, file.months))
-            plain = path.with_suffix(".plain")
-            file.write(plain)
-            rewrite(plain, path, **options)
-            plain.unlink()
-
-    return write
-
-
 def _unfiltered_chunk(directory: Path) -> None:
     """A chunk stored without the compression of its neighbours: HDF5 marks it in the chunk's filter mask."""
     path = directory / file_name("unfiltered-chunk", "185001-185012")
@@ -211,11 +211,6 @@ def _unfiltered_chunk(directory: Path) -> None:
     with h5py.File(path, "r+") as file:
         data = file["tas"]
         data.id.write_direct_chunk((3, 0, 0), np.ascontiguousarray(data[3]).tobytes(), filter_mask=0b11)
-
-
-def _some_compact(name: str) -> Callable[[Path], None]:
-    """Static variables stored inside their object header, where no chunk index leads."""
-    return _rewritten(name, years(), storage={name: {"compact": True} for name in ("lat", "lat_bnds", "height")})
 
 
 def _latest_link(directory: Path) -> None:
@@ -254,6 +249,10 @@ def _empty_among_others(directory: Path) -> None:
 
 NETCDF3 = {"chunks": None, "deflate": None}
 PACKED = {"dtype": "i2", "fill": np.int16(-32768), "missing": np.int16(-32768), "packing": (0.01, 250.0)}
+H5PY_FILTERS = {"shuffle": True, "compression": "gzip"}
+H5PY_CHUNKS = H5PY_FILTERS | {"chunks": (1, 5, 7)}
+# What a refusal of the newest file format may name.
+NEW_HDF5 = "HDF5|superblock|version|index|array|layout"
 
 TRAPS = [
     # What every tree holds.
@@ -292,17 +291,19 @@ TRAPS = [
     built("uncompressed-chunks", years(deflate=None, shuffle=False)),
     built("contiguous", years(unlimited=False, chunks=None)),
     built("fletcher32", years(fletcher32=True)),
-    Trap("fletcher32-h5py-order", Verdict.BUILT, _rewritten("fletcher32-h5py-order", years(), storage={"tas": {"shuffle": True, "compression": "gzip", "fletcher32": True}})),
+    rewritten("fletcher32-h5py-order", Verdict.BUILT, years(), storage={"tas": H5PY_FILTERS | {"fletcher32": True}}),
     built("spatial-chunks", years(chunks=(1, 3, 4))),
     built("yearly-chunks", years(chunks=(12, 5, 7))),
     built("time-chunk-512", years(time_chunk=512)),
     built("chunk-beyond-shape", years(1, chunks=(512, 5, 7))),
     built("deflate-levels-differ", differing(deflate=[1, 4, 9])),
     built("last-chunk-partial", lengths(15, 10, 12, chunks=(5, 5, 7))),
-    Trap("compact", Verdict.BUILT, _some_compact("compact")),
+    rewritten("compact", Verdict.BUILT, years(), storage=dict.fromkeys(("lat", "lat_bnds", "height"), {"compact": True})),
     Trap("unfiltered-chunk", Verdict.EITHER, _unfiltered_chunk, "filter"),
-    Trap("latest-format", Verdict.EITHER, _rewritten("latest-format", years(), libver="latest", storage={"tas": {"compression": "gzip"}}), "HDF5|superblock|version|index|array|layout"),
-    Trap("latest-format-fixed", Verdict.EITHER, _rewritten("latest-format-fixed", years(1), libver="latest", unlimited=False, storage={"tas": {"chunks": (1, 5, 7), "compression": "gzip"}}), "HDF5|superblock|version|index|array|layout"),
+    rewritten("latest-format", Verdict.EITHER, years(), NEW_HDF5, libver="latest", storage={"tas": H5PY_FILTERS}),
+    rewritten(
+        "latest-format-fixed", Verdict.EITHER, years(1), NEW_HDF5, libver="latest", unlimited=False, storage={"tas": H5PY_CHUNKS}
+    ),
     either("group", years(also=_grouped), "group"),
     # Strings and attributes.
     built("char-strings", years(also=_char_strings)),

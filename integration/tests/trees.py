@@ -1,5 +1,6 @@
 """Small CMIP6 trees with known contents: what CMOR writes by default, and each way real files depart from it."""
 
+import os
 import zlib
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
@@ -21,6 +22,11 @@ def version_directory(root: Path, source_id: str, *, table="Amon", variable="tas
 
 def instance_id(directory: Path, root: Path) -> str:
     return ".".join(directory.relative_to(root).parts)
+
+
+def everything_below(directory: Path) -> set[Path]:
+    """All files, hidden ones too; directory links are not followed."""
+    return {Path(folder) / name for folder, _, names in os.walk(directory) for name in names}
 
 
 def file_name(source_id: str, time_range: str, *, table="Amon", variable="tas") -> str:
@@ -77,7 +83,7 @@ class File:
         dataset.Conventions = "CF-1.7 CMIP-6.2"
         dataset.mip_era = "CMIP6"
         dataset.title = "a made dataset: \u201cnot a climate\u201d, \u03b1 \u2260 \u03b2"
-        dataset.history = "first line\nsecond line\twith a tab, a \\ and a \""
+        dataset.history = 'first line\nsecond line\twith a tab, a \\ and a "'
         dataset.comment = ""
         dataset.tracking_id = f"hdl:21.14100/{zlib.crc32(path.name.encode()):08x}"
         dataset.branch_time_in_child = np.float64(0.1)
@@ -91,7 +97,9 @@ class File:
         dataset.createDimension("bnds", 2)
         for name, values, units in (("lat", np.asarray(self.lat), "degrees_north"), ("lon", LON, "degrees_east")):
             axis = dataset.createVariable(name, "f8", (name,))
-            axis.setncatts({"units": units, "standard_name": "latitude" if name == "lat" else "longitude", "bounds": f"{name}_bnds"})
+            axis.setncatts(
+                {"units": units, "standard_name": "latitude" if name == "lat" else "longitude", "bounds": f"{name}_bnds"}
+            )
             axis[:] = values
             half = abs(values[1] - values[0]) / 2
             dataset.createVariable(f"{name}_bnds", "f8", (name, "bnds"))[:] = np.stack([values - half, values + half], axis=1)
@@ -108,7 +116,10 @@ class File:
         chunking = {"chunksizes": (1, 2)} if self.unlimited and self._is_hdf5 else {}
         bounds = dataset.createVariable("time_bnds", self.time_dtype, ("time", "bnds"), **chunking)
         calendar = self.calendar or "standard"
-        ends = [cftime.datetime(1850 + month // 12, month % 12 + 1, 1, calendar=calendar) for month in range(self.start, self.start + self.months + 1)]
+        ends = [
+            cftime.datetime(1850 + month // 12, month % 12 + 1, 1, calendar=calendar)
+            for month in range(self.start, self.start + self.months + 1)
+        ]
         if self.months:
             edges = np.asarray(cftime.date2num(ends, self.time_units, calendar), dtype="f8")
             bounds[:] = np.stack([edges[:-1], edges[1:]], axis=1).astype(self.time_dtype)
@@ -128,7 +139,9 @@ class File:
                     storage |= {"compression": "zlib", "complevel": self.deflate}
         dtype = np.dtype(self.dtype).newbyteorder({"native": "=", "little": "<", "big": ">"}[self.endian])
         data = dataset.createVariable(self.variable, dtype, ("time", "lat", "lon"), fill_value=self.fill, **storage)
-        data.setncatts({"standard_name": "air_temperature", "units": self.units, "cell_methods": "area: time: mean", "coordinates": "height"})
+        data.setncatts(
+            {"standard_name": "air_temperature", "units": self.units, "cell_methods": "area: time: mean", "coordinates": "height"}
+        )
         if self.missing is not None:
             data.missing_value = self.missing
         if self.packing:
@@ -177,7 +190,9 @@ def write_series(directory: Path, files: Iterable[File], source_id: str) -> None
         file.write(directory / file_name(source_id, months(file.start, file.months), variable=file.variable))
 
 
-def rewrite(source: Path, target: Path, *, libver: str | None = None, storage: dict[str, dict] | None = None, unlimited: bool = True) -> None:
+def rewrite(
+    source: Path, target: Path, *, libver: str | None = None, storage: dict[str, dict] | None = None, unlimited: bool = True
+) -> None:
     """The same NetCDF file written anew through h5py, which reaches what netCDF-C does not write: its filter order, its newest
     file format, compact layout. `storage` gives a variable the arguments of `create_dataset`, or `{"compact": True}`."""
     storage = storage or {}

@@ -104,7 +104,9 @@ def _raw_file(file: Path) -> tuple[dict[str, RawVariable], dict[str, object]]:
         dataset.set_auto_maskandscale(False)
         dataset.set_auto_chartostring(False)
         variables = {
-            name: RawVariable(variable.dimensions, np.asarray(variable[...]), {key: variable.getncattr(key) for key in variable.ncattrs()})
+            name: RawVariable(
+                variable.dimensions, np.asarray(variable[...]), {key: variable.getncattr(key) for key in variable.ncattrs()}
+            )
             for name, variable in dataset.variables.items()
         }
         return variables, {key: dataset.getncattr(key) for key in dataset.ncattrs()}
@@ -149,7 +151,9 @@ def dataset_differences(store: xr.Dataset, truth: xr.Dataset, encodings: Mapping
         kept = [key for key in MEANINGFUL_ENCODINGS if key in ours.encoding or key in encodings[name]]
         for key in kept:
             if not _same_encoding(key, ours.encoding.get(key), encodings[name].get(key)):
-                found.append(f"{name}: encoding {key} is {ours.encoding.get(key)!r} in the store, {encodings[name].get(key)!r} in the files")
+                found.append(
+                    f"{name}: encoding {key} is {ours.encoding.get(key)!r} in the store, {encodings[name].get(key)!r} in the files"
+                )
     return sorted(found)
 
 
@@ -230,7 +234,8 @@ def _variable_differences(name: str, our_dims, ours: np.ndarray, their_dims, the
     wrong = np.argwhere(~same_values(ours, theirs))
     if len(wrong):
         where = tuple(int(index) for index in wrong[0])
-        found.append(f"{name}: {len(wrong)} of {ours.size} values differ, first at {where}: {ours[where]!r} in the store, {theirs[where]!r} in the files")
+        first = f"first at {where}: {ours[where]!r} in the store, {theirs[where]!r} in the files"
+        found.append(f"{name}: {len(wrong)} of {ours.size} values differ, {first}")
     return found
 
 

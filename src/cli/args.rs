@@ -7,7 +7,7 @@ use clap::{Args, Parser, Subcommand};
 
 /// Publishes virtual Zarr stores of the NetCDF datasets of an ESGF data node.
 #[derive(Debug, Parser)]
-#[command(version, max_term_width = 100, after_help = EXIT_CODES)]
+#[command(version, max_term_width = 100, after_help = EXAMPLES_AND_EXIT_CODES)]
 pub struct Cli {
     /// What to do.
     #[command(subcommand)]
@@ -20,7 +20,13 @@ pub struct Cli {
     pub quiet: bool,
 }
 
-const EXIT_CODES: &str = "\
+const EXAMPLES_AND_EXIT_CODES: &str = "\
+Examples:
+  vzarr-publish scan /data/CMIP6 --config ~/.esg/esg.yaml
+  vzarr-publish list --status refused
+  vzarr-publish show CMIP6.CMIP.INM.INM-CM5-0.historical.r1i1p1f1.Amon.rlds.gr1.v20190610
+  vzarr-publish inspect rlds_Amon_INM-CM5-0_historical_r1i1p1f1_gr1_185001-194912.nc
+
 Exit codes:
   0  every dataset is built or unchanged
   1  some datasets were refused or failed, or some directories could not be read

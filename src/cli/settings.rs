@@ -51,7 +51,6 @@ impl ScanSettings {
             scan: Scan {
                 roots: args.paths.iter().map(absolute).collect::<Result<_>>()?,
                 drs: Drs::builtin()?.only(&projects)?,
-                projects,
                 sites: Sites { data_roots, output_dir },
                 jobs,
                 force: args.force,

@@ -171,6 +171,9 @@ impl<F: FnMut(Result<Candidate>)> Walker<'_, F> {
             {
                 directory.unreachable.push(Error::io(&io_error, "read", &path));
             }
+            (Some(path), Some(directory)) if path == directory.path => {
+                directory.unreachable.push(Error::io(&io_error, "list", &path));
+            }
             (Some(path), _) => self.problem(Error::io(&io_error, "list", &path)),
             (None, Some(directory)) => {
                 let error = Error::io(&io_error, "list", &directory.path);

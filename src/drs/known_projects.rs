@@ -39,6 +39,12 @@ impl Drs {
         Ok(self)
     }
 
+    /// Names of the projects the user asked for; all where empty.
+    #[must_use]
+    pub fn selection(&self) -> &[String] {
+        &self.selection
+    }
+
     /// Whether the user asked for the project of `dataset`.
     #[must_use]
     pub fn selects(&self, dataset: &Dataset) -> bool {

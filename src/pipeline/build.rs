@@ -143,7 +143,10 @@ impl Workshop<'_> {
     /// Keeps the store of an earlier run while the files are those it was built from; otherwise
     /// removes its manifest, which would lead readers to wrong bytes. Tells whether it did.
     fn keep_or_withdraw(&self, known: DatasetRecord, record: &mut DatasetRecord) -> bool {
-        let still_fits = plan::same_files(&known, &record.files);
+        let code = record.error.as_ref().map_or("", |error| error.code.as_str());
+        let unseen = record.files.is_empty()
+            && [Code::PermissionDenied, Code::Io].iter().any(|unseen| unseen.as_str() == code);
+        let still_fits = unseen || plan::same_files(&known, &record.files);
         let Some(store) = known.store else {
             return false;
         };
@@ -154,7 +157,7 @@ impl Workshop<'_> {
         // Only what this program wrote, as it wrote it, is its to remove.
         let is_ours = seal::digest_of(&store.manifest).is_ok_and(|digest| digest == store.digest);
         let removed = is_ours && fs::remove_file(&store.manifest).is_ok();
-        if !removed && store.manifest.exists() {
+        if !removed && store.manifest.try_exists().unwrap_or(true) {
             record.store = Some(store);
         }
         removed
@@ -252,5 +255,25 @@ fn store_record(sealed: Sealed, contents: Contents, placement: &Placement) -> St
         size: sealed.size,
         reference_count: contents.references,
         inlined_bytes: contents.inlined_bytes,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A NetCDF classic file with nothing in it.
+    const EMPTY: &[u8] = b"CDF\x01\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0";
+
+    #[test]
+    fn a_file_that_changes_while_it_is_read_is_not_trusted() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("tas.nc");
+        fs::write(&path, EMPTY).unwrap();
+        let as_walked = SourceFile::of(&path).unwrap();
+        assert!(index_file(&as_walked).is_ok());
+        let before = SourceFile { mtime_ns: as_walked.mtime_ns - 1, ..as_walked };
+        let error = index_file(&before).unwrap_err();
+        assert_eq!((error.code(), error.path()), (Code::Io, Some(path.as_path())));
     }
 }

@@ -31,8 +31,6 @@ pub struct Scan {
     pub roots: Vec<PathBuf>,
     /// The projects to look for.
     pub drs: Drs,
-    /// Names of the projects to look for; all where empty.
-    pub projects: Vec<String>,
     /// Where stores go.
     pub sites: Sites,
     /// Number of worker threads.
@@ -254,7 +252,8 @@ impl<'a> Writer<'a> {
         let Some((ledger, run)) = &mut self.ledger else {
             return Ok(());
         };
-        let scope = Scope { roots: &scan.roots, unread: &self.unread, projects: &scan.projects };
+        let scope =
+            Scope { roots: &scan.roots, unread: &self.unread, projects: scan.drs.selection() };
         let gone = ledger.mark_gone(*run, &scope)?;
         ledger.drop_stale_problems(*run, &scope)?;
         self.summary.counts.gone = gone.len() as u64;

@@ -1,0 +1,18 @@
+//! The command as a user meets it: run on small trees made here, and judged by what it prints,
+//! returns and leaves on disk.
+
+#![allow(
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "allowed in tests, also in the functions they share"
+)]
+
+mod bad_input;
+mod command_line;
+mod manifest;
+mod netcdf;
+mod rescan;
+mod settings;
+mod shown;
+mod stores;
+mod tree;
