@@ -111,25 +111,21 @@ impl<F: FnMut(Result<Candidate>)> Walker<'_, F> {
         if is_left_out(path) {
             return;
         }
-        if entry.file_type().is_symlink() {
-            match fs::metadata(path) {
-                Ok(metadata) if metadata.is_dir() => self.link_to_directory(start, entry),
-                Ok(metadata) if metadata.is_file() && is_netcdf(path) => {
-                    directory.files.push(SourceFile::new(path.to_path_buf(), &metadata));
-                }
-                Ok(_) => {}
-                Err(error) if is_netcdf(path) => {
-                    directory.unreachable.push(read_error(&error, path));
-                }
-                Err(error) => self.problem(read_error(&error, path)),
+        if !entry.file_type().is_symlink() && !is_netcdf(path) {
+            return;
+        }
+        match fs::metadata(path) {
+            Ok(metadata) if metadata.is_dir() => self.link_to_directory(start, entry),
+            Ok(_) if !is_netcdf(path) => {}
+            Ok(metadata) if metadata.is_file() => {
+                directory.files.push(SourceFile::new(path.to_path_buf(), &metadata));
             }
-        } else if entry.file_type().is_file() && is_netcdf(path) {
-            match fs::symlink_metadata(path) {
-                Ok(metadata) => {
-                    directory.files.push(SourceFile::new(path.to_path_buf(), &metadata));
-                }
-                Err(error) => directory.unreachable.push(read_error(&error, path)),
+            Ok(_) => {
+                let error = Error::new(Code::NotNetcdf, "not a regular file").in_file(path);
+                directory.unreachable.push(error);
             }
+            Err(error) if is_netcdf(path) => directory.unreachable.push(read_error(&error, path)),
+            Err(error) => self.problem(read_error(&error, path)),
         }
     }
 
@@ -458,6 +454,17 @@ mod tests {
         let expected =
             [PathBuf::from(PR).join("up"), "away/back".into(), "self".into(), "self.nc".into()];
         assert_eq!(paths, expected.map(|path| tree.path(path)));
+    }
+
+    #[test]
+    fn what_is_named_like_a_file_but_is_none_is_reported() {
+        let tree = Tree::new(&[&pr("v20190401")]);
+        let socket = tree.path(&format!("{PR}/v20190401/socket.nc"));
+        let _open = std::os::unix::net::UnixListener::bind(&socket).unwrap();
+        let discovery = tree.discover(&[""]);
+        let unreachable = &only(&discovery).unreachable;
+        assert_eq!(unreachable[0].code(), Code::NotNetcdf);
+        assert_eq!(unreachable[0].path(), Some(socket.as_path()));
     }
 
     #[test]
