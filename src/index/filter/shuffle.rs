@@ -1,6 +1,8 @@
 //! The shuffle filter (HDF5 filter 2): the first bytes of all elements, then the second bytes, and
 //! so on. Bytes at the end that make no whole element stay where they are.
 
+use std::array;
+
 /// Shuffles `bytes`, elements of `size` bytes, into `out`.
 pub fn shuffle(bytes: &[u8], size: usize, out: &mut Vec<u8>) {
     let count = reset(out, bytes, size);
@@ -20,10 +22,25 @@ pub fn unshuffle(shuffled: &[u8], size: usize, out: &mut Vec<u8>) {
     if count == 0 {
         return;
     }
-    for (byte, plane) in shuffled.chunks_exact(count).take(size).enumerate() {
-        for (to, from) in out[byte..].iter_mut().step_by(size).zip(plane) {
-            *to = *from;
+    match size {
+        2 => gather::<2>(shuffled, count, out),
+        4 => gather::<4>(shuffled, count, out),
+        8 => gather::<8>(shuffled, count, out),
+        _ => {
+            for (byte, plane) in shuffled.chunks_exact(count).take(size).enumerate() {
+                for (to, from) in out[byte..].iter_mut().step_by(size).zip(plane) {
+                    *to = *from;
+                }
+            }
         }
+    }
+}
+
+/// [`unshuffle`] of `count` elements of `N` bytes: a loop the compiler can unroll.
+fn gather<const N: usize>(shuffled: &[u8], count: usize, out: &mut [u8]) {
+    let planes: [&[u8]; N] = array::from_fn(|byte| &shuffled[byte * count..][..count]);
+    for (place, element) in out.as_chunks_mut::<N>().0.iter_mut().take(count).enumerate() {
+        *element = array::from_fn(|byte| planes[byte][place]);
     }
 }
 
