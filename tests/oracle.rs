@@ -120,7 +120,7 @@ impl Differences {
                     }
                 }
                 (ours, theirs) => {
-                    self.found.push(format!("{what}: {ours:?}, libnetcdf: {theirs:?}"))
+                    self.found.push(format!("{what}: {ours:?}, libnetcdf: {theirs:?}"));
                 }
             }
         }

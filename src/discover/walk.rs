@@ -459,7 +459,7 @@ mod tests {
     #[test]
     fn what_is_named_like_a_file_but_is_none_is_reported() {
         let tree = Tree::new(&[&pr("v20190401")]);
-        let socket = tree.path(&format!("{PR}/v20190401/socket.nc"));
+        let socket = tree.path(format!("{PR}/v20190401/socket.nc"));
         let _open = std::os::unix::net::UnixListener::bind(&socket).unwrap();
         let discovery = tree.discover(&[""]);
         let unreachable = &only(&discovery).unreachable;
