@@ -30,7 +30,7 @@ ARRAYS = [
     ((20, 6), (None, 6), (3, 4)),
     ((7, 5, 6), (None, 5, 6), (1, 5, 6)),
     ((3000,), (None,), (1,)),  # extensible array with super blocks
-    ((20_000,), (None,), (1,)),  # extensible array with pages
+    ((140_000,), (None,), (1,)),  # extensible array with pages, which begin behind 131,060 elements
     ((4, 6), (10, None), (2, 2)),  # extensible array, unlimited dimension not the first
     ((5, 3000), (5, None), (2, 1)),
     ((3, 40, 50), (3, 60, None), (1, 7, 9)),
@@ -71,8 +71,11 @@ def _write(path: Path, version: tuple[str, str], array: tuple, filters: dict, sp
             scale = file.create_dataset(f"d{axis}", (length,), "i4", maxshape=(most,), chunks=None if most == length else (length,))
             scale.make_scale()
             x.dims[axis].attach_scale(scale)
-        if not sparse:
+        if math.prod(shape) > 100_000:
+            x[-2000:] = np.arange(2000)
+        elif not sparse:
             x[...] = np.arange(1, math.prod(shape) + 1).reshape(shape)
+        if not sparse:
             return
         first, last = [0] * len(shape), [length - 1 for length in shape]
         middle = [length // 2 for length in shape]
