@@ -110,6 +110,15 @@ def _string_attributes(dataset: netCDF4.Dataset) -> None:
     dataset.large_integer = np.int64(2**62 + 1)
 
 
+def _text_with_fill(masked: bool):
+    def add(dataset: netCDF4.Dataset) -> None:
+        dataset.createDimension("station", 3)
+        name = dataset.createVariable("station_name", str, ("station",), fill_value="unknown")
+        name[:] = np.array(["Kiel", "unknown" if masked else "Bergen", "Exeter"], dtype=object)
+
+    return add
+
+
 def _infinite_attribute(dataset: netCDF4.Dataset) -> None:
     dataset["tas"].valid_range = np.array([0.0, np.inf], dtype="f4")
 
@@ -306,6 +315,8 @@ TRAPS = [
     built("vlen-strings", years(also=_vlen_strings)),
     built("many-attributes", years(also=_many_attributes)),
     built("string-attributes", years(also=_string_attributes)),
+    built("text-with-fill-value", years(also=_text_with_fill(masked=False)), announced=("station_name", "_FillValue")),
+    refused("text-equal-to-fill-value", years(also=_text_with_fill(masked=True)), "_FillValue"),
     built("infinite-attribute", years(also=_infinite_attribute), announced=("tas", "valid_range")),
     # Time.
     Trap("names-against-time", Verdict.BUILT, _names_against_time),

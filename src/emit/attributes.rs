@@ -21,19 +21,23 @@ pub fn plain(attributes: &Attributes) -> Map<String, Value> {
 
 /// Attributes of `dataset` that a store shows otherwise than the files do.
 #[must_use]
-pub fn not_in_json(dataset: &VirtualDataset) -> Vec<Error> {
+pub fn not_kept(dataset: &VirtualDataset) -> Vec<Error> {
     let of_arrays = dataset.arrays.iter().map(|array| (Some(&array.name), &array.attributes));
     let mut warnings = Vec::new();
     for (array, attributes) in of_arrays.chain([(None, &dataset.attributes)]) {
         for (name, value) in attributes.iter() {
-            let shown = match name {
+            let (format, shown) = match name {
+                "_FillValue" if is_text(value) => ("Zarr V3", "left out there"),
                 "_FillValue" => continue,
-                "missing_value" if is_nan(value) => "left out, which changes no value",
-                _ if has_no_json(value) => "shown as text",
+                "missing_value" if is_nan(value) => ("JSON", "left out"),
+                _ if has_no_json(value) => ("JSON", "shown as text"),
                 _ => continue,
             };
-            let message = format!("JSON cannot hold attribute `{name}`, {value}: it is {shown}");
-            let warning = Error::new(Code::NotInJson, message);
+            let message = format!(
+                "{format} cannot hold attribute `{name}`, {value}: it is {shown}, \
+                 which changes no value of the array"
+            );
+            let warning = Error::new(Code::AttributeNotKept, message);
             warnings.push(match array {
                 Some(array) => warning.of_variable(array),
                 None => warning,
@@ -41,6 +45,10 @@ pub fn not_in_json(dataset: &VirtualDataset) -> Vec<Error> {
         }
     }
     warnings
+}
+
+fn is_text(value: &AttributeValue) -> bool {
+    matches!(value, AttributeValue::Text(_) | AttributeValue::Strings(_))
 }
 
 fn has_no_json(value: &AttributeValue) -> bool {

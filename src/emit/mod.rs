@@ -8,4 +8,4 @@ pub mod seal;
 mod zarr_v2;
 mod zarr_v3;
 
-pub use attributes::not_in_json;
+pub use attributes::not_kept;

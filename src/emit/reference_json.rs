@@ -102,6 +102,7 @@ impl Manifest<'_> {
         locations: &[String],
     ) -> Written<()> {
         let Documents { chunk_shape, codecs, v3 } = documents;
+        zarr_v3::check_text_fill(array)?;
         let key = |name: &str| format!("{}/{name}", array.name);
         let v2 = zarr_v2::array(array, chunk_shape, codecs);
         self.text(&key(".zarray"), &v2.to_string())?;

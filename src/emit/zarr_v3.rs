@@ -6,11 +6,12 @@
 
 use serde_json::{Map, Value, json};
 
-use crate::model::array::Fill;
+use crate::model::array::{Fill, Values};
 use crate::model::attribute::{AttributeValue, Attributes};
 use crate::model::codec::Codec;
 use crate::model::dtype::{ByteOrder, DataType};
-use crate::model::virtual_dataset::VirtualArray;
+use crate::model::error::{Error, Result};
+use crate::model::virtual_dataset::{Body, VirtualArray};
 
 use super::attributes;
 use super::encode::base64;
@@ -82,6 +83,29 @@ fn codec_json(codec: Codec) -> Value {
     }
 }
 
+/// Checks that leaving out a `_FillValue` of text, which [`array`] does, hides nothing.
+///
+/// xarray refuses a whole Zarr V3 group with such a fill value. NUL does no harm: it is what text is
+/// padded with, and decoding strips it anyway.
+pub fn check_text_fill(array: &VirtualArray) -> Result<()> {
+    let fill = match array.attributes.get("_FillValue").and_then(AttributeValue::as_text) {
+        Some(fill) if !fill.is_empty() => fill,
+        _ => return Ok(()),
+    };
+    let occurs = match &array.body {
+        Body::Inline(Values::Strings(strings)) => strings.iter().any(|string| string == fill),
+        Body::Inline(Values::Bytes(bytes)) => {
+            bytes.chunks(fill.len()).any(|element| element == fill.as_bytes())
+        }
+        Body::Virtual { .. } => true,
+    };
+    if !occurs {
+        return Ok(());
+    }
+    Err(Error::unsupported(format!("text equal to its `_FillValue`, {fill:?}, in Zarr V3"))
+        .with_hint("remove the attribute, or write the values as they are meant"))
+}
+
 /// What missing chunks hold; without any the value is of no concern, but the format wants one.
 fn fill_value(array: &VirtualArray) -> Value {
     match (&array.fill, array.dtype) {
@@ -94,27 +118,24 @@ fn fill_value(array: &VirtualArray) -> Value {
 
 fn array_attributes(array: &VirtualArray) -> Map<String, Value> {
     let mut attributes = attributes::plain(&array.attributes);
-    if let Some(value) = array.attributes.get("_FillValue") {
-        attributes.insert("_FillValue".to_owned(), cf_fill_value(value, array.dtype));
+    // xarray refuses a whole group with a `_FillValue` of text, see `check_text_fill`.
+    let is_text = matches!(array.dtype, DataType::Text(_) | DataType::String);
+    if let Some(value) = array.attributes.get("_FillValue").filter(|_| !is_text) {
+        attributes.insert("_FillValue".to_owned(), cf_fill_value(value));
     }
     attributes
 }
 
 /// `_FillValue` as xarray reads it from Zarr V3: numbers with a fraction as base64 of a
-/// little-endian 64-bit number, bytes as base64, others plain.
-fn cf_fill_value(value: &AttributeValue, dtype: DataType) -> Value {
-    match (value, dtype) {
-        (AttributeValue::Float(numbers), _) if numbers.len() == 1 => {
+/// little-endian 64-bit number, others plain.
+fn cf_fill_value(value: &AttributeValue) -> Value {
+    match value {
+        AttributeValue::Float(numbers) if numbers.len() == 1 => {
             base64(&f64::from(numbers[0]).to_le_bytes()).into()
         }
-        (AttributeValue::Double(numbers), _) if numbers.len() == 1 => {
+        AttributeValue::Double(numbers) if numbers.len() == 1 => {
             base64(&numbers[0].to_le_bytes()).into()
         }
-        (AttributeValue::Text(text), DataType::Text(size)) => {
-            let mut bytes = text.clone().into_bytes();
-            bytes.resize(usize::try_from(size).unwrap_or(0), 0);
-            base64(&bytes).into()
-        }
-        (value, _) => attributes::value_json(value),
+        value => attributes::value_json(value),
     }
 }

@@ -76,8 +76,8 @@ pub enum Code {
     TimeOverlap,
     /// Time does not increase within a file.
     TimeNotIncreasing,
-    /// An attribute is a number that JSON cannot hold.
-    NotInJson,
+    /// A store shows an attribute otherwise than the files do, or leaves it out.
+    AttributeNotKept,
     /// Something that must fit in memory or in the format is too large.
     TooLarge,
     /// The configuration or the command line is wrong.
@@ -122,7 +122,7 @@ impl Code {
             Self::StaticDiffers => "static-differs",
             Self::TimeOverlap => "time-overlap",
             Self::TimeNotIncreasing => "time-not-increasing",
-            Self::NotInJson => "not-in-json",
+            Self::AttributeNotKept => "attribute-not-kept",
             Self::TooLarge => "too-large",
             Self::Configuration => "configuration",
             Self::Ledger => "ledger",

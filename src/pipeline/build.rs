@@ -104,7 +104,7 @@ impl Workshop<'_> {
         let combined = combine::combine(sources, &data_variable)
             .map_err(|error| error.in_file(&candidate.directory))?;
         let directory = &candidate.directory;
-        let lost = emit::not_in_json(&combined.dataset).into_iter();
+        let lost = emit::not_kept(&combined.dataset).into_iter();
         warnings.extend(lost.map(|warning| warning.in_file(directory)));
         let (sealed, contents) = self
             .emit(&combined, &candidate.dataset, placement)
