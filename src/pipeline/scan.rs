@@ -139,6 +139,9 @@ fn planned(scan: &Scan, ledger: Option<&Ledger>, candidate: Candidate) -> Result
         Some(ledger) => ledger.dataset(&candidate.dataset.instance_id())?,
         None => None,
     };
+    if let Some(known) = &known {
+        check_place(known, &candidate)?;
+    }
     let placement = scan.sites.place(&candidate);
     let is_intact = |known: &DatasetRecord| {
         known.store.as_ref().is_some_and(|store| {
@@ -153,6 +156,22 @@ fn planned(scan: &Scan, ledger: Option<&Ledger>, candidate: Candidate) -> Result
         }
         (_, known) => Planned::Build(Box::new(Job { candidate, placement, known })),
     })
+}
+
+/// A dataset has one place. One that the ledger knows elsewhere may have moved; while it is still
+/// there as well, the one found now is a copy, and must not take the other's row in the ledger.
+fn check_place(known: &DatasetRecord, candidate: &Candidate) -> Result<()> {
+    let (there, here) = (&known.directory, &candidate.directory);
+    let same = || matches!((there.canonicalize(), here.canonicalize()), (Ok(a), Ok(b)) if a == b);
+    if there == here || known.status == Status::Gone || !there.is_dir() || same() {
+        return Ok(());
+    }
+    Err(Error::new(
+        Code::DuplicateId,
+        format!("{} is in the ledger with `{}`", known.instance_id, there.display()),
+    )
+    .in_file(here)
+    .with_hint("keep one of the two, or give the copy a ledger of its own by --ledger"))
 }
 
 /// The one that writes the ledger and tells the observer.

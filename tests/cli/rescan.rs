@@ -185,3 +185,38 @@ fn a_refusal_is_remembered_and_a_repair_seen() {
     tree.scan(&[]).exits(0).says("1 built");
     assert_eq!(tree.listed(&tas)["reason"], Value::Null);
 }
+
+/// The directory of `tree`'s dataset below `copy`, beside the published tree.
+fn elsewhere(tree: &Tree, copy: &str) -> std::path::PathBuf {
+    let dataset = tree.dataset("tas");
+    tree.path(copy).join(dataset.directory.strip_prefix(&tree.data).unwrap())
+}
+
+#[test]
+fn a_copy_does_not_take_the_place_of_its_dataset() {
+    let tree = Tree::of(&["tas"]);
+    let tas = tree.dataset("tas");
+    tree.scan(&[]).exits(0);
+    let copy = elsewhere(&tree, "copy");
+    fs::create_dir_all(&copy).unwrap();
+    // A bad copy, too, must leave the good dataset alone.
+    fs::write(copy.join(tas.file(0, 6).file_name().unwrap()), "").unwrap();
+    let run = tree.run(&["scan", tree.path("copy").to_str().unwrap()]).exits(1);
+    run.says("[duplicate-id]").names(&copy).names(&tas.directory);
+    assert!(tas.manifest().exists());
+    assert_eq!(tree.listed(&tas)["status"], "built");
+    tree.scan(&[]).exits(0).says("0 built, 1 unchanged");
+}
+
+#[test]
+fn a_dataset_that_moved_is_built_where_it_is_now() {
+    let tree = Tree::of(&["tas"]);
+    let tas = tree.dataset("tas");
+    tree.scan(&[]).exits(0);
+    let moved = tree.path("moved");
+    fs::rename(&tree.data, &moved).unwrap();
+    tree.run(&["scan", moved.to_str().unwrap()]).exits(0).says("1 built");
+    let manifest = elsewhere(&tree, "moved").join(format!("{}.json", tas.id));
+    assert_eq!(tree.listed(&tas)["manifest"], json!(manifest));
+    assert!(fs::read_to_string(manifest).unwrap().contains(moved.to_str().unwrap()));
+}
