@@ -110,6 +110,13 @@ def _string_attributes(dataset: netCDF4.Dataset) -> None:
     dataset.large_integer = np.int64(2**62 + 1)
 
 
+def _lead_time(dataset: netCDF4.Dataset) -> None:
+    # In chunks of netCDF-C's choosing, which are longer than the file.
+    lead = dataset.createVariable("leadtime", "f8", ("time",))
+    lead.setncatts({"units": "days", "standard_name": "forecast_period"})
+    lead[:] = np.asarray(dataset["time"][:]) + 0.5
+
+
 def _text_with_fill(masked: bool):
     def add(dataset: netCDF4.Dataset) -> None:
         dataset.createDimension("station", 3)
@@ -310,6 +317,7 @@ TRAPS = [
     rewritten("latest-format", years(), libver="latest", storage={"tas": H5PY_FILTERS}),
     rewritten("latest-format-fixed", years(1), libver="latest", unlimited=False, storage={"tas": H5PY_CHUNKS}),
     either("group", years(also=_grouped), "group"),
+    built("lead-time", years(also=_lead_time)),
     # Strings and attributes.
     built("char-strings", years(also=_char_strings)),
     built("vlen-strings", years(also=_vlen_strings)),
