@@ -83,6 +83,17 @@ impl Drs {
         self.project_called(&dataset.project)?.file_name(name)
     }
 
+    /// The variable that `dataset` is about: a facet of its directory or, where that has none, of
+    /// the name of a file of it.
+    pub fn variable(&self, dataset: &Dataset, file_name: impl AsRef<OsStr>) -> Result<String> {
+        let facet = self.project_called(&dataset.project)?.variable();
+        if let Some(variable) = dataset.facet(facet) {
+            return Ok(variable.to_owned());
+        }
+        let unnamed = || Error::new(Code::DrsMismatch, "no facet of the path names the variable");
+        self.file_name(dataset, file_name)?.variable.ok_or_else(unnamed)
+    }
+
     fn project_called(&self, name: &str) -> Result<&Project> {
         self.projects.iter().find(|project| project.is_called(name)).ok_or_else(|| {
             let known: Vec<&str> =

@@ -71,6 +71,11 @@ impl Project {
         None
     }
 
+    /// The facet that is the name of the variable.
+    pub(super) fn variable(&self) -> &str {
+        &self.variable
+    }
+
     /// Whether the user means this project by `name`.
     pub(super) fn is_called(&self, name: &str) -> bool {
         self.name.eq_ignore_ascii_case(name)

@@ -99,7 +99,8 @@ impl Workshop<'_> {
             warnings.extend(unreachable);
             return Err(error);
         }
-        let data_variable = data_variable(self.drs, candidate)?;
+        let data_variable = data_variable(self.drs, candidate)
+            .map_err(|error| error.in_file(&candidate.directory))?;
         let sources = index_files(&candidate.files, warnings)?;
         let combined = combine::combine(sources, &data_variable)
             .map_err(|error| error.in_file(&candidate.directory))?;
@@ -164,21 +165,13 @@ impl Workshop<'_> {
     }
 }
 
-/// The variable that the dataset is about: a facet of the directory, or of the file name.
+/// The variable that the dataset is about.
 fn data_variable(drs: &Drs, candidate: &Candidate) -> Result<String> {
     let Some(first) = candidate.files.first() else {
-        return Err(Error::new(Code::NotFound, "the directory holds no NetCDF file")
-            .in_file(&candidate.directory));
+        return Err(Error::new(Code::NotFound, "the directory holds no NetCDF file"));
     };
-    if let Some(variable) = candidate.dataset.facet("variable_id") {
-        return Ok(variable.to_owned());
-    }
     let name = first.path.file_name().unwrap_or_default();
-    let variable = drs.file_name(&candidate.dataset, name)?.variable;
-    variable.ok_or_else(|| {
-        Error::new(Code::DrsMismatch, "neither path nor file name tell the variable")
-            .in_file(&first.path)
-    })
+    drs.variable(&candidate.dataset, name).map_err(|error| error.in_file(&first.path))
 }
 
 /// Indexes all files. The first error is returned, the others are added to `warnings`, so that
