@@ -7,7 +7,7 @@ use crate::index;
 use crate::index::stored;
 use crate::model::array::{Storage, Values, Variable};
 use crate::model::attribute::AttributeValue;
-use crate::model::codec::{Codec, Filter};
+use crate::model::codec::{Blosc, Codec, Filter};
 use crate::model::error::{Code, Error, Result};
 
 /// Compares what describes a variable in the first file and in another one. `joined` is whether
@@ -107,6 +107,10 @@ pub fn codecs(variable: &Variable) -> Result<Vec<Codec>> {
             // Some writers leave the size of the elements out.
             Filter::SHUFFLE => Codec::Shuffle(parameter.unwrap_or(element_size)),
             Filter::FLETCHER32 => Codec::Fletcher32,
+            Filter::ZSTD => Codec::Zstd(parameter.unwrap_or(0).cast_signed()),
+            Filter::BZIP2 => Codec::Bzip2(parameter.unwrap_or(9)),
+            Filter::BLOSC => Codec::Blosc(Blosc::of_client_data(&filter.client_data)?),
+            _ if filter.is_undone_by_nothing() => continue,
             id => {
                 let name = filter.name().map_or_else(|| id.to_string(), |n| format!("{n} ({id})"));
                 return Err(Error::unsupported(format!("the filter {name}"))

@@ -1,5 +1,6 @@
 //! One variable of several files becomes one array.
 
+use crate::index::filter;
 use crate::model::array::{Storage, Values, Variable};
 use crate::model::dtype::DataType;
 use crate::model::error::{Code, Error, Result};
@@ -29,6 +30,7 @@ pub fn join(of_files: Vec<Variable>, context: &Context) -> Result<VirtualArray> 
     let moves =
         |axis: &TimeAxis| axis.holds_times(&first.name) && axis.shifts.iter().any(|&s| s != 0);
     if context.axis.is_some_and(moves) {
+        of_files.iter().try_for_each(|variable| filter::check(&variable.filters))?;
         return Err(Error::new(
             Code::TooLarge,
             "times in differing units are too large to be moved",

@@ -1,5 +1,6 @@
 //! Times of files: their units, order, and the step from one file's units to another's.
 
+use crate::index::filter;
 use crate::model::array::{Values, Variable};
 use crate::model::calendar::{Calendar, TimeUnits};
 use crate::model::dtype::{ByteOrder, DataType};
@@ -151,6 +152,7 @@ fn add_f64(time: f64, shift: i64) -> Option<f64> {
 /// The times as numbers, for ordering.
 fn numbers(time: &Variable) -> Result<Vec<f64>> {
     let Some(Values::Bytes(bytes)) = &time.values else {
+        filter::check(&time.filters)?;
         return Err(Error::new(
             Code::TooLarge,
             "the time coordinate was never written, or is too large to be read",

@@ -19,7 +19,7 @@ pub fn array(array: &VirtualArray, chunk_shape: &[u64], codecs: &[Codec]) -> Val
     let mut filters: Vec<Value> = codecs.iter().map(|codec| codec_json(*codec)).collect();
     // Readers expect compression in its own place where it is the last step.
     let compressor = match codecs.last() {
-        Some(Codec::Zlib(_)) => filters.pop(),
+        Some(Codec::Zlib(_) | Codec::Zstd(_) | Codec::Bzip2(_) | Codec::Blosc(_)) => filters.pop(),
         _ => None,
     };
     if array.dtype == DataType::String {
@@ -53,6 +53,15 @@ fn codec_json(codec: Codec) -> Value {
     match codec {
         Codec::Shuffle(size) => json!({"id": "shuffle", "elementsize": size}),
         Codec::Zlib(level) => json!({"id": "zlib", "level": level}),
+        Codec::Zstd(level) => json!({"id": "zstd", "level": level}),
+        Codec::Bzip2(level) => json!({"id": "bz2", "level": level}),
+        Codec::Blosc(blosc) => json!({
+            "id": "blosc",
+            "cname": blosc.cname,
+            "clevel": blosc.clevel,
+            "shuffle": blosc.shuffle as u8,
+            "blocksize": blosc.blocksize,
+        }),
         Codec::Fletcher32 => json!({"id": "fletcher32"}),
     }
 }

@@ -8,7 +8,7 @@ use serde_json::{Map, Value, json};
 
 use crate::model::array::{Fill, Values};
 use crate::model::attribute::{AttributeValue, Attributes};
-use crate::model::codec::Codec;
+use crate::model::codec::{Codec, Shuffling};
 use crate::model::dtype::{ByteOrder, DataType};
 use crate::model::error::{Error, Result};
 use crate::model::virtual_dataset::{Body, VirtualArray};
@@ -79,6 +79,21 @@ fn codec_json(codec: Codec) -> Value {
             json!({"name": "numcodecs.shuffle", "configuration": {"elementsize": size}})
         }
         Codec::Zlib(level) => json!({"name": "numcodecs.zlib", "configuration": {"level": level}}),
+        Codec::Zstd(level) => {
+            json!({"name": "zstd", "configuration": {"level": level, "checksum": false}})
+        }
+        Codec::Bzip2(level) => json!({"name": "numcodecs.bz2", "configuration": {"level": level}}),
+        Codec::Blosc(blosc) => json!({"name": "blosc", "configuration": {
+            "cname": blosc.cname,
+            "clevel": blosc.clevel,
+            "shuffle": match blosc.shuffle {
+                Shuffling::None => "noshuffle",
+                Shuffling::Bytes => "shuffle",
+                Shuffling::Bits => "bitshuffle",
+            },
+            "typesize": blosc.typesize,
+            "blocksize": blosc.blocksize,
+        }}),
         Codec::Fletcher32 => json!({"name": "numcodecs.fletcher32", "configuration": {}}),
     }
 }

@@ -10,7 +10,7 @@ use crate::model::dtype::{ByteOrder, DataType};
 use crate::model::error::{Code, Error, Result};
 
 use super::SMALL;
-use super::filter::{Decoder, deflate};
+use super::filter::{self, Decoder};
 use super::source::Source;
 
 /// Most bytes of a coordinate, or of its bounds, that are read while the file is open.
@@ -24,7 +24,8 @@ const MOST_FILLED: u64 = 64 * 1024 * 1024;
 /// small ones, coordinates and their bounds.
 ///
 /// A variable that was never written and has no fill value holds nothing that could be read: it is
-/// left without values, for whoever needs them to refuse.
+/// left without values, for whoever needs them to refuse. So is one whose filters cannot be undone
+/// here: readers of the store may be able to.
 pub fn read_small_variables(source: &Source, index: &mut FileIndex) -> Result<()> {
     let coordinates = coordinates_and_bounds(index);
     for variable in &mut index.variables {
@@ -33,12 +34,20 @@ pub fn read_small_variables(source: &Source, index: &mut FileIndex) -> Result<()
         if wanted && variable.values.is_none() {
             variable.values = match read(source, variable) {
                 Ok(values) => Some(values),
-                Err(error) if error.code() == Code::FillUndefined => None,
+                Err(error) if is_left_to_others(variable, &error) => None,
                 Err(error) => return Err(error.of_variable(&variable.name)),
             };
         }
     }
     Ok(())
+}
+
+fn is_left_to_others(variable: &Variable, error: &Error) -> bool {
+    match error.code() {
+        Code::FillUndefined => true,
+        Code::Unsupported => filter::check(&variable.filters).is_err(),
+        _ => false,
+    }
 }
 
 /// Names of the coordinate variables and of what their `bounds` and `climatology` attributes name.
@@ -92,7 +101,8 @@ fn size_to_allocate(source: &Source, variable: &Variable) -> Result<usize> {
             chunks.iter().fold(0u64, |sum, chunk| sum.saturating_add(chunk.size))
         }
     };
-    let from_chunks = stored.min(source.len()).saturating_mul(deflate::MAX_RATIO as u64);
+    let from_chunks =
+        stored.min(source.len()).saturating_mul(filter::max_ratio(&variable.filters) as u64);
     let most = from_chunks.saturating_add(MOST_FILLED).min(MOST);
     match decoded_size(variable) {
         Some(size) if size <= most => in_memory(size),
@@ -555,12 +565,11 @@ mod tests {
         let chunks = vec![chunk(0, 0, 2)];
         let storage = Storage::Chunked { chunk_shape: vec![2], chunks };
         let mut exotic = variable("exotic", &[2], I1, storage);
-        exotic.filters = vec![Filter { id: 32015, client_data: vec![3] }];
+        exotic.filters = vec![Filter { id: Filter::BLOSC, client_data: Vec::new() }];
+        let error = super::read(&source, &exotic).unwrap_err();
+        assert_eq!(error.to_string(), "filter 32001 (blosc) is not supported [unsupported]");
         index.variables.push(exotic);
-        let error = read_small_variables(&source, &mut index).unwrap_err();
-        assert_eq!(
-            error.to_string(),
-            "variable `exotic`: filter 32015 (zstd) is not supported [unsupported]"
-        );
+        read_small_variables(&source, &mut index).unwrap();
+        assert_eq!(index.variable("exotic").unwrap().values, None);
     }
 }

@@ -1,5 +1,7 @@
 //! Filters that stored chunks went through.
 
+use super::error::{Error, Result};
+
 /// One step of an HDF5 filter pipeline, as the file has it.
 ///
 /// Pipelines are kept in the order of writing: the first filter was applied first.
@@ -18,6 +20,24 @@ impl Filter {
     pub const SHUFFLE: u16 = 2;
     /// Checksum at the end of the chunk.
     pub const FLETCHER32: u16 = 3;
+    /// Compression by bzip2.
+    pub const BZIP2: u16 = 307;
+    /// Compression by one of several methods in blocks, each with its own shuffling.
+    pub const BLOSC: u16 = 32001;
+    /// Compression by Zstandard.
+    pub const ZSTD: u16 = 32015;
+    /// Numbers rounded by bit grooming, see [`Filter::is_undone_by_nothing`].
+    pub const BITGROOM: u16 = 32022;
+    /// Numbers rounded by granular bit rounding, see [`Filter::is_undone_by_nothing`].
+    pub const GRANULAR_BITROUND: u16 = 32023;
+
+    /// Whether what the filter wrote is what is read: it rounds numbers before others compress
+    /// them. Read backwards, `H5Z_filter_bitgroom` and `H5Z_filter_granularbr` of the Community
+    /// Codec Repository (<https://github.com/ccr/ccr>) return their input.
+    #[must_use]
+    pub fn is_undone_by_nothing(&self) -> bool {
+        matches!(self.id, Self::BITGROOM | Self::GRANULAR_BITROUND)
+    }
 
     /// The usual name of the filter, if this version knows it.
     #[must_use]
@@ -29,14 +49,14 @@ impl Filter {
             4 => "szip",
             5 => "nbit",
             6 => "scaleoffset",
-            307 => "bzip2",
+            Self::BZIP2 => "bzip2",
             32000 => "lzf",
-            32001 => "blosc",
+            Self::BLOSC => "blosc",
             32004 => "lz4",
             32008 => "bitshuffle",
-            32015 => "zstd",
-            32022 => "bitgroom",
-            32023 => "granular-bitround",
+            Self::ZSTD => "zstd",
+            Self::BITGROOM => "bitgroom",
+            Self::GRANULAR_BITROUND => "granular-bitround",
             _ => return None,
         })
     }
@@ -49,18 +69,119 @@ pub enum Codec {
     Shuffle(u32),
     /// Compression by zlib at the given level.
     Zlib(u32),
+    /// Compression by Zstandard at the given level.
+    Zstd(i32),
+    /// Compression by bzip2 at the given level.
+    Bzip2(u32),
+    /// Compression by Blosc.
+    Blosc(Blosc),
     /// Fletcher checksum appended.
     Fletcher32,
 }
 
+/// How Blosc was told to compress. Readers find out from the chunks themselves.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Blosc {
+    /// Name of the compressor within.
+    pub cname: &'static str,
+    /// Level of compression.
+    pub clevel: u32,
+    /// Shuffling within.
+    pub shuffle: Shuffling,
+    /// Bytes of an element.
+    pub typesize: u32,
+    /// Bytes of a block, 0 for Blosc's own choice.
+    pub blocksize: u32,
+}
+
+/// Shuffling within Blosc, by its number.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Shuffling {
+    /// None.
+    None = 0,
+    /// Of bytes.
+    Bytes = 1,
+    /// Of bits.
+    Bits = 2,
+}
+
+impl Blosc {
+    /// What `client_data` of the HDF5 filter say: version of the filter, version of Blosc, bytes of
+    /// an element, bytes of a block; then, each unless left out, level, shuffling and compressor
+    /// (`blosc_filter` in <https://github.com/Blosc/hdf5-blosc>).
+    pub fn of_client_data(client_data: &[u32]) -> Result<Self> {
+        let parameter = |place: usize, default| client_data.get(place).copied().unwrap_or(default);
+        Ok(Self {
+            typesize: parameter(2, 1).max(1),
+            blocksize: parameter(3, 0),
+            clevel: parameter(4, 5).min(9),
+            shuffle: match parameter(5, 1) {
+                0 => Shuffling::None,
+                1 => Shuffling::Bytes,
+                2 => Shuffling::Bits,
+                other => return Err(Error::unsupported(format!("blosc with shuffle {other}"))),
+            },
+            cname: match parameter(6, 0) {
+                0 => "blosclz",
+                1 => "lz4",
+                2 => "lz4hc",
+                // Readers' Blosc is built without it.
+                3 => return Err(Error::unsupported("blosc with the compressor snappy")),
+                4 => "zlib",
+                5 => "zstd",
+                other => return Err(Error::unsupported(format!("blosc with compressor {other}"))),
+            },
+        })
+    }
+}
+
 impl Codec {
     /// Whether bytes encoded by `self` can be decoded by `other`: a compression level is of no
-    /// concern to the reader.
+    /// concern to the reader, and chunks of Blosc describe themselves.
     #[must_use]
     pub fn decodes_like(self, other: Self) -> bool {
         match (self, other) {
-            (Self::Zlib(_), Self::Zlib(_)) => true,
+            (Self::Zlib(_), Self::Zlib(_))
+            | (Self::Zstd(_), Self::Zstd(_))
+            | (Self::Bzip2(_), Self::Bzip2(_))
+            | (Self::Blosc(_), Self::Blosc(_)) => true,
             _ => self == other,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn parameters_of_blosc_are_those_that_netcdf_writes() {
+        let blosc = Blosc::of_client_data(&[2, 2, 4, 140, 3, 2, 5]).unwrap();
+        let (cname, shuffle) = ("zstd", Shuffling::Bits);
+        assert_eq!(blosc, Blosc { cname, clevel: 3, shuffle, typesize: 4, blocksize: 140 });
+        let (cname, shuffle) = ("blosclz", Shuffling::Bytes);
+        let blosc = Blosc::of_client_data(&[]).unwrap();
+        assert_eq!(blosc, Blosc { cname, clevel: 5, shuffle, typesize: 1, blocksize: 0 });
+    }
+
+    #[test]
+    fn what_readers_of_blosc_do_not_know_is_refused() {
+        for (client_data, named) in [
+            ([2, 2, 4, 0, 3, 1, 3], "snappy"),
+            ([2, 2, 4, 0, 3, 1, 9], "9"),
+            ([2, 2, 4, 0, 3, 7, 1], "7"),
+        ] {
+            let error = Blosc::of_client_data(&client_data).unwrap_err().to_string();
+            assert!(error.contains("blosc") && error.contains(named), "{error}");
+        }
+    }
+
+    #[test]
+    fn levels_do_not_matter_for_decoding() {
+        let blosc = |client_data: &[u32]| Codec::Blosc(Blosc::of_client_data(client_data).unwrap());
+        assert!(Codec::Zstd(-1).decodes_like(Codec::Zstd(19)));
+        assert!(Codec::Bzip2(1).decodes_like(Codec::Bzip2(9)));
+        assert!(blosc(&[]).decodes_like(blosc(&[2, 2, 8, 0, 9, 0, 5])));
+        assert!(!Codec::Zstd(1).decodes_like(Codec::Zlib(1)));
     }
 }

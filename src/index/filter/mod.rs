@@ -1,11 +1,13 @@
 //! The filters that stored chunks went through, as HDF5 defines them.
 //!
-//! [`shuffle`] and [`fletcher32`] work in both directions, for a chunk that is cut must be encoded
-//! anew. [`Decoder`] undoes a whole pipeline.
+//! Most work in both directions, for chunks that were never written may have to be encoded.
+//! [`Decoder`] undoes a whole pipeline.
 
+pub mod bzip2;
 pub mod deflate;
 pub mod fletcher32;
 pub mod shuffle;
+pub mod zstd;
 
 use flate2::Decompress;
 
@@ -44,10 +46,14 @@ impl Decoder {
         let applied: Vec<&Filter> =
             filters.iter().enumerate().filter(|&(i, _)| !skipped(i)).map(|(_, f)| f).collect();
         for (i, filter) in applied.iter().enumerate().rev() {
+            let size = || size_before(&applied[..i], size);
             match filter.id {
-                Filter::DEFLATE => self.inflate(size_before(&applied[..i], size)?)?,
+                Filter::DEFLATE => self.inflate(size()?)?,
+                Filter::ZSTD => self.decompress(zstd::decompress, size()?)?,
+                Filter::BZIP2 => self.decompress(bzip2::decompress, size()?)?,
                 Filter::SHUFFLE => self.unshuffle(element_size(filter, dtype)?),
                 Filter::FLETCHER32 => fletcher32::verify(&mut self.bytes)?,
+                _ if filter.is_undone_by_nothing() => {}
                 id => return Err(unsupported(id, filter.name())),
             }
         }
@@ -65,9 +71,44 @@ impl Decoder {
         Ok(())
     }
 
+    fn decompress(
+        &mut self,
+        decompress: fn(&[u8], usize, &mut Vec<u8>) -> Result<()>,
+        size: usize,
+    ) -> Result<()> {
+        decompress(&self.bytes, size, &mut self.spare)?;
+        std::mem::swap(&mut self.bytes, &mut self.spare);
+        Ok(())
+    }
+
     fn unshuffle(&mut self, element_size: usize) {
         shuffle::unshuffle(&self.bytes, element_size, &mut self.spare);
         std::mem::swap(&mut self.bytes, &mut self.spare);
+    }
+}
+
+/// Most bytes that one stored byte may come to.
+#[must_use]
+pub fn max_ratio(filters: &[Filter]) -> usize {
+    let of_filter = |filter: &Filter| match filter.id {
+        Filter::DEFLATE => deflate::MAX_RATIO,
+        Filter::ZSTD => zstd::MAX_RATIO,
+        Filter::BZIP2 => bzip2::MAX_RATIO,
+        _ => 1,
+    };
+    filters.iter().map(of_filter).max().unwrap_or(1)
+}
+
+/// Refuses filters that [`Decoder`] cannot undo, by name.
+pub fn check(filters: &[Filter]) -> Result<()> {
+    let is_known = |filter: &Filter| {
+        let known =
+            [Filter::DEFLATE, Filter::SHUFFLE, Filter::FLETCHER32, Filter::ZSTD, Filter::BZIP2];
+        known.contains(&filter.id) || filter.is_undone_by_nothing()
+    };
+    match filters.iter().find(|filter| !is_known(filter)) {
+        Some(filter) => Err(unsupported(filter.id, filter.name())),
+        None => Ok(()),
     }
 }
 
@@ -76,7 +117,10 @@ fn size_before(filters: &[&Filter], size: usize) -> Result<usize> {
     filters.iter().try_fold(size, |size, filter| match filter.id {
         Filter::SHUFFLE => Ok(size),
         Filter::FLETCHER32 => Ok(size.saturating_add(fletcher32::SIZE)),
-        Filter::DEFLATE => Err(Error::unsupported("deflate applied twice")),
+        Filter::DEFLATE | Filter::ZSTD | Filter::BZIP2 => {
+            Err(Error::unsupported("compression applied twice"))
+        }
+        _ if filter.is_undone_by_nothing() => Ok(size),
         id => Err(unsupported(id, filter.name())),
     })
 }
@@ -170,7 +214,33 @@ mod tests {
 
     #[test]
     fn a_skipped_filter_may_be_an_unknown_one() {
-        assert_eq!(decode(chunk(), &[filter(32015, &[])], 1, 1000).unwrap(), chunk());
+        assert_eq!(decode(chunk(), &[filter(32000, &[])], 1, 1000).unwrap(), chunk());
+    }
+
+    #[test]
+    fn other_compression_is_undone_before_shuffle_and_behind_a_checksum() {
+        for (id, compressed) in [
+            (Filter::ZSTD, (|b: &[u8]| zstd::compress(b, 3)) as fn(&[u8]) -> Result<Vec<u8>>),
+            (Filter::BZIP2, |b| bzip2::compress(b, 9)),
+        ] {
+            let before = [filter(Filter::SHUFFLE, &[4]), filter(Filter::FLETCHER32, &[])];
+            let stored = compressed(&encode(chunk(), &before)).unwrap();
+            let [shuffle, fletcher32] = before;
+            let filters = [shuffle, fletcher32, filter(id, &[3])];
+            check(&filters).unwrap();
+            assert_eq!(decode(stored.clone(), &filters, 0, 1000).unwrap(), chunk());
+            let error = decode(stored, &filters[2..], 0, 1000).unwrap_err();
+            assert_eq!(error.code(), Code::Corrupt);
+        }
+    }
+
+    #[test]
+    fn rounding_is_not_undone() {
+        let rounding = [filter(Filter::BITGROOM, &[3]), filter(Filter::GRANULAR_BITROUND, &[3])];
+        let filters = [&rounding[..], &[filter(Filter::DEFLATE, &[4])]].concat();
+        check(&filters).unwrap();
+        let stored = encode(chunk(), &filters[2..]);
+        assert_eq!(decode(stored, &filters, 0, 1000).unwrap(), chunk());
     }
 
     #[test]
@@ -195,8 +265,10 @@ mod tests {
 
     #[test]
     fn other_filters_are_named() {
-        let error = decode(chunk(), &[filter(32015, &[3])], 0, 1000).unwrap_err();
-        assert_eq!(error.to_string(), "filter 32015 (zstd) is not supported [unsupported]");
+        let error = decode(chunk(), &[filter(32000, &[])], 0, 1000).unwrap_err();
+        assert_eq!(error.to_string(), "filter 32000 (lzf) is not supported [unsupported]");
+        let same = check(&[filter(Filter::SHUFFLE, &[4]), filter(32000, &[])]).unwrap_err();
+        assert_eq!(same.to_string(), error.to_string());
         let error = decode(chunk(), &[filter(999, &[])], 0, 1000).unwrap_err();
         assert_eq!(error.to_string(), "filter 999 (unknown) is not supported [unsupported]");
         let error = decode(chunk(), &[filter(1, &[]), filter(1, &[])], 0, 1000).unwrap_err();
