@@ -6,7 +6,7 @@ A store must equal the files, or there must be none and a reason that names the 
 import os
 import shutil
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import Enum
 from pathlib import Path
 
@@ -53,6 +53,10 @@ def refused(name: str, files: list[File], reason: str) -> Trap:
 
 def either(name: str, files: list[File], reason: str) -> Trap:
     return Trap(name, Verdict.EITHER, _series(name, files), reason)
+
+
+def blosc(cname: str, shuffle: int = 1) -> dict[str, object]:
+    return {"compression": f"blosc_{cname}", "complevel": 4, "blosc_shuffle": shuffle}
 
 
 def rewritten(name: str, files: list[File], **options: object) -> Trap:
@@ -164,6 +168,13 @@ def _curvilinear(dataset: netCDF4.Dataset) -> None:
     ice[:] = np.arange(steps * 24, dtype="f4").reshape(steps, 4, 6)
 
 
+def _blosc_grid(dataset: netCDF4.Dataset) -> None:
+    dataset.createDimension("plev", 40)
+    plev = dataset.createVariable("plev", "f8", ("plev",), chunksizes=(40,), **blosc("zstd"))
+    plev.units = "Pa"
+    plev[:] = 100000.0 - 2000 * np.arange(40)
+
+
 def _wide_integers(dataset: netCDF4.Dataset) -> None:
     steps = len(dataset.dimensions["time"])
     count = dataset.createVariable("count", "i8", ("time",), chunksizes=(1,))
@@ -266,6 +277,10 @@ def _empty_among_others(directory: Path) -> None:
 NETCDF3 = {"chunks": None, "deflate": None}
 PACKED = {"dtype": "i2", "fill": np.int16(-32768), "missing": np.int16(-32768), "packing": (0.01, 250.0)}
 H5PY_FILTERS = {"shuffle": True, "compression": "gzip"}
+ZSTD = {"compression": "zstd", "complevel": 3}
+BZIP2 = {"compression": "bzip2", "complevel": 9}
+# Blosc refuses to write what it cannot make smaller, such as the usual small chunk.
+BLOSC_CHUNKS = {"chunks": (12, 5, 7)}
 H5PY_CHUNKS = H5PY_FILTERS | {"chunks": (1, 5, 7)}
 
 TRAPS = [
@@ -311,6 +326,19 @@ TRAPS = [
     built("time-chunk-512", years(time_chunk=512)),
     built("chunk-beyond-shape", years(1, chunks=(512, 5, 7))),
     built("deflate-levels-differ", differing(deflate=[1, 4, 9])),
+    built("zstd", years(compression=ZSTD)),
+    built("zstd-coordinates", years(compression=ZSTD, coordinates_compressed=True, time_chunk=512)),
+    built("zstd-fletcher32", years(compression=ZSTD, fletcher32=True)),
+    built("zstd-levels-differ", differing(compression=[ZSTD, ZSTD | {"complevel": -5}, ZSTD | {"complevel": 19}])),
+    built("zstd-unwritten-no-fill-value", years(compression=ZSTD, written=[0, 7], fill=None, missing=None)),
+    built("bzip2", years(compression=BZIP2)),
+    built("bzip2-coordinates", years(compression=BZIP2, coordinates_compressed=True, time_chunk=512)),
+    built("bzip2-unwritten-no-fill-value", years(compression=BZIP2, written=[0, 7], fill=None, missing=None)),
+    *(built(f"blosc-{cname}", years(compression=blosc(cname), **BLOSC_CHUNKS)) for cname in ("lz", "lz4", "lz4hc", "zlib", "zstd")),
+    built("blosc-bitshuffle", years(compression=blosc("zstd", shuffle=2), shuffle=False, **BLOSC_CHUNKS)),
+    built("blosc-settings-differ", differing(compression=[blosc("lz4"), blosc("zstd", shuffle=2)], chunks=[(12, 5, 7)] * 2)),
+    built("blosc-grid", years(also=_blosc_grid)),
+    refused("blosc-unwritten-no-fill-value", years(compression=blosc("zstd"), written=[0, 1, 2, 3, 4, 5], chunks=(6, 5, 7), fill=None, missing=None), "blosc"),
     built("last-chunk-partial", lengths(15, 10, 12, chunks=(5, 5, 7))),
     rewritten("compact", years(), storage=dict.fromkeys(("lat", "lat_bnds", "height"), {"compact": True})),
     Trap("unfiltered-chunk", Verdict.EITHER, _unfiltered_chunk, "filter"),
@@ -345,6 +373,14 @@ TRAPS = [
     refused("chunks-differ", differing(chunks=[(1, 5, 7), (12, 5, 7)]), "chunk"),
     refused("inner-chunk-partial", lengths(12, 13, 11, chunks=(5, 5, 7)), "chunk"),
     refused("codecs-differ", differing(shuffle=[True, False]), "shuffle|codec|filter"),
+    refused("compressors-differ", differing(compression=[ZSTD, None]), "zstd"),
+    replace(rewritten("lzf", years(), storage={"tas": {"compression": "lzf"}}), verdict=Verdict.REFUSED, reason="lzf"),
+    replace(
+        rewritten("lzf-time", years(), storage={"time": {"compression": "lzf", "chunks": (512,)}}),
+        verdict=Verdict.REFUSED,
+        reason=r"\btime\b.*lzf",
+    ),
+    refused("szip", years(compression={"compression": "szip", "szip_pixels_per_block": 8}), "szip"),
     refused("types-differ", [File(), File(start=12, dtype="f8", fill=1e20, missing=1e20)], "type|float"),
     refused("byte-orders-differ", differing(endian=["little", "big"]), "endian|byte order|type"),
     refused("scalars-differ", differing(height=[2.0, 10.0]), r"\bheight"),

@@ -56,6 +56,9 @@ class File:
     endian: str = "native"
     chunks: tuple[int, int, int] | None = (1, 5, 7)
     deflate: int | None = 1
+    # Arguments of `createVariable` in place of deflate, for the data and, if so said, for the coordinates too.
+    compression: dict[str, object] | None = None
+    coordinates_compressed: bool = False
     shuffle: bool = True
     fletcher32: bool = False
     fill: object = FILL
@@ -96,25 +99,26 @@ class File:
         dataset.createDimension("lon", len(LON))
         dataset.createDimension("bnds", 2)
         for name, values, units in (("lat", np.asarray(self.lat), "degrees_north"), ("lon", LON, "degrees_east")):
-            axis = dataset.createVariable(name, "f8", (name,))
+            axis = dataset.createVariable(name, "f8", (name,), **self._of_coordinates)
             axis.setncatts(
                 {"units": units, "standard_name": "latitude" if name == "lat" else "longitude", "bounds": f"{name}_bnds"}
             )
             axis[:] = values
             half = abs(values[1] - values[0]) / 2
-            dataset.createVariable(f"{name}_bnds", "f8", (name, "bnds"))[:] = np.stack([values - half, values + half], axis=1)
+            bounds = dataset.createVariable(f"{name}_bnds", "f8", (name, "bnds"), **self._of_coordinates)
+            bounds[:] = np.stack([values - half, values + half], axis=1)
         height = dataset.createVariable("height", "f8", ())
         height.setncatts({"units": "m", "positive": "up", "standard_name": "height", "axis": "Z"})
         height[...] = self.height
 
     def _time(self, dataset: netCDF4.Dataset) -> None:
         chunking = {"chunksizes": (self.time_chunk,)} if self.unlimited and self._is_hdf5 else {}
-        time = dataset.createVariable("time", self.time_dtype, ("time",), **chunking)
+        time = dataset.createVariable("time", self.time_dtype, ("time",), **chunking, **self._of_coordinates)
         time.setncatts({"units": self.time_units, "axis": "T", "standard_name": "time", "bounds": "time_bnds"})
         if self.calendar is not None:
             time.calendar = self.calendar
         chunking = {"chunksizes": (1, 2)} if self.unlimited and self._is_hdf5 else {}
-        bounds = dataset.createVariable("time_bnds", self.time_dtype, ("time", "bnds"), **chunking)
+        bounds = dataset.createVariable("time_bnds", self.time_dtype, ("time", "bnds"), **chunking, **self._of_coordinates)
         calendar = self.calendar or "standard"
         ends = [
             cftime.datetime(1850 + month // 12, month % 12 + 1, 1, calendar=calendar)
@@ -135,7 +139,9 @@ class File:
                 storage["chunksizes"] = self.chunks
                 storage["fletcher32"] = self.fletcher32
                 storage["shuffle"] = self.shuffle
-                if self.deflate is not None:
+                if self.compression:
+                    storage |= self.compression
+                elif self.deflate is not None:
                     storage |= {"compression": "zlib", "complevel": self.deflate}
         dtype = np.dtype(self.dtype).newbyteorder({"native": "=", "little": "<", "big": ">"}[self.endian])
         data = dataset.createVariable(self.variable, dtype, ("time", "lat", "lon"), fill_value=self.fill, **storage)
@@ -162,6 +168,10 @@ class File:
         gap = (month % len(LAT), (2 * month) % len(LON))
         field[gap] = 0 if self.fill is None else self.fill
         return field
+
+    @property
+    def _of_coordinates(self) -> dict[str, object]:
+        return (self.compression or {}) if self.coordinates_compressed else {}
 
     @property
     def _is_hdf5(self) -> bool:
