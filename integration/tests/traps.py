@@ -343,6 +343,7 @@ TRAPS = [
     rewritten("compact", years(), storage=dict.fromkeys(("lat", "lat_bnds", "height"), {"compact": True})),
     Trap("unfiltered-chunk", Verdict.EITHER, _unfiltered_chunk, "filter"),
     rewritten("latest-format", years(), libver="latest", storage={"tas": H5PY_FILTERS}),
+    rewritten("shared-messages", years(also=_many_attributes), sharing=True, storage={"tas": H5PY_FILTERS}),
     rewritten("latest-format-fixed", years(1), libver="latest", unlimited=False, storage={"tas": H5PY_CHUNKS}),
     either("group", years(also=_grouped), "group"),
     built("lead-time", years(also=_lead_time)),

@@ -1,5 +1,6 @@
 """Small CMIP6 trees with known contents: what CMOR writes by default, and each way real files depart from it."""
 
+import ctypes
 import os
 import zlib
 from collections.abc import Callable, Iterable, Sequence
@@ -201,12 +202,21 @@ def write_series(directory: Path, files: Iterable[File], source_id: str) -> None
 
 
 def rewrite(
-    source: Path, target: Path, *, libver: str | None = None, storage: dict[str, dict] | None = None, unlimited: bool = True
+    source: Path,
+    target: Path,
+    *,
+    libver: str | None = None,
+    storage: dict[str, dict] | None = None,
+    unlimited: bool = True,
+    sharing: bool = False,
 ) -> None:
     """The same NetCDF file written anew through h5py, which reaches what netCDF-C does not write: its filter order, its newest
-    file format, compact layout. `storage` gives a variable the arguments of `create_dataset`, or `{"compact": True}`."""
+    file format, compact layout. `storage` gives a variable the arguments of `create_dataset`, or `{"compact": True}`. With `sharing`,
+    the file keeps equal metadata once."""
     storage = storage or {}
-    with netCDF4.Dataset(source) as old, h5py.File(target, "w", libver=libver, track_order=True) as new:
+    if sharing:
+        _create_sharing(target)
+    with netCDF4.Dataset(source) as old, h5py.File(target, "r+" if sharing else "w", libver=libver, track_order=True) as new:
         old.set_auto_maskandscale(False)
         _copy_attributes(old, new)
         for name, dimension in old.dimensions.items():
@@ -232,6 +242,21 @@ def rewrite(
             if variable.dimensions != (name,):
                 for axis, dimension in enumerate(variable.dimensions):
                     new[name].dims[axis].attach_scale(new[dimension])
+
+
+def _create_sharing(path: Path) -> None:
+    """An empty file that keeps equal object header messages once: data types and shapes in one heap, the rest in another."""
+    creation = h5py.h5p.create(h5py.h5p.FILE_CREATE)
+    creation.set_link_creation_order(h5py.h5p.CRT_ORDER_TRACKED | h5py.h5p.CRT_ORDER_INDEXED)
+    # h5py has no names for these calls; they are to be found in the library behind it.
+    libhdf5, handle = ctypes.CDLL(h5py.h5p.__file__), ctypes.c_int64(creation.id)
+    dataspace, datatype, fill_value, filters, attribute = (1 << kind for kind in (0x1, 0x3, 0x5, 0xB, 0xC))
+    indexes = [dataspace | datatype, fill_value | filters | attribute]
+    assert libhdf5.H5Pset_shared_mesg_nindexes(handle, ctypes.c_uint(len(indexes))) >= 0
+    for number, kinds in enumerate(indexes):
+        smallest = ctypes.c_uint(1)
+        assert libhdf5.H5Pset_shared_mesg_index(handle, ctypes.c_uint(number), ctypes.c_uint(kinds), smallest) >= 0
+    h5py.h5f.create(bytes(path), h5py.h5f.ACC_TRUNC, creation).close()
 
 
 def _copy_attributes(old: netCDF4.Dataset | netCDF4.Variable, new: h5py.Group | h5py.Dataset) -> None:

@@ -1,5 +1,7 @@
 //! Attributes (sections IV.A.2.m and IV.A.2.v): messages of an object, or a fractal heap of them.
 
+use bytes::Bytes;
+
 use super::btree_v2;
 use super::cursor::Cursor;
 use super::dataspace::Dataspace;
@@ -66,11 +68,13 @@ fn dense_attribute(
 ) -> Result<(Option<u32>, Attribute)> {
     let mut at = file.cursor(record);
     let id = at.take(8)?;
-    if at.u8()? & 2 != 0 {
-        return Err(Error::unsupported("an attribute shared among objects"));
-    }
+    let body = if at.u8()? & object_header::SHARED == 0 {
+        heap.object(id)?
+    } else {
+        file.shared_messages().message(file, object_header::ATTRIBUTE, id)?
+    };
     let order = at.u32()?;
-    Ok((Some(order), attribute(file, file.cursor(&heap.object(id)?), owner)?))
+    Ok((Some(order), attribute(file, file.cursor(&body), owner)?))
 }
 
 /// An attribute message.
@@ -91,23 +95,33 @@ fn attribute(file: &File, mut at: Cursor, owner: u64) -> Result<Attribute> {
         let message = format!("attribute `{}`: {}", name.escape_debug(), error.message());
         Error::new(error.code(), message)
     };
-    let datatype = at.take(padded(datatype_len))?;
-    let dataspace = at.take(padded(dataspace_len))?;
     // Version 1 has no flags in their place.
-    let datatype = if version > 1 && flags & 1 != 0 {
-        let body = object_header::shared(file, object_header::DATATYPE, datatype, owner)?;
-        Datatype::read(file.cursor(&body)).map_err(in_attribute)?
-    } else {
-        Datatype::read(file.cursor(datatype)).map_err(in_attribute)?
+    let is_shared = |flag| version > 1 && flags & flag != 0;
+    let message = |kind, part: &[u8], is_shared| {
+        if is_shared {
+            object_header::shared(file, kind, part, owner)
+        } else {
+            Ok(Bytes::copy_from_slice(part))
+        }
     };
-    if version > 1 && flags & 2 != 0 {
-        return Err(in_attribute(Error::unsupported("a shared dataspace")));
-    }
-    let dataspace = Dataspace::read(file.cursor(dataspace)).map_err(in_attribute)?;
+    let datatype = at.take(padded(datatype_len))?;
+    let datatype = message(object_header::DATATYPE, datatype, is_shared(1))
+        .and_then(|body| Datatype::read(file.cursor(&body)))
+        .map_err(in_attribute)?;
+    let dataspace = at.take(padded(dataspace_len))?;
+    let dataspace = message(object_header::DATASPACE, dataspace, is_shared(2))
+        .and_then(|body| Dataspace::read(file.cursor(&body)))
+        .map_err(in_attribute)?;
     Ok(Attribute { data: at.take(at.remaining())?.to_vec(), name, datatype, dataspace })
 }
 
 impl Attribute {
+    /// The type of the value.
+    #[must_use]
+    pub fn datatype(&self) -> &Datatype {
+        &self.datatype
+    }
+
     /// The value, as netCDF shows it.
     pub fn value(&self, file: &File, heap: &GlobalHeap) -> Result<AttributeValue> {
         self.convert(file, heap).map_err(|error| {

@@ -3,6 +3,7 @@
 use bytes::Bytes;
 
 use super::cursor::Cursor;
+use super::shared_messages::SharedMessages;
 use super::superblock::Superblock;
 use crate::index::source::Source;
 use crate::model::error::{Error, Result};
@@ -11,19 +12,32 @@ use crate::model::error::{Error, Result};
 pub struct File<'a> {
     source: &'a Source<'a>,
     superblock: Superblock,
+    shared_messages: SharedMessages,
 }
 
 impl<'a> File<'a> {
-    /// The file in `source`, described by `superblock`.
+    /// The file in `source`, described by `superblock`, which shares no messages so far as known.
     #[must_use]
     pub fn new(source: &'a Source<'a>, superblock: Superblock) -> Self {
-        Self { source, superblock }
+        Self { source, superblock, shared_messages: SharedMessages::default() }
+    }
+
+    /// The same file with these `shared_messages`.
+    #[must_use]
+    pub fn with_shared_messages(self, shared_messages: SharedMessages) -> Self {
+        Self { shared_messages, ..self }
     }
 
     /// What the superblock says.
     #[must_use]
     pub fn superblock(&self) -> &Superblock {
         &self.superblock
+    }
+
+    /// Messages kept once for many objects.
+    #[must_use]
+    pub fn shared_messages(&self) -> &SharedMessages {
+        &self.shared_messages
     }
 
     /// The bytes of the file.

@@ -6,7 +6,8 @@
 //! [`fractal_heap`]); a member that is a [`dataset`] has messages for [`dataspace`], [`datatype`],
 //! [`fill_value`], [`layout`] and [`filter_pipeline`]; the layout leads to the [`chunk_index`], which is one of [`btree_v1`], [`btree_v2`],
 //! [`fixed_array`], [`extensible_array`], or none at all.
-//! [`attribute`] values of variable length lie in the [`global_heap`].
+//! [`attribute`] values of variable length lie in the [`global_heap`]. Any of these messages may lie
+//! elsewhere ([`shared_messages`]).
 //!
 //! Everything read is checked: lengths against the file, versions and signatures against the
 //! specification, checksums where the format has them.
@@ -33,6 +34,7 @@ pub mod group;
 pub mod layout;
 pub mod link;
 pub mod object_header;
+pub mod shared_messages;
 pub mod superblock;
 pub mod superblock_extension;
 pub mod symbol_table;

@@ -7,6 +7,7 @@ use bytes::Bytes;
 use super::checksum;
 use super::cursor::Cursor;
 use super::file::File;
+use super::shared_messages;
 use crate::model::error::{Error, Result};
 
 /// Dataspace message.
@@ -29,6 +30,8 @@ pub const LAYOUT: u16 = 0x08;
 pub const FILTER_PIPELINE: u16 = 0x0b;
 /// Attribute message.
 pub const ATTRIBUTE: u16 = 0x0c;
+/// Shared message table message.
+pub const SHARED_MESSAGE_TABLE: u16 = 0x0f;
 /// Object header continuation message.
 pub const CONTINUATION: u16 = 0x10;
 /// Symbol table message.
@@ -42,7 +45,8 @@ pub const ATTRIBUTE_INFO: u16 = 0x15;
 /// Metadata cache image message, the highest kind known.
 pub const CACHE_IMAGE: u16 = 0x18;
 
-const SHARED: u8 = 1 << 1;
+/// Flag of a message that only refers to its content.
+pub const SHARED: u8 = 1 << 1;
 const FAIL_IF_UNKNOWN: u8 = 1 << 7;
 
 /// One message of an object header.
@@ -80,23 +84,22 @@ impl Raw {
         if kind > CACHE_IMAGE && flags & FAIL_IF_UNKNOWN != 0 {
             return Err(Error::unsupported(format!("object header message {kind:#x}")));
         }
-        if flags & SHARED != 0 && kind != ATTRIBUTE {
+        if flags & SHARED != 0 {
             body = shared(file, kind, &body, header)?;
-        } else if flags & SHARED != 0 {
-            return Err(Error::unsupported("an attribute shared among objects"));
         }
         Ok(Message { kind, creation_order, body })
     }
 }
 
 /// The message of `kind` that the shared message `reference` stands for (section IV.A.2, shared
-/// message format): that of a committed datatype.
+/// message format): that of a committed datatype, or one in a heap.
 pub fn shared(file: &File, kind: u16, reference: &[u8], header: u64) -> Result<Bytes> {
     let mut at = file.cursor(reference);
     let version = at.version("shared message", &[1, 2, 3])?;
     let place = at.u8()?;
     if version == 3 && place == 1 {
-        return Err(Error::unsupported("a message in the shared object header message heap"));
+        let id = at.take(shared_messages::HEAP_ID)?;
+        return file.shared_messages().message(file, kind, id);
     }
     if version == 1 {
         at.skip(6)?;
