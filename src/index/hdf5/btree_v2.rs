@@ -10,6 +10,8 @@ use crate::model::error::{Error, Result};
 
 /// Type of the tree that finds huge heap objects by number.
 pub const HUGE_OBJECTS: u8 = 1;
+/// Type of the tree that finds huge heap objects with filters by number.
+pub const FILTERED_HUGE_OBJECTS: u8 = 2;
 /// Type of the tree that finds links by name.
 pub const LINK_NAMES: u8 = 5;
 /// Type of the tree that finds attributes by name.

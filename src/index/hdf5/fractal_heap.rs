@@ -3,6 +3,8 @@
 //! Objects lie in direct blocks. The blocks form a table of rows, each `width` blocks wide; the
 //! first two rows have blocks of the starting size and each further row doubles it. Rows whose
 //! blocks would exceed the greatest direct size hold indirect blocks, tables of the same form.
+//!
+//! Direct blocks and huge objects, not indirect blocks, may have gone through filters.
 
 use bytes::Bytes;
 
@@ -10,6 +12,10 @@ use super::btree_v2;
 use super::checksum;
 use super::cursor::{Cursor, width_for};
 use super::file::File;
+use super::filter_pipeline;
+use crate::index::filter::Decoder;
+use crate::model::codec::Filter;
+use crate::model::dtype::DataType;
 use crate::model::error::{Error, Result};
 
 /// An open fractal heap.
@@ -22,10 +28,26 @@ pub struct FractalHeap<'a> {
     length_width: usize,
     id_len: usize,
     root: Option<u64>,
+    /// How the root is stored where it is a filtered direct block.
+    root_stored: Option<Stored>,
     /// Rows of the root indirect block; 0 where the root is a direct block.
     root_rows: u64,
     checksums: bool,
     huge_objects: Option<u64>,
+    filters: Vec<Filter>,
+}
+
+/// How something filtered is stored.
+#[derive(Clone, Copy)]
+struct Stored {
+    size: u64,
+    filter_mask: u32,
+}
+
+impl Stored {
+    fn read(at: &mut Cursor) -> Result<Self> {
+        Ok(Self { size: at.length()?, filter_mask: at.u32()? })
+    }
 }
 
 /// The doubling table.
@@ -59,10 +81,13 @@ impl<'a> FractalHeap<'a> {
     /// Reads the header of the heap at `address`.
     pub fn open(file: &'a File<'a>, address: u64) -> Result<Self> {
         let widths = file.superblock().widths;
-        let size = 26 + 12 * u64::from(widths.length) + 3 * u64::from(widths.offset);
-        let prefix = file.bytes(address, 10)?;
-        if prefix.get(7..9).is_some_and(|filter_len| filter_len != [0, 0]) {
-            return Err(Error::unsupported("a fractal heap with filters"));
+        let mut size = 26 + 12 * u64::from(widths.length) + 3 * u64::from(widths.offset);
+        let prefix = file.bytes(address, 9)?;
+        let mut at = file.cursor(&prefix);
+        at.skip(7)?;
+        let filters_len = at.u16()?;
+        if filters_len > 0 {
+            size += u64::from(widths.length) + 4 + u64::from(filters_len);
         }
         let header = file.bytes(address, size)?;
         let mut at = file.cursor(checksum::verified(&header, "fractal heap header")?);
@@ -88,6 +113,11 @@ impl<'a> FractalHeap<'a> {
         at.skip(2)?;
         let root = at.address()?;
         let root_rows = at.u16()?.into();
+        let (mut root_stored, mut filters) = (None, Vec::new());
+        if filters_len > 0 {
+            root_stored = Some(Stored::read(&mut at)?);
+            filters = filter_pipeline::read(at)?;
+        }
         if !table.starting_size.is_power_of_two()
             || !table.max_direct_size.is_power_of_two()
             || !table.width.is_power_of_two()
@@ -101,9 +131,11 @@ impl<'a> FractalHeap<'a> {
             length_width: width_for(table.max_direct_size).min(width_for(max_object)),
             id_len,
             root,
+            root_stored,
             root_rows,
             checksums: flags & 2 != 0,
             huge_objects,
+            filters,
         })
     }
 
@@ -128,23 +160,27 @@ impl<'a> FractalHeap<'a> {
     fn managed(&self, offset: u64, len: u64) -> Result<Bytes> {
         let root =
             self.root.ok_or_else(|| Error::corrupt("an empty heap is asked for an object"))?;
-        let (mut block, mut rows) = (root, self.root_rows);
-        let (mut start, mut size) = (0, self.table.starting_size);
-        while rows > 0 {
-            let child = self.child(block, rows, start, offset)?;
-            (block, rows, start, size) = (child.address, child.rows, child.start, child.size);
+        let mut block = Block {
+            address: root,
+            stored: self.root_stored,
+            rows: self.root_rows,
+            start: 0,
+            size: self.table.starting_size,
+        };
+        while block.rows > 0 {
+            block = self.child(&block, offset)?;
         }
-        self.check_direct_block(block, start, size)?;
-        let within = offset - start;
-        if within.checked_add(len).is_none_or(|end| end > size) {
-            return Err(Error::corrupt("an object exceeds its heap block"));
-        }
-        let address = block.checked_add(within);
-        self.file.bytes(address.ok_or_else(|| Error::corrupt("a heap block is out of range"))?, len)
+        let bytes = self.direct_block(&block)?;
+        let start = usize::try_from(offset - block.start).unwrap_or(usize::MAX);
+        let end = usize::try_from(len).ok().and_then(|len| start.checked_add(len));
+        end.filter(|&end| end <= bytes.len())
+            .map(|end| bytes.slice(start..end))
+            .ok_or_else(|| Error::corrupt("an object exceeds its heap block"))
     }
 
-    /// The child of the indirect block at `address` that holds the heap's byte `offset`.
-    fn child(&self, address: u64, rows: u64, start: u64, offset: u64) -> Result<Child> {
+    /// The child of the indirect block `parent` that holds the heap's byte `offset`.
+    fn child(&self, parent: &Block, offset: u64) -> Result<Block> {
+        let &Block { rows, start, .. } = parent;
         let outside = || Error::corrupt("an object lies outside its heap");
         let mut row_start = start;
         for row in 0..rows {
@@ -155,8 +191,10 @@ impl<'a> FractalHeap<'a> {
                 let column = (offset - row_start) / size;
                 let entry = row * self.table.width + column;
                 let direct = row < self.table.direct_rows();
-                return Ok(Child {
-                    address: self.entry(address, start, entry)?,
+                let (address, stored) = self.entry(parent, entry, direct)?;
+                return Ok(Block {
+                    address,
+                    stored,
                     rows: if direct { 0 } else { self.table.rows_of(size).ok_or_else(outside)? },
                     start: row_start + column * size,
                     size,
@@ -167,25 +205,53 @@ impl<'a> FractalHeap<'a> {
         Err(outside())
     }
 
-    /// The address in `entry` of the indirect block at `address`.
-    fn entry(&self, address: u64, start: u64, entry: u64) -> Result<u64> {
-        let prefix = self.block_prefix(address, *b"FHIB", start)?;
-        let width = u64::from(self.file.superblock().widths.offset);
-        let place = address + prefix + entry * width;
-        let bytes = self.file.bytes(place, width)?;
-        self.file.cursor(&bytes).defined_address("a heap block")
+    /// The address in `entry` of the indirect block `parent` and, for filtered direct blocks, how
+    /// the block is stored.
+    fn entry(&self, parent: &Block, entry: u64, direct: bool) -> Result<(u64, Option<Stored>)> {
+        let prefix = self.file.bytes(parent.address, self.prefix_len())?;
+        self.check_prefix(&prefix, *b"FHIB", parent.start)?;
+        let widths = self.file.superblock().widths;
+        let narrow = u64::from(widths.offset);
+        let filtered = !self.filters.is_empty();
+        let wide = narrow + if filtered { u64::from(widths.length) + 4 } else { 0 };
+        // Entries of direct blocks come first.
+        let wide_before = entry.min(self.table.direct_rows() * self.table.width);
+        let before = wide_before * wide + (entry - wide_before) * narrow;
+        let place = parent.address + self.prefix_len() + before;
+        let bytes = self.file.bytes(place, if direct { wide } else { narrow })?;
+        let mut at = self.file.cursor(&bytes);
+        let address = at.defined_address("a heap block")?;
+        let stored = if direct && filtered { Some(Stored::read(&mut at)?) } else { None };
+        Ok((address, stored))
     }
 
-    fn check_direct_block(&self, address: u64, start: u64, size: u64) -> Result<()> {
-        self.block_prefix(address, *b"FHDB", start)?;
-        if !self.checksums {
-            return Ok(());
+    /// The bytes of a direct block, from its prefix on, with filters undone.
+    fn direct_block(&self, block: &Block) -> Result<Bytes> {
+        let bytes = match block.stored {
+            None => self.file.bytes(block.address, block.size)?,
+            Some(stored) => self.unfiltered(block.address, stored, block.size)?,
+        };
+        self.check_prefix(&bytes, *b"FHDB", block.start)?;
+        if self.checksums {
+            self.check_checksum(&bytes)?;
         }
+        Ok(bytes)
+    }
+
+    /// The `size` bytes that were filtered and stored at `address`.
+    fn unfiltered(&self, address: u64, stored: Stored, size: u64) -> Result<Bytes> {
+        let size = usize::try_from(size).unwrap_or(usize::MAX);
+        let mut decoder = Decoder::default();
+        decoder.bytes = self.file.bytes(address, stored.size)?.to_vec();
+        decoder.undo(&self.filters, stored.filter_mask, DataType::Text(1), size)?;
+        Ok(decoder.bytes.into())
+    }
+
+    fn check_checksum(&self, block: &[u8]) -> Result<()> {
         // The checksum field lies behind the prefix and counts as zero.
-        let mut block = self.file.bytes(address, size)?.to_vec();
-        let widths = self.file.superblock().widths;
-        let at = 5 + usize::from(widths.offset) + self.offset_width;
-        let Some(field) = block.get_mut(at..at + 4) else {
+        let mut block = block.to_vec();
+        let at = usize::try_from(self.prefix_len()).unwrap_or(usize::MAX);
+        let Some(field) = at.checked_add(4).and_then(|end| block.get_mut(at..end)) else {
             return Err(Error::corrupt("a heap block is too small"));
         };
         let stored = [field[0], field[1], field[2], field[3]];
@@ -196,17 +262,19 @@ impl<'a> FractalHeap<'a> {
         Err(Error::corrupt("the checksum of a heap block does not match"))
     }
 
-    /// Checks the start of a block and gives its length.
-    fn block_prefix(&self, address: u64, signature: [u8; 4], start: u64) -> Result<u64> {
-        let widths = self.file.superblock().widths;
-        let len = 5 + u64::from(widths.offset) + self.offset_width as u64;
-        let prefix = self.file.bytes(address, len)?;
-        let mut at = self.file.cursor(&prefix);
+    /// Bytes of the start of a block.
+    fn prefix_len(&self) -> u64 {
+        5 + u64::from(self.file.superblock().widths.offset) + self.offset_width as u64
+    }
+
+    /// Checks that `prefix` starts the block of the heap that begins at its byte `start`.
+    fn check_prefix(&self, prefix: &[u8], signature: [u8; 4], start: u64) -> Result<()> {
+        let mut at = self.file.cursor(prefix);
         at.signature(&signature)?;
         at.version("fractal heap block", &[0])?;
         at.address()?;
         if at.uint(self.offset_width)? == start {
-            return Ok(len);
+            return Ok(());
         }
         Err(Error::corrupt("a heap block is not where its heap says"))
     }
@@ -215,23 +283,34 @@ impl<'a> FractalHeap<'a> {
     /// turns into one.
     fn huge(&self, mut at: Cursor) -> Result<Bytes> {
         let widths = self.file.superblock().widths;
-        let direct = usize::from(widths.offset) + usize::from(widths.length);
+        let (offset, length) = (usize::from(widths.offset), usize::from(widths.length));
+        let filtered = !self.filters.is_empty();
+        let direct = offset + length + if filtered { 4 + length } else { 0 };
         if at.remaining() >= direct {
-            let address = at.defined_address("a huge object")?;
-            return self.file.bytes(address, at.length()?);
+            return self.huge_at(&mut at);
         }
-        let number = at.uint(at.remaining().min(widths.length.into()))?;
+        let number = at.uint(at.remaining().min(length))?;
         let tree = self.huge_objects.ok_or_else(|| Error::corrupt("huge objects have no index"))?;
-        let records = btree_v2::records(self.file, tree, btree_v2::HUGE_OBJECTS)?;
+        let kind = if filtered { btree_v2::FILTERED_HUGE_OBJECTS } else { btree_v2::HUGE_OBJECTS };
+        let records = btree_v2::records(self.file, tree, kind)?;
         for record in records.iter() {
             let mut at = self.file.cursor(record);
-            let address = at.defined_address("a huge object")?;
-            let len = at.length()?;
+            at.skip(direct)?;
             if at.length()? == number {
-                return self.file.bytes(address, len);
+                return self.huge_at(&mut self.file.cursor(record));
             }
         }
         Err(Error::corrupt("a huge object is missing from its index"))
+    }
+
+    /// The huge object whose place is given `at`.
+    fn huge_at(&self, at: &mut Cursor) -> Result<Bytes> {
+        let address = at.defined_address("a huge object")?;
+        if self.filters.is_empty() {
+            return self.file.bytes(address, at.length()?);
+        }
+        let stored = Stored::read(at)?;
+        self.unfiltered(address, stored, at.length()?)
     }
 
     /// An object within its ID.
@@ -245,8 +324,10 @@ impl<'a> FractalHeap<'a> {
     }
 }
 
-struct Child {
+/// A direct or indirect block.
+struct Block {
     address: u64,
+    stored: Option<Stored>,
     rows: u64,
     start: u64,
     size: u64,
