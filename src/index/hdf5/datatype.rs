@@ -21,6 +21,17 @@ pub enum Datatype {
     Other(&'static str),
 }
 
+/// Whether netCDF-C shows an attribute.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NetcdfView {
+    /// Always.
+    Known,
+    /// Only if the file defines its type, by name or by a variable.
+    IfDefined,
+    /// It passes over it.
+    Never,
+}
+
 impl Datatype {
     /// Reads the message `at`.
     pub fn read(mut at: Cursor) -> Result<Self> {
@@ -36,6 +47,7 @@ impl Datatype {
             0 => Self::Number(fixed_point(&mut at, bits, size)?),
             1 => Self::Number(floating_point(&mut at, bits, size)?),
             2 => Self::Other("time"),
+            3 if size == 0 => return Err(Error::corrupt("a string type of no bytes")),
             3 => Self::FixedString(size),
             4 => Self::Other("bit field"),
             5 => Self::Other("opaque"),
@@ -51,15 +63,26 @@ impl Datatype {
         })
     }
 
+    /// Whether netCDF-C shows an attribute of this type.
+    #[must_use]
+    pub fn netcdf_view(&self) -> NetcdfView {
+        match self {
+            Self::ObjectReference | Self::Other("region reference") => NetcdfView::Never,
+            Self::Sequence(_) | Self::Other("enumeration" | "opaque" | "compound") => {
+                NetcdfView::IfDefined
+            }
+            // What becomes of 16-bit numbers depends on how netCDF-C was built; they and the other
+            // classes are left to be refused.
+            _ => NetcdfView::Known,
+        }
+    }
+
     /// The type of a netCDF variable with such elements.
     pub fn as_variable(&self) -> Result<DataType> {
         match self {
             Self::Number(dtype) => Ok(*dtype),
             Self::FixedString(1) => Ok(DataType::Text(1)),
-            Self::VariableString => Ok(DataType::String),
-            Self::FixedString(size) => {
-                Err(Error::unsupported(format!("a variable of fixed strings of {size} bytes")))
-            }
+            Self::FixedString(_) | Self::VariableString => Ok(DataType::String),
             Self::ObjectReference => Err(Error::unsupported("a variable of object references")),
             Self::Sequence(_) => Err(Error::unsupported("a variable of variable-length sequences")),
             Self::Other(class) => {
@@ -109,4 +132,31 @@ fn floating_point(at: &mut Cursor, bits: u64, size: u32) -> Result<DataType> {
         )));
     }
     Ok(DataType::Float(bytes, order))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::cursor::Widths;
+    use super::*;
+
+    fn datatype(message: &[u8]) -> Result<Datatype> {
+        Datatype::read(Cursor::new(message, Widths { offset: 8, length: 8 }))
+    }
+
+    #[test]
+    fn netcdf_passes_over_attributes_of_types_it_does_not_know() {
+        let view =
+            |class: u8| datatype(&[0x10 | class, 0, 0, 0, 8, 0, 0, 0]).unwrap().netcdf_view();
+        assert_eq!(view(3), NetcdfView::Known);
+        assert_eq!([5, 6, 8].map(view), [NetcdfView::IfDefined; 3]);
+        assert_eq!(view(7), NetcdfView::Never);
+    }
+
+    #[test]
+    fn fixed_strings_of_more_than_one_byte_are_strings() {
+        let string = |size| datatype(&[0x13, 0, 0, 0, size, 0, 0, 0]);
+        assert_eq!(string(1).unwrap().as_variable().unwrap(), DataType::Text(1));
+        assert_eq!(string(5).unwrap().as_variable().unwrap(), DataType::String);
+        assert!(string(0).is_err());
+    }
 }

@@ -89,18 +89,21 @@ impl Reader<'_> {
             let name = at.address()?;
             let header = at.address()?;
             let cache = at.u32()?;
-            at.skip(4 + 16)?;
-            let name = self.name(name)?;
+            at.skip(4)?;
+            let mut scratch = self.file.cursor(at.take(16)?);
+            let name = self.text(name)?;
             let target = match header {
-                Some(address) if cache != SOFT_LINK => Target::Object(address),
-                _ => Target::Elsewhere,
+                _ if cache == SOFT_LINK => Target::Path(self.text(Some(scratch.u32()?.into()))?),
+                Some(address) => Target::Object(address),
+                None => Target::Elsewhere,
             };
             self.links.push(Link { name, target, creation_order: None });
         }
         Ok(())
     }
 
-    fn name(&self, offset: Option<u64>) -> Result<String> {
+    /// The name or path at `offset` of the local heap.
+    fn text(&self, offset: Option<u64>) -> Result<String> {
         let start = offset.and_then(|offset| usize::try_from(offset).ok());
         let bytes = start.and_then(|start| self.names.get(start..));
         let bytes = bytes.ok_or_else(|| Error::corrupt("a link's name lies outside its heap"))?;
