@@ -5,10 +5,12 @@
 
 use std::fs;
 use std::path::PathBuf;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread;
 
-use rayon::prelude::*;
+use rayon::ThreadPool;
 
 use crate::discover::{self, Candidate};
 use crate::drs::Drs;
@@ -90,20 +92,37 @@ pub fn scan(
     let workshop = Workshop { drs: &scan.drs, sites: &scan.sites, dry_run: scan.dry_run };
     let (jobs, jobs_in) = sync_channel::<Job>(2 * scan.jobs);
     let (events, events_in) = sync_channel::<Event>(BATCH);
+    let (workshop, pool) = (&workshop, &pool);
+    let jobs_in = &Mutex::new(jobs_in);
+    let is_stopped = &AtomicBool::new(false);
     thread::scope(|threads| {
-        let outcomes = events.clone();
-        threads.spawn(move || walk_and_plan(scan, known.as_ref(), &jobs, &events));
-        threads.spawn(|| {
-            let outcomes = outcomes;
-            pool.install(|| {
-                jobs_in.into_iter().par_bridge().for_each(|job| {
-                    // The writer is gone only after an error that it reports itself.
-                    let _ = outcomes.send(Event::Finished(Box::new(workshop.build(job))));
-                });
-            });
-        });
-        Writer::new(ledger, observer).run(scan, events_in)
+        for _ in 0..scan.jobs {
+            let events = events.clone();
+            threads.spawn(move || build_all(jobs_in, workshop, pool, &events, is_stopped));
+        }
+        threads.spawn(move || walk_and_plan(scan, known.as_ref(), &jobs, &events, is_stopped));
+        let summary = Writer::new(ledger, observer).run(scan, events_in);
+        // After an error of the writer nothing would be recorded any more.
+        is_stopped.store(true, Ordering::Relaxed);
+        summary
     })
+}
+
+/// Builds one dataset after the other, each on the threads of `pool`, until there are no more.
+fn build_all(
+    jobs: &Mutex<Receiver<Job>>,
+    workshop: &Workshop,
+    pool: &ThreadPool,
+    events: &SyncSender<Event>,
+    is_stopped: &AtomicBool,
+) {
+    while let Some(job) = jobs.lock().ok().and_then(|jobs| jobs.recv().ok()) {
+        if !is_stopped.load(Ordering::Relaxed) {
+            let outcome = pool.install(|| workshop.build(job));
+            // The writer is gone only after an error that it reports itself.
+            let _ = events.send(Event::Finished(Box::new(outcome)));
+        }
+    }
 }
 
 fn walk_and_plan(
@@ -111,8 +130,12 @@ fn walk_and_plan(
     known: Option<&Ledger>,
     jobs: &SyncSender<Job>,
     events: &SyncSender<Event>,
+    is_stopped: &AtomicBool,
 ) {
     discover::walk(&scan.roots, &scan.drs, |found| {
+        if is_stopped.load(Ordering::Relaxed) {
+            return;
+        }
         let event = match found {
             Ok(candidate) => match planned(scan, known, candidate) {
                 Ok(Planned::Same(record)) => Event::Unchanged(record),
