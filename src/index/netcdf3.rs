@@ -775,7 +775,7 @@ mod tests {
             ("empty", text("")),
             ("none", AttributeValue::Float(Vec::new())),
         ];
-        assert_eq!(attributes.len(), expected.len());
+        assert_eq!(attributes.iter().count(), expected.len());
         for ((name, value), (expected_name, expected)) in attributes.iter().zip(&expected) {
             assert_eq!(name, *expected_name);
             assert!(value.same(expected), "{name}: {value:?}");

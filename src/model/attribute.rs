@@ -92,27 +92,9 @@ impl Attributes {
         self.get(name)?.as_text()
     }
 
-    /// Removes `name` and returns its value.
-    pub fn remove(&mut self, name: &str) -> Option<AttributeValue> {
-        let position = self.0.iter().position(|(n, _)| n == name)?;
-        Some(self.0.remove(position).1)
-    }
-
     /// Names and values in order.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &AttributeValue)> {
         self.0.iter().map(|(name, value)| (name.as_str(), value))
-    }
-
-    /// Number of attributes.
-    #[must_use]
-    pub fn len(&self) -> usize {
-        self.0.len()
-    }
-
-    /// Whether there is none.
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
     }
 }
 
