@@ -121,11 +121,11 @@ def _lead_time(dataset: netCDF4.Dataset) -> None:
     lead[:] = np.asarray(dataset["time"][:]) + 0.5
 
 
-def _text_with_fill(masked: bool):
+def _text_with_fill(masked: bool, fill: str = "unknown"):
     def add(dataset: netCDF4.Dataset) -> None:
         dataset.createDimension("station", 3)
-        name = dataset.createVariable("station_name", str, ("station",), fill_value="unknown")
-        name[:] = np.array(["Kiel", "unknown" if masked else "Bergen", "Exeter"], dtype=object)
+        name = dataset.createVariable("station_name", str, ("station",), fill_value=fill)
+        name[:] = np.array(["Kiel", fill if masked else "Bergen", "Exeter"], dtype=object)
 
     return add
 
@@ -353,6 +353,7 @@ TRAPS = [
     built("many-attributes", years(also=_many_attributes)),
     built("string-attributes", years(also=_string_attributes)),
     built("text-with-fill-value", years(also=_text_with_fill(masked=False)), announced=("station_name", "_FillValue")),
+    refused("empty-text-as-fill-value", years(also=_text_with_fill(masked=True, fill="")), "_FillValue"),
     refused("text-equal-to-fill-value", years(also=_text_with_fill(masked=True)), "_FillValue"),
     built("infinite-attribute", years(also=_infinite_attribute), announced=("tas", "valid_range")),
     # Time.

@@ -100,12 +100,13 @@ fn codec_json(codec: Codec) -> Value {
 
 /// Checks that leaving out a `_FillValue` of text, which [`array`] does, hides nothing.
 ///
-/// xarray refuses a whole Zarr V3 group with such a fill value. NUL does no harm: it is what text is
-/// padded with, and decoding strips it anyway.
+/// xarray refuses a whole Zarr V3 group with such a fill value. Among characters, NUL (an empty text
+/// here) does no harm: it is what text is padded with, and decoding strips it anyway.
 pub fn check_text_fill(array: &VirtualArray) -> Result<()> {
     let fill = match array.attributes.get("_FillValue").and_then(AttributeValue::as_text) {
-        Some(fill) if !fill.is_empty() => fill,
-        _ => return Ok(()),
+        Some("") if array.dtype != DataType::String => return Ok(()),
+        Some(fill) => fill,
+        None => return Ok(()),
     };
     let occurs = match &array.body {
         Body::Inline(Values::Strings(strings)) => strings.iter().any(|string| string == fill),
