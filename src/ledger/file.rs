@@ -3,7 +3,8 @@
 use std::fs::{self, File};
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::thread;
+use std::time::{Duration, Instant};
 
 use rusqlite::{Connection, OpenFlags, TransactionBehavior};
 
@@ -142,9 +143,23 @@ fn prepare_writer(connection: &Connection) -> rusqlite::Result<()> {
     // WAL: readers and the writer do not wait for each other.
     // FULL: what was recorded survives a power cut, which will matter for what was advertised; one
     // fsync a batch is nothing beside those of the manifests.
-    connection.pragma_update(None, "journal_mode", "wal")?;
+    switch_to_wal(connection)?;
     connection.pragma_update(None, "synchronous", "full")?;
     connection.pragma_update(None, "foreign_keys", true)
+}
+
+/// SQLite does not wait for others by itself when it changes the journal mode, as it does for
+/// statements; several scans may open a new ledger at once.
+fn switch_to_wal(connection: &Connection) -> rusqlite::Result<()> {
+    let start = Instant::now();
+    loop {
+        let switched = connection.pragma_update(None, "journal_mode", "wal");
+        let code = switched.as_ref().err().and_then(rusqlite::Error::sqlite_error_code);
+        if code != Some(rusqlite::ErrorCode::DatabaseBusy) || start.elapsed() > PATIENCE {
+            return switched;
+        }
+        thread::sleep(Duration::from_millis(10));
+    }
 }
 
 fn check_version(connection: &Connection, path: &Path) -> Result<()> {
