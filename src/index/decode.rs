@@ -74,7 +74,7 @@ pub fn read(source: &Source, variable: &Variable) -> Result<Values> {
         Storage::Compact(bytes) => bytes.clone(),
         Storage::Contiguous(None) => filled(&variable.fill, element_size, size)?,
         &Storage::Contiguous(Some((offset, stored))) => contiguous(source, offset, stored, size)?,
-        Storage::Chunked { chunk_shape, chunks } => {
+        Storage::Chunked { chunk_shape, chunks, .. } => {
             let grid = Grid::new(&variable.shape, chunk_shape, element_size)?;
             chunked(source, variable, &grid, chunks, size)?
         }
@@ -223,35 +223,37 @@ fn chunked(
     } else {
         filled(&variable.fill, grid.element_size, size)?
     };
+    let pieces = chunks.iter().map(|chunk| stored_piece(variable, grid, chunk));
+    let pieces = pieces.collect::<Result<Vec<_>>>()?;
     let mut decoder = Decoder::default();
-    for chunk in chunks {
+    source.read_pieces(&pieces, |number, stored| {
+        let chunk = &chunks[number];
         let origin = grid.origin(chunk.index)?;
-        if variable.filters.is_empty() {
-            read_unfiltered(source, grid, chunk, &origin, &mut decoder.bytes)?;
-        } else {
-            source.read_into(&mut decoder.bytes, chunk.offset, chunk.size)?;
-            let Variable { filters, dtype, .. } = variable;
-            decoder.undo(filters, chunk.filter_mask, *dtype, grid.chunk_size)?;
-        }
         let Grid { shape, chunk_shape, element_size, .. } = grid;
+        if variable.filters.is_empty() {
+            place(stored, chunk_shape, &mut array, shape, &origin, *element_size);
+            return Ok(());
+        }
+        decoder.bytes.clear();
+        decoder.bytes.extend_from_slice(stored);
+        decoder.undo(&variable.filters, chunk.filter_mask, variable.dtype, grid.chunk_size)?;
         place(&decoder.bytes, chunk_shape, &mut array, shape, &origin, *element_size);
-    }
+        Ok(())
+    })?;
     Ok(array)
 }
 
-/// Reads so much of an unfiltered chunk as lies within the array: a chunk may be larger by far.
-fn read_unfiltered(
-    source: &Source,
-    grid: &Grid,
-    chunk: &Chunk,
-    origin: &[usize],
-    bytes: &mut Vec<u8>,
-) -> Result<()> {
+/// The piece of the file to read for `chunk`: of an unfiltered one only what lies within the array,
+/// for a chunk may be larger by far.
+fn stored_piece(variable: &Variable, grid: &Grid, chunk: &Chunk) -> Result<(u64, u64)> {
+    if !variable.filters.is_empty() {
+        return Ok((chunk.offset, chunk.size));
+    }
     if chunk.size != grid.chunk_size as u64 {
         let (held, size) = (chunk.size, grid.chunk_size);
         return Err(Error::corrupt(format!("a chunk holds {held} bytes instead of {size}")));
     }
-    source.read_into(bytes, chunk.offset, grid.needed(origin) as u64)
+    Ok((chunk.offset, grid.needed(&grid.origin(chunk.index)?) as u64))
 }
 
 /// Copies the part of `chunk` that lies within `array`, to the place where `origin` says it begins.
@@ -303,7 +305,7 @@ fn reverse_elements<const SIZE: usize>(bytes: &mut [u8]) {
 mod tests {
     use super::*;
     use crate::index::filter::{fletcher32, shuffle};
-    use crate::model::array::{Dimension, FileFormat, ReadCost};
+    use crate::model::array::{ChunkIndex, Dimension, FileFormat, ReadCost};
     use crate::model::attribute::{AttributeValue, Attributes};
     use crate::model::codec::Filter;
     use flate2::Compression;
@@ -331,13 +333,17 @@ mod tests {
         Chunk { index, offset, size, filter_mask: 0 }
     }
 
+    fn chunked(chunk_shape: &[u64], chunks: Vec<Chunk>) -> Storage {
+        Storage::Chunked { chunk_shape: chunk_shape.to_vec(), chunks, index: ChunkIndex::BTreeV1 }
+    }
+
     /// Bytes 0, 1, 2, ... in chunks of `chunk_shape`, one behind the other; `absent` are left out.
     fn chunks_of_bytes(shape: &[u64], chunk_shape: &[u64], absent: &[u64]) -> Variable {
         let size = product(chunk_shape).unwrap();
         let count = product(&grid_shape(shape, chunk_shape)).unwrap();
         let present = (0..count).filter(|index| !absent.contains(index));
         let chunks = present.map(|index| chunk(index, index * size, size)).collect();
-        let storage = Storage::Chunked { chunk_shape: chunk_shape.to_vec(), chunks };
+        let storage = chunked(chunk_shape, chunks);
         variable("a", shape, I1, storage)
     }
 
@@ -363,7 +369,7 @@ mod tests {
         assert_eq!(read(Storage::Compact(vec![1, 2, 3, 4])), [2, 1, 4, 3]);
         assert_eq!(read(Storage::Contiguous(Some((2, 4)))), [2, 1, 4, 3]);
         let chunks = vec![chunk(0, 4, 2), chunk(1, 2, 2)];
-        assert_eq!(read(Storage::Chunked { chunk_shape: vec![1], chunks }), [4, 3, 2, 1]);
+        assert_eq!(read(chunked(&[1], chunks)), [4, 3, 2, 1]);
         assert_eq!(read(Storage::Contiguous(None)), [99; 4]);
         for dtype in [DataType::Text(4), DataType::Float(4, ByteOrder::Little)] {
             let text = variable("a", &[], dtype, Storage::Contiguous(Some((2, 4))));
@@ -420,7 +426,7 @@ mod tests {
         assert_eq!(read_from(&counting(24), &sparse).unwrap(), expected);
 
         let chunks = vec![chunk(1, 0, 2)];
-        let storage = Storage::Chunked { chunk_shape: vec![1], chunks };
+        let storage = chunked(&[1], chunks);
         let mut big = variable("a", &[2], I2_BIG, storage);
         big.fill = Fill::Value(vec![0x80, 0x01]);
         assert_eq!(read_from(&vec![1, 2], &big).unwrap(), [0x01, 0x80, 2, 1]);
@@ -458,7 +464,7 @@ mod tests {
             chunks.push(Chunk { index, offset, size, filter_mask });
             file.extend(stored);
         }
-        let storage = Storage::Chunked { chunk_shape: vec![4], chunks };
+        let storage = chunked(&[4], chunks);
         let filter = |id, client_data: &[u32]| Filter { id, client_data: client_data.to_vec() };
         let mut filtered = variable("a", &[8], I2_BIG, storage);
         filtered.filters =
@@ -474,10 +480,6 @@ mod tests {
         let file = counting(64);
         let corrupt = |storage| {
             assert_eq!(code(&file, &variable("a", &[4, 2], I1, storage)), Code::Corrupt);
-        };
-        let chunked = |chunk_shape: &[u64], chunks| Storage::Chunked {
-            chunk_shape: chunk_shape.to_vec(),
-            chunks,
         };
         corrupt(Storage::Compact(vec![0; 7]));
         corrupt(Storage::Contiguous(Some((0, 7))));
@@ -503,9 +505,9 @@ mod tests {
         too_large(&[1 << 26], Storage::Contiguous(None));
         too_large(&[1 << 29], Storage::Contiguous(Some((0, 1 << 30))));
         let chunks = vec![chunk(0, 0, u64::MAX)];
-        too_large(&[1 << 26], Storage::Chunked { chunk_shape: vec![1 << 26], chunks });
+        too_large(&[1 << 26], chunked(&[1 << 26], chunks));
         let chunks = vec![chunk(0, 0, 64)];
-        too_large(&[2], Storage::Chunked { chunk_shape: vec![1 << 60], chunks });
+        too_large(&[2], chunked(&[1 << 60], chunks));
     }
 
     #[test]
@@ -549,6 +551,7 @@ mod tests {
                 undefined,
             ],
             groups: Vec::new(),
+            refused: Vec::new(),
             cost: ReadCost::default(),
         };
         let source = Source::new(&file).unwrap();
@@ -563,7 +566,7 @@ mod tests {
         assert_eq!(index.variable("small").unwrap().values, Some(Values::Bytes(vec![5, 6])));
 
         let chunks = vec![chunk(0, 0, 2)];
-        let storage = Storage::Chunked { chunk_shape: vec![2], chunks };
+        let storage = chunked(&[2], chunks);
         let mut exotic = variable("exotic", &[2], I1, storage);
         exotic.filters = vec![Filter { id: Filter::BLOSC, client_data: Vec::new() }];
         let error = super::read(&source, &exotic).unwrap_err();

@@ -2,16 +2,19 @@
 //!
 //! Most files that netCDF writes keep their metadata in the first pages, so one large first read
 //! answers nearly every later request. What lies elsewhere is fetched in windows, a few of which
-//! are kept.
+//! are kept. Of many pieces, such as the nodes of an index, those close together are fetched at
+//! once, and the system is told of the others before they are needed.
 
 use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
 use std::fs::File;
 use std::io;
+use std::num::NonZeroU64;
 use std::os::unix::fs::FileExt;
 use std::path::Path;
 
 use bytes::Bytes;
+use rustix::fs::{Advice, fadvise};
 
 use crate::model::array::ReadCost;
 use crate::model::error::{Code, Error, Result};
@@ -22,6 +25,12 @@ const FIRST_READ: u64 = 64 * 1024;
 const WINDOW: u64 = 4 * 1024;
 /// Windows kept beside the first read.
 const WINDOWS: usize = 16;
+/// Bytes between two pieces that are fetched along rather than leave for a read of their own.
+const GAP: u64 = 4 * 1024;
+/// Most bytes fetched at once for several pieces.
+const SPAN: u64 = 256 * 1024;
+/// Reads that the system is told of beforehand.
+const AHEAD: usize = 64;
 
 /// Something of known length that can be read at any place.
 pub trait ReadAt {
@@ -35,6 +44,9 @@ pub trait ReadAt {
 
     /// Fills `buffer` from `offset` on.
     fn read_exact_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<()>;
+
+    /// Tells that the `len` bytes at `offset` will soon be read.
+    fn will_need(&self, _offset: u64, _len: u64) {}
 }
 
 impl ReadAt for Vec<u8> {
@@ -79,6 +91,11 @@ impl ReadAt for OpenFile {
 
     fn read_exact_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<()> {
         self.file.read_exact_at(buffer, offset)
+    }
+
+    fn will_need(&self, offset: u64, len: u64) {
+        // Advice only: where it is not taken, the read itself waits.
+        let _ = fadvise(&self.file, offset, NonZeroU64::new(len), Advice::WillNeed);
     }
 }
 
@@ -141,16 +158,74 @@ impl<'a> Source<'a> {
         self.bytes(offset, len.min(self.len().saturating_sub(offset)))
     }
 
-    /// Exactly `len` bytes at `offset` into `buffer`, which is emptied first. Nothing is kept: for
-    /// index nodes and chunks, each of which is read once.
+    /// Hands the bytes of each of `pieces` (place and length) to `take`, in their order and with
+    /// their number. Nothing is kept: for index nodes and chunks, each of which is read once.
+    pub fn read_pieces(
+        &self,
+        pieces: &[(u64, u64)],
+        mut take: impl FnMut(usize, &[u8]) -> Result<()>,
+    ) -> Result<()> {
+        let mut buffer = Vec::new();
+        let mut number = 0;
+        let mut left = pieces;
+        while !left.is_empty() {
+            let mut spans = Vec::new();
+            while spans.len() < AHEAD && !left.is_empty() {
+                let span = self.span(left)?;
+                left = &left[span.pieces..];
+                spans.push(span);
+            }
+            let beyond_head = |span: &&Span| span.end > self.head.len() as u64;
+            if spans.len() > 1 {
+                let beyond = spans.iter().filter(beyond_head);
+                beyond.for_each(|span| self.file.will_need(span.start, span.end - span.start));
+            }
+            for span in spans {
+                self.read_into(&mut buffer, span.start, span.end - span.start)?;
+                for _ in 0..span.pieces {
+                    let (offset, len) = pieces[number];
+                    let piece = in_memory(offset - span.start)
+                        .zip(in_memory(len))
+                        .and_then(|(from, len)| buffer.get(from..from.checked_add(len)?));
+                    take(number, piece.unwrap_or_default())?;
+                    number += 1;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// The first of `pieces` with those of its successors that are close enough to be read along.
+    fn span(&self, pieces: &[(u64, u64)]) -> Result<Span> {
+        let mut span = Span { start: 0, end: 0, pieces: 0 };
+        for &(offset, len) in pieces {
+            let end = self.end(offset, len)?;
+            if span.pieces == 0 {
+                span = Span { start: offset, end, pieces: 1 };
+                continue;
+            }
+            let is_close = offset >= span.start
+                && offset.saturating_sub(span.end) <= GAP
+                && end.saturating_sub(span.start) <= SPAN;
+            if !is_close {
+                break;
+            }
+            span.end = span.end.max(end);
+            span.pieces += 1;
+        }
+        Ok(span)
+    }
+
+    /// Exactly `len` bytes at `offset` as all of `buffer`. Nothing is kept: for what is read once.
     pub fn read_into(&self, buffer: &mut Vec<u8>, offset: u64, len: u64) -> Result<()> {
         let end = self.end(offset, len)?;
-        buffer.clear();
         if let Some(bytes) = cut(&self.head, 0, offset, end) {
+            buffer.clear();
             buffer.extend_from_slice(&bytes);
             return Ok(());
         }
         let len = usize::try_from(len).map_err(|_| ends_early(offset, len, self.len()))?;
+        // What is there already need not be zeroed.
         buffer.resize(len, 0);
         self.read(buffer, offset)
     }
@@ -183,10 +258,21 @@ impl<'a> Source<'a> {
     }
 }
 
+/// Pieces of a file that are read at once, and the bytes from the first to the last.
+struct Span {
+    start: u64,
+    end: u64,
+    pieces: usize,
+}
+
+fn in_memory(number: u64) -> Option<usize> {
+    usize::try_from(number).ok()
+}
+
 /// The part `offset..end` of `window`, which starts at `start`, if it lies within.
 fn cut(window: &Bytes, start: u64, offset: u64, end: u64) -> Option<Bytes> {
-    let from = usize::try_from(offset.checked_sub(start)?).ok()?;
-    let to = usize::try_from(end.checked_sub(start)?).ok()?;
+    let from = in_memory(offset.checked_sub(start)?)?;
+    let to = in_memory(end.checked_sub(start)?)?;
     (to <= window.len()).then(|| window.slice(from..to))
 }
 
@@ -223,6 +309,32 @@ mod tests {
         assert_eq!(source.bytes(70_100, 8).unwrap(), data[70_100..70_108]);
         assert_eq!(source.cost().reads, 2);
         assert_eq!(source.bytes(99_990, 10).unwrap(), data[99_990..]);
+    }
+
+    #[test]
+    fn pieces_close_together_are_read_at_once_and_come_in_their_order() {
+        let data = bytes(2_000_000);
+        let source = Source::new(&data).unwrap();
+        let far = |number: u64| 500_000 + 100_000 * number;
+        let mut pieces: Vec<(u64, u64)> =
+            (0..100).map(|number| (70_000 + 40 * number, 8)).collect();
+        pieces.extend((0..10).rev().map(|number| (far(number), 3_000)));
+        pieces.extend([(10, 5), (12, 5), (70_000, 300_000), (0, 0)]);
+        let mut taken = Vec::new();
+        let take = |number: usize, piece: &[u8]| {
+            taken.push((number, piece.to_vec()));
+            Ok(())
+        };
+        source.read_pieces(&pieces, take).unwrap();
+        assert_eq!(taken.len(), pieces.len());
+        for ((expected, (offset, len)), (number, piece)) in pieces.iter().enumerate().zip(&taken) {
+            assert_eq!(*number, expected);
+            let from = usize::try_from(*offset).unwrap();
+            assert_eq!(*piece, data[from..][..usize::try_from(*len).unwrap()]);
+        }
+        assert_eq!(source.cost().reads, 1 + 1 + 10 + 1);
+        let past_the_end = source.read_pieces(&[(0, 1), (1_999_999, 2)], |_, _| Ok(()));
+        assert_eq!(past_the_end.unwrap_err().code(), Code::Truncated);
     }
 
     #[test]

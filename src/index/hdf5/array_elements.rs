@@ -1,6 +1,7 @@
 //! What fixed and extensible arrays have in common: elements that stand for chunks, blocks, and
 //! bitmaps of pages.
 
+use super::checksum;
 use super::chunk_grid::{ElementOrder, Grid};
 use super::cursor::Cursor;
 use super::file::File;
@@ -76,6 +77,39 @@ pub fn block_bytes(
     let mut bytes = Vec::new();
     file.source().read_into(&mut bytes, file.position(address)?, len)?;
     Ok(bytes)
+}
+
+/// A page: elements and a checksum.
+pub struct Page {
+    /// Where it lies.
+    pub address: u64,
+    /// Number of its first element.
+    pub first: u64,
+    /// Number of its elements.
+    pub count: u64,
+}
+
+/// Bytes of a page of `count` elements.
+#[must_use]
+pub fn page_size(count: u64, element_size: usize) -> u64 {
+    count.saturating_mul(element_size as u64).saturating_add(4)
+}
+
+/// Hands the elements of `pages` to `elements`.
+pub fn read_pages(
+    file: &File,
+    pages: &[Page],
+    element_size: usize,
+    elements: &mut Elements,
+) -> Result<()> {
+    let pieces = pages
+        .iter()
+        .map(|page| Ok((file.position(page.address)?, page_size(page.count, element_size))));
+    let pieces = pieces.collect::<Result<Vec<_>>>()?;
+    file.source().read_pieces(&pieces, |number, bytes| {
+        let content = checksum::verified(bytes, "page of an array index")?;
+        elements.take(content, element_size, pages[number].first)
+    })
 }
 
 /// Bit `number` of a bitmap whose bits count from the most significant of each byte.

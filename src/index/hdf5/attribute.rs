@@ -21,7 +21,7 @@ pub struct Attribute {
     pub name: String,
     datatype: Datatype,
     dataspace: Dataspace,
-    data: Vec<u8>,
+    data: Bytes,
 }
 
 /// The attributes of the object whose header at `address` has these `messages`, by creation where
@@ -29,13 +29,14 @@ pub struct Attribute {
 pub fn attributes(file: &File, address: u64, messages: &[Message]) -> Result<Vec<Attribute>> {
     let mut attributes = Vec::new();
     for message in messages {
-        let at = file.cursor(&message.body);
         match message.kind {
             object_header::ATTRIBUTE => {
                 let order = message.creation_order.map(u32::from);
-                attributes.push((order, attribute(file, at, address)?));
+                attributes.push((order, attribute(file, &message.body, address)?));
             }
-            object_header::ATTRIBUTE_INFO => attributes.extend(dense(file, at, address)?),
+            object_header::ATTRIBUTE_INFO => {
+                attributes.extend(dense(file, file.cursor(&message.body), address)?);
+            }
             _ => {}
         }
     }
@@ -55,8 +56,12 @@ fn dense(file: &File, mut at: Cursor, owner: u64) -> Result<Vec<(Option<u32>, At
         return Ok(Vec::new());
     };
     let heap = FractalHeap::open(file, heap)?;
-    let records = btree_v2::records(file, names, btree_v2::ATTRIBUTE_NAMES)?;
-    records.iter().map(|record| dense_attribute(file, &heap, record, owner)).collect()
+    let mut attributes = Vec::new();
+    btree_v2::records(file, names, btree_v2::ATTRIBUTE_NAMES, &mut |record| {
+        attributes.push(dense_attribute(file, &heap, record, owner)?);
+        Ok(())
+    })?;
+    Ok(attributes)
 }
 
 /// The attribute that a B-tree record stands for: heap ID, message flags, creation order.
@@ -74,11 +79,12 @@ fn dense_attribute(
         file.shared_messages().message(file, object_header::ATTRIBUTE, id)?
     };
     let order = at.u32()?;
-    Ok((Some(order), attribute(file, file.cursor(&body), owner)?))
+    Ok((Some(order), attribute(file, &body, owner)?))
 }
 
 /// An attribute message.
-fn attribute(file: &File, mut at: Cursor, owner: u64) -> Result<Attribute> {
+fn attribute(file: &File, message: &Bytes, owner: u64) -> Result<Attribute> {
+    let mut at = file.cursor(message);
     let version = at.version("attribute message", &[1, 2, 3])?;
     let flags = at.u8()?;
     let [name_len, datatype_len, dataspace_len] =
@@ -97,22 +103,24 @@ fn attribute(file: &File, mut at: Cursor, owner: u64) -> Result<Attribute> {
     };
     // Version 1 has no flags in their place.
     let is_shared = |flag| version > 1 && flags & flag != 0;
-    let message = |kind, part: &[u8], is_shared| {
+    let mut part = |kind, len, is_shared| {
+        let start = at.position();
+        let part = at.take(padded(len))?;
         if is_shared {
-            object_header::shared(file, kind, part, owner)
-        } else {
-            Ok(Bytes::copy_from_slice(part))
+            return object_header::shared(file, kind, part, owner);
         }
+        Ok(message.slice(start..start + part.len()))
     };
-    let datatype = at.take(padded(datatype_len))?;
-    let datatype = message(object_header::DATATYPE, datatype, is_shared(1))
-        .and_then(|body| Datatype::read(file.cursor(&body)))
-        .map_err(in_attribute)?;
-    let dataspace = at.take(padded(dataspace_len))?;
-    let dataspace = message(object_header::DATASPACE, dataspace, is_shared(2))
-        .and_then(|body| Dataspace::read(file.cursor(&body)))
-        .map_err(in_attribute)?;
-    Ok(Attribute { data: at.take(at.remaining())?.to_vec(), name, datatype, dataspace })
+    let datatype = part(object_header::DATATYPE, datatype_len, is_shared(1));
+    let datatype = datatype.and_then(|body| Datatype::read(file.cursor(&body)));
+    let dataspace = part(object_header::DATASPACE, dataspace_len, is_shared(2));
+    let dataspace = dataspace.and_then(|body| Dataspace::read(file.cursor(&body)));
+    Ok(Attribute {
+        datatype: datatype.map_err(in_attribute)?,
+        dataspace: dataspace.map_err(in_attribute)?,
+        data: message.slice(at.position()..),
+        name,
+    })
 }
 
 impl Attribute {
@@ -237,6 +245,8 @@ fn word(bytes: &[u8], order: ByteOrder) -> u64 {
 
 /// Text of an attribute or name: UTF-8, or Latin-1 as old tools wrote it; NUL bytes are padding.
 fn text(bytes: &[u8]) -> String {
+    let end = bytes.iter().rposition(|&byte| byte != 0).map_or(0, |last| last + 1);
+    let bytes = &bytes[..end];
     let text = match std::str::from_utf8(bytes) {
         Ok(text) => text.to_owned(),
         Err(_) => bytes.iter().map(|&byte| char::from(byte)).collect(),

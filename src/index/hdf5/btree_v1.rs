@@ -10,98 +10,134 @@ const NODE_TYPE: u8 = 1;
 
 /// The chunks of the tree whose root is at `address`, in the order of the tree.
 pub fn chunks(file: &File, address: u64, grid: &Grid) -> Result<Vec<Chunk>> {
-    BTree::new(file, grid).read(address)
+    let mut tree = BTree::new(file, grid);
+    // Level by level, so that all nodes of a level are read in one batch.
+    let mut nodes = vec![address];
+    while !nodes.is_empty() {
+        nodes = tree.read_level(&nodes)?;
+    }
+    Ok(tree.chunks)
 }
 
 /// A walk over a version 1 B-tree of chunks.
 struct BTree<'a> {
     file: &'a File<'a>,
-    grid: &'a Grid<'a>,
-    /// Row-major weight of each dimension of the chunk grid.
-    strides: Vec<u64>,
-    grid_shape: Vec<u64>,
+    axes: Vec<Axis>,
     node_size: u64,
+    /// Bytes of a key and the address that follows it.
+    entry_size: usize,
     /// Nodes that the file has room for; a tree with more leads back to itself.
     nodes_left: u64,
+    /// The level of the nodes to be read; known from the root on.
+    level: Option<u8>,
     chunks: Vec<Chunk>,
 }
 
 impl<'a> BTree<'a> {
-    fn new(file: &'a File<'a>, grid: &'a Grid<'a>) -> Self {
+    fn new(file: &'a File<'a>, grid: &Grid) -> Self {
         let widths = file.superblock().widths;
         let key = 8 + 8 * (grid.shape.len() as u64 + 1);
         let most = 2 * u64::from(file.superblock().chunk_k);
         let address = u64::from(widths.offset);
-        let node_size = 8 + 2 * address + most * (key + address) + key;
-        let grid_shape = grid_shape(grid.shape, grid.chunk_shape);
         Self {
             file,
-            grid,
-            strides: row_major_strides(&grid_shape),
-            grid_shape,
-            node_size,
+            axes: axes(grid),
+            entry_size: 8 + 8 * (grid.shape.len() + 1) + usize::from(widths.offset),
+            node_size: 8 + 2 * address + most * (key + address) + key,
             // The last node of a file may be cut off behind its last entry.
             nodes_left: file.source().len() / (8 + 2 * address + key) + 1,
+            level: None,
             chunks: Vec::new(),
         }
     }
 
-    fn read(mut self, root: u64) -> Result<Vec<Chunk>> {
-        // One buffer per level, reused from node to node.
-        let mut buffers = Vec::new();
-        self.node(root, None, &mut buffers)?;
-        Ok(self.chunks)
-    }
-
-    fn node(&mut self, address: u64, level: Option<u8>, buffers: &mut Vec<Vec<u8>>) -> Result<()> {
+    /// Reads `nodes` of one level and returns those below: none, if these were leaves.
+    fn read_level(&mut self, nodes: &[u64]) -> Result<Vec<u64>> {
         self.nodes_left = self
             .nodes_left
-            .checked_sub(1)
+            .checked_sub(nodes.len() as u64)
             .ok_or_else(|| Error::corrupt("a chunk B-tree leads back to itself"))?;
         let file = self.file;
-        let mut buffer = buffers.pop().unwrap_or_default();
-        file.read_up_to(&mut buffer, address, self.node_size)?;
-        let mut at = file.cursor(&buffer);
+        let pieces = nodes.iter().map(|&node| file.piece_up_to(node, self.node_size));
+        let pieces = pieces.collect::<Result<Vec<_>>>()?;
+        let mut below = Vec::new();
+        file.source().read_pieces(&pieces, |_, node| self.node(file.cursor(node), &mut below))?;
+        self.level = self.level.and_then(|level| level.checked_sub(1));
+        Ok(below)
+    }
+
+    /// Takes the chunks of the node `at`, or the nodes `below` it.
+    fn node(&mut self, mut at: Cursor, below: &mut Vec<u64>) -> Result<()> {
         at.signature(b"TREE")?;
-        let (kind, found) = (at.u8()?, at.u8()?);
-        if kind != NODE_TYPE || level.is_some_and(|level| level != found) {
+        let (kind, level) = (at.u8()?, at.u8()?);
+        if kind != NODE_TYPE || *self.level.get_or_insert(level) != level {
             return Err(Error::corrupt("a chunk B-tree has a node of the wrong kind"));
         }
-        let count = at.u16()?;
+        let count = usize::from(at.u16()?);
         at.address()?;
         at.address()?;
-        for _ in 0..count {
-            let (size, filter_mask) = (at.u32()?, at.u32()?);
-            if let Some(below) = found.checked_sub(1) {
-                at.skip(8 * (self.grid.shape.len() + 1))?;
-                let child = at.defined_address("a node of a chunk B-tree")?;
-                self.node(child, Some(below), buffers)?;
-            } else {
-                let index = self.chunk_number(&mut at)?;
-                let offset = file.position(at.defined_address("a chunk")?)?;
-                self.chunks.push(Chunk { index, offset, size: size.into(), filter_mask });
+        let entries = at.take(count * self.entry_size)?.chunks_exact(self.entry_size);
+        if level > 0 {
+            for entry in entries {
+                let mut at = self.file.cursor(entry);
+                at.skip(8 + 8 * (self.axes.len() + 1))?;
+                below.push(at.defined_address("a node of a chunk B-tree")?);
             }
+            return Ok(());
         }
-        buffers.push(buffer);
+        self.chunks.reserve(count);
+        for entry in entries {
+            let chunk = self.chunk(self.file.cursor(entry))?;
+            self.chunks.push(chunk);
+        }
         Ok(())
     }
 
-    /// The row-major number of the chunk whose first element the key `at` gives.
-    fn chunk_number(&self, at: &mut Cursor) -> Result<u64> {
-        let mut number = 0;
-        for (dimension, &length) in self.grid.chunk_shape.iter().enumerate() {
-            let first = at.u64()?;
-            let place = first / length;
-            if first % length != 0 || place >= self.grid_shape[dimension] {
-                return Err(Error::corrupt(format!(
-                    "a chunk starts at element {first} of dimension {dimension}, \
-                     which has {} elements in chunks of {length}",
-                    self.grid.shape[dimension]
-                )));
-            }
-            number += place * self.strides[dimension];
+    /// The chunk that an entry of a leaf stands for: size, filter mask, first element along each
+    /// dimension and within an element, address.
+    fn chunk(&self, mut at: Cursor) -> Result<Chunk> {
+        let (size, filter_mask) = (at.u32()?, at.u32()?);
+        let mut index = 0;
+        for axis in &self.axes {
+            index += axis.weight_of(at.u64()?)?;
         }
         at.skip(8)?;
-        Ok(number)
+        let offset = self.file.position(at.defined_address("a chunk")?)?;
+        Ok(Chunk { index, offset, size: size.into(), filter_mask })
+    }
+}
+
+/// A dimension of the chunk grid.
+struct Axis {
+    /// Elements of a chunk.
+    length: u64,
+    /// Chunks.
+    count: u64,
+    /// What a chunk counts for in the row-major number.
+    stride: u64,
+}
+
+fn axes(grid: &Grid) -> Vec<Axis> {
+    let counts = grid_shape(grid.shape, grid.chunk_shape);
+    let lengths = grid.chunk_shape.iter().zip(&counts).zip(row_major_strides(&counts));
+    lengths.map(|((&length, &count), stride)| Axis { length, count, stride }).collect()
+}
+
+impl Axis {
+    /// What the chunk that starts at element `first` adds to its row-major number.
+    #[inline]
+    fn weight_of(&self, first: u64) -> Result<u64> {
+        // Most chunks start with the array or are one element long, which saves a division.
+        let place = match (first, self.length) {
+            (0, _) | (_, 1) => first,
+            (first, length) => first / length,
+        };
+        if place * self.length == first && place < self.count {
+            return Ok(place * self.stride);
+        }
+        Err(Error::corrupt(format!(
+            "a chunk starts at element {first} of a dimension of {} chunks of {}",
+            self.count, self.length
+        )))
     }
 }

@@ -1,10 +1,8 @@
-//! Version 2 B-trees (section III.A.2): sorted records that name links, attributes and huge
-//! objects.
-
-use std::collections::HashSet;
+//! Version 2 B-trees (section III.A.2): sorted records that name links, attributes, huge
+//! objects and chunks.
 
 use super::checksum;
-use super::cursor::{Cursor, width_for};
+use super::cursor::width_for;
 use super::file::File;
 use crate::model::error::{Error, Result};
 
@@ -24,21 +22,14 @@ pub const FILTERED_CHUNKS: u8 = 11;
 /// Signature, version, type and checksum of a node.
 const NODE_OVERHEAD: u64 = 4 + 1 + 1 + 4;
 
-/// The records of a tree, in order.
-pub struct Records {
-    bytes: Vec<u8>,
-    record_size: usize,
-}
-
-impl Records {
-    /// The bytes of each record.
-    pub fn iter(&self) -> impl Iterator<Item = &[u8]> {
-        self.bytes.chunks_exact(self.record_size)
-    }
-}
-
-/// All records of the tree at `address`, which must be of type `kind`.
-pub fn records(file: &File, address: u64, kind: u8) -> Result<Records> {
+/// Hands each record of the tree at `address`, which must be of type `kind`, to `take`. Records of
+/// inner nodes come before those below them.
+pub fn records(
+    file: &File,
+    address: u64,
+    kind: u8,
+    take: &mut dyn FnMut(&[u8]) -> Result<()>,
+) -> Result<()> {
     let widths = file.superblock().widths;
     let header = file.bytes(address, 22 + u64::from(widths.offset) + u64::from(widths.length))?;
     let mut at = file.cursor(checksum::verified(&header, "B-tree header")?);
@@ -53,20 +44,32 @@ pub fn records(file: &File, address: u64, kind: u8) -> Result<Records> {
     at.skip(2)?;
     let root = at.address()?;
     let count = u64::from(at.u16()?);
-    let records = Records { bytes: Vec::new(), record_size: record_size.max(1) };
-    let Some(root) = root else { return Ok(records) };
+    let Some(root) = root else { return Ok(()) };
     let levels = levels(node_size, record_size as u64, depth, widths.offset.into())?;
-    let mut tree = Tree { file, kind, node_size, levels, seen: HashSet::new(), records };
-    tree.node(root, count, depth.into())?;
-    Ok(tree.records)
+    // The last node of a file may be cut off behind its last record.
+    let nodes_left = file.source().len() / node_size + 1;
+    let mut tree = Tree { file, kind, node_size, record_size, nodes_left };
+    let mut nodes = vec![Node { address: root, count }];
+    // Level by level, so that all nodes of a level are read in one batch.
+    for level in levels.iter().rev() {
+        nodes = tree.read_level(&nodes, level, take)?;
+    }
+    Ok(())
 }
 
 /// How the nodes of one level are laid out.
 struct Level {
-    /// Bytes of the number of records in a child.
-    count_width: usize,
-    /// Bytes of the number of records below a child.
-    total_width: usize,
+    /// What is said of each child; nothing, of leaves.
+    child: Option<ChildWidths>,
+}
+
+/// Bytes of the fields that name a child beside its address.
+#[derive(Clone, Copy)]
+struct ChildWidths {
+    /// Of its number of records.
+    count: usize,
+    /// Of the number of records in it and below.
+    total: usize,
 }
 
 /// The layout of each level from the leaves up, derived as HDF5 does: a node holds as many records
@@ -75,83 +78,102 @@ fn levels(node_size: u64, record_size: u64, depth: u16, address: u64) -> Result<
     let room = node_size.checked_sub(NODE_OVERHEAD).filter(|_| record_size > 0);
     let room = room.ok_or_else(|| Error::corrupt("a version 2 B-tree has nodes without room"))?;
     let leaf_most = room / record_size;
-    let count_width = width_for(leaf_most);
-    let mut levels = vec![Level { count_width, total_width: 0 }];
-    let (mut most_below, mut total_width) = (leaf_most, 0);
+    let count = width_for(leaf_most);
+    let mut levels = vec![Level { child: None }];
+    let (mut most_below, mut total) = (leaf_most, 0);
     for _ in 0..depth {
-        levels.push(Level { count_width, total_width });
-        let pointer = address + count_width as u64 + total_width as u64;
+        levels.push(Level { child: Some(ChildWidths { count, total }) });
+        let pointer = address + count as u64 + total as u64;
         let most = room.saturating_sub(pointer) / (record_size + pointer);
         most_below = (most + 1)
             .checked_mul(most_below)
             .and_then(|below| below.checked_add(most))
             .ok_or_else(|| Error::corrupt("a version 2 B-tree is deeper than any file"))?;
-        total_width = width_for(most_below);
+        total = width_for(most_below);
     }
     Ok(levels)
+}
+
+/// A node to be read.
+struct Node {
+    address: u64,
+    /// Its records.
+    count: u64,
 }
 
 struct Tree<'a> {
     file: &'a File<'a>,
     kind: u8,
     node_size: u64,
-    levels: Vec<Level>,
-    seen: HashSet<u64>,
-    records: Records,
+    record_size: usize,
+    /// Nodes that the file has room for; a tree with more leads back to itself.
+    nodes_left: u64,
 }
 
 impl Tree<'_> {
-    /// Collects the records of the node at `address` and below, in order.
-    fn node(&mut self, address: u64, count: u64, depth: usize) -> Result<()> {
-        if !self.seen.insert(address) {
-            return Err(Error::corrupt("a version 2 B-tree leads back to itself"));
-        }
-        let node = self.file.bytes_up_to(address, self.node_size)?;
-        let used = self.used_bytes(count, depth)?;
-        let block = node.get(..used).ok_or_else(|| Error::corrupt("a B-tree node is too full"))?;
+    /// Takes the records of `nodes` and returns the nodes below them.
+    fn read_level(
+        &mut self,
+        nodes: &[Node],
+        level: &Level,
+        take: &mut dyn FnMut(&[u8]) -> Result<()>,
+    ) -> Result<Vec<Node>> {
+        self.nodes_left = self
+            .nodes_left
+            .checked_sub(nodes.len() as u64)
+            .ok_or_else(|| Error::corrupt("a version 2 B-tree leads back to itself"))?;
+        let pieces = nodes.iter().map(|node| self.file.piece_up_to(node.address, self.node_size));
+        let pieces = pieces.collect::<Result<Vec<_>>>()?;
+        let mut below = Vec::new();
+        self.file.source().read_pieces(&pieces, |number, bytes| {
+            self.node(bytes, nodes[number].count, level, take, &mut below)
+        })?;
+        Ok(below)
+    }
+
+    /// Takes the `count` records of the node in `bytes`, and the nodes `below` it.
+    fn node(
+        &self,
+        bytes: &[u8],
+        count: u64,
+        level: &Level,
+        take: &mut dyn FnMut(&[u8]) -> Result<()>,
+        below: &mut Vec<Node>,
+    ) -> Result<()> {
+        let used = self.used_bytes(count, level)?;
+        let block = bytes.get(..used).ok_or_else(|| Error::corrupt("a B-tree node is too full"))?;
         let mut at = self.file.cursor(checksum::verified(block, "B-tree node")?);
-        at.signature(if depth == 0 { b"BTLF" } else { b"BTIN" })?;
+        at.signature(if level.child.is_some() { b"BTIN" } else { b"BTLF" })?;
         at.version("B-tree node", &[0])?;
         if at.u8()? != self.kind {
             return Err(Error::corrupt("a version 2 B-tree has a node of another type"));
         }
-        let record_size = self.records.record_size;
-        let records = at.take(usize::try_from(count).unwrap_or(usize::MAX) * record_size)?;
-        let Some(below) = depth.checked_sub(1) else {
-            self.records.bytes.extend_from_slice(records);
-            return Ok(());
-        };
-        // Child i holds what sorts before record i.
-        let mut records = records.chunks_exact(record_size);
+        for _ in 0..count {
+            take(at.take(self.record_size)?)?;
+        }
+        let Some(widths) = level.child else { return Ok(()) };
         for _ in 0..=count {
-            let (child, child_count) = self.child(&mut at, depth)?;
-            self.node(child, child_count, below)?;
-            self.records.bytes.extend_from_slice(records.next().unwrap_or_default());
+            let address = at.defined_address("a B-tree node")?;
+            let count = at.uint(widths.count)?;
+            at.uint(widths.total)?;
+            below.push(Node { address, count });
         }
         Ok(())
     }
 
-    fn child(&self, at: &mut Cursor, depth: usize) -> Result<(u64, u64)> {
-        let level = self.level(depth)?;
-        let address = at.defined_address("a B-tree node")?;
-        let count = at.uint(level.count_width)?;
-        at.uint(level.total_width)?;
-        Ok((address, count))
-    }
-
     /// Bytes of a node that are in use; its checksum follows them directly.
-    fn used_bytes(&self, count: u64, depth: usize) -> Result<usize> {
-        let mut used = NODE_OVERHEAD + count * self.records.record_size as u64;
-        if depth > 0 {
-            let level = self.level(depth)?;
+    fn used_bytes(&self, count: u64, level: &Level) -> Result<usize> {
+        let records = count.checked_mul(self.record_size as u64);
+        let children = level.child.map_or(Some(0), |widths| {
             let address = usize::from(self.file.superblock().widths.offset);
-            let pointer = address + level.count_width + level.total_width;
-            used += (count + 1) * pointer as u64;
-        }
-        usize::try_from(used).map_err(|_| Error::corrupt("a B-tree node is too large"))
-    }
-
-    fn level(&self, depth: usize) -> Result<&Level> {
-        self.levels.get(depth).ok_or_else(|| Error::corrupt("a B-tree node lies too deep"))
+            (count.checked_add(1)?).checked_mul((address + widths.count + widths.total) as u64)
+        });
+        records
+            .zip(children)
+            .and_then(|(records, children)| {
+                records.checked_add(children)?.checked_add(NODE_OVERHEAD)
+            })
+            .and_then(|used| usize::try_from(used).ok())
+            .ok_or_else(|| Error::corrupt("a B-tree node is too large"))
     }
 }

@@ -7,17 +7,12 @@ use super::chunk_grid::{ElementOrder, Grid, row_major_strides};
 use super::extensible_array;
 use super::file::File;
 use super::fixed_array;
-use super::layout::ChunkIndex;
+use super::layout::Index;
 use crate::model::array::{Chunk, grid_shape, product};
 use crate::model::error::{Code, Error, Result};
 
 /// The chunks of the `index` at `address`, by ascending number.
-pub fn chunks(
-    file: &File,
-    address: Option<u64>,
-    index: ChunkIndex,
-    grid: &Grid,
-) -> Result<Vec<Chunk>> {
+pub fn chunks(file: &File, address: Option<u64>, index: Index, grid: &Grid) -> Result<Vec<Chunk>> {
     let Some(address) = address.filter(|_| !grid.shape.contains(&0)) else {
         return Ok(Vec::new());
     };
@@ -25,24 +20,24 @@ pub fn chunks(
         return Err(Error::corrupt("the dataset has more than 2^64 chunks"));
     }
     let mut chunks = match index {
-        ChunkIndex::BTreeV1 => btree_v1::chunks(file, address, grid)?,
-        ChunkIndex::Single(filtered) => {
+        Index::BTreeV1 => btree_v1::chunks(file, address, grid)?,
+        Index::Single(filtered) => {
             let offset = file.position(address)?;
             let (size, filter_mask) = filtered.map_or_else(|| Ok((grid.chunk_bytes()?, 0)), Ok)?;
             vec![Chunk { index: 0, offset, size, filter_mask }]
         }
-        ChunkIndex::Implicit => implicit(file, address, grid)?,
-        ChunkIndex::FixedArray => {
+        Index::Implicit => implicit(file, address, grid)?,
+        Index::FixedArray => {
             let mut elements = Elements::new(file, grid)?;
             fixed_array::read(file, address, &mut elements)?;
             elements.into_chunks()
         }
-        ChunkIndex::ExtensibleArray => {
+        Index::ExtensibleArray => {
             let mut elements = Elements::new(file, grid)?;
             extensible_array::read(file, address, &mut elements)?;
             elements.into_chunks()
         }
-        ChunkIndex::BTreeV2 { filtered } => btree_v2_chunks(file, address, filtered, grid)?,
+        Index::BTreeV2 { filtered } => btree_v2_chunks(file, address, filtered, grid)?,
     };
     // Most indexes are in order, so this costs one pass.
     chunks.sort_unstable_by_key(|chunk| chunk.index);
@@ -82,9 +77,8 @@ fn btree_v2_chunks(file: &File, address: u64, filtered: bool, grid: &Grid) -> Re
     let kind = if filtered { btree_v2::FILTERED_CHUNKS } else { btree_v2::CHUNKS };
     let rank = grid.shape.len();
     let fixed = usize::from(file.superblock().widths.offset) + 8 * rank;
-    let records = btree_v2::records(file, address, kind)?;
     let mut chunks = Vec::new();
-    for record in records.iter() {
+    btree_v2::records(file, address, kind, &mut |record| {
         let mut at = file.cursor(record);
         let offset = file.position(at.defined_address("a chunk")?)?;
         let (size, filter_mask) = if filtered {
@@ -96,7 +90,8 @@ fn btree_v2_chunks(file: &File, address: u64, filtered: bool, grid: &Grid) -> Re
         };
         let place = (0..rank).map(|_| at.u64()).collect::<Result<Vec<_>>>()?;
         chunks.push(Chunk { index: grid.number(&place)?, offset, size, filter_mask });
-    }
+        Ok(())
+    })?;
     Ok(chunks)
 }
 

@@ -39,20 +39,23 @@ impl<'a> Cursor<'a> {
     }
 
     /// The next `count` bytes.
+    #[inline]
     pub fn take(&mut self, count: usize) -> Result<&'a [u8]> {
         let taken = self.at.checked_add(count).and_then(|end| self.bytes.get(self.at..end));
-        let taken = taken.ok_or_else(|| {
-            Error::corrupt(format!(
-                "a structure of {} bytes ends {} bytes too early",
-                self.bytes.len(),
-                count - self.remaining().min(count),
-            ))
-        })?;
+        let taken = taken.ok_or_else(|| self.ends_early(count))?;
         self.at += count;
         Ok(taken)
     }
 
+    #[cold]
+    fn ends_early(&self, count: usize) -> Error {
+        let missing = count - self.remaining().min(count);
+        let len = self.bytes.len();
+        Error::corrupt(format!("a structure of {len} bytes ends {missing} bytes too early"))
+    }
+
     /// Passes over `count` bytes.
+    #[inline]
     pub fn skip(&mut self, count: usize) -> Result<()> {
         self.take(count).map(drop)
     }
@@ -63,6 +66,7 @@ impl<'a> Cursor<'a> {
     }
 
     /// An unsigned integer of `width` bytes, at most 8.
+    #[inline]
     pub fn uint(&mut self, width: usize) -> Result<u64> {
         let mut word = [0; 8];
         let Some(low) = word.get_mut(..width) else {
@@ -73,25 +77,30 @@ impl<'a> Cursor<'a> {
     }
 
     /// One byte.
+    #[inline]
     pub fn u8(&mut self) -> Result<u8> {
         self.array().map(u8::from_le_bytes)
     }
 
     /// Two bytes.
+    #[inline]
     pub fn u16(&mut self) -> Result<u16> {
         self.array().map(u16::from_le_bytes)
     }
 
     /// Four bytes.
+    #[inline]
     pub fn u32(&mut self) -> Result<u32> {
         self.array().map(u32::from_le_bytes)
     }
 
     /// Eight bytes.
+    #[inline]
     pub fn u64(&mut self) -> Result<u64> {
         self.array().map(u64::from_le_bytes)
     }
 
+    #[inline]
     fn array<const N: usize>(&mut self) -> Result<[u8; N]> {
         let mut array = [0; N];
         array.copy_from_slice(self.take(N)?);
@@ -99,6 +108,7 @@ impl<'a> Cursor<'a> {
     }
 
     /// A length.
+    #[inline]
     pub fn length(&mut self) -> Result<u64> {
         self.uint(self.widths.length.into())
     }
@@ -111,6 +121,7 @@ impl<'a> Cursor<'a> {
     }
 
     /// A file address relative to the base address; all bits set means that there is none.
+    #[inline]
     pub fn address(&mut self) -> Result<Option<u64>> {
         let width = usize::from(self.widths.offset);
         let address = self.uint(width)?;
@@ -118,6 +129,7 @@ impl<'a> Cursor<'a> {
     }
 
     /// A file address that must be there.
+    #[inline]
     pub fn defined_address(&mut self, of: &str) -> Result<u64> {
         self.address()?.ok_or_else(|| Error::corrupt(format!("the address of {of} is undefined")))
     }

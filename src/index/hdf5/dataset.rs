@@ -102,7 +102,11 @@ impl Dataset {
                     unfiltered_edges: *unfiltered_edges,
                 };
                 let chunks = chunk_index::chunks(file, *address, *index, &grid)?;
-                Ok(Storage::Chunked { chunk_shape: chunk_shape.clone(), chunks })
+                Ok(Storage::Chunked {
+                    chunk_shape: chunk_shape.clone(),
+                    chunks,
+                    index: index.kind(),
+                })
             }
         }
     }

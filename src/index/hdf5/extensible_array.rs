@@ -5,7 +5,7 @@
 //! elements. The index block holds the addresses of the data blocks of the first super blocks
 //! itself; the others are blocks of their own. Large data blocks are cut into pages.
 
-use super::array_elements::{Elements, block_bytes, is_set};
+use super::array_elements::{self, Elements, Page, block_bytes, is_set, page_size};
 use super::checksum;
 use super::file::File;
 use crate::model::error::{Error, Result};
@@ -13,7 +13,35 @@ use crate::model::error::{Error, Result};
 /// Hands the elements of the array whose header is at `address` to `elements`.
 pub fn read(file: &File, address: u64, elements: &mut Elements) -> Result<()> {
     let Some((array, index_block)) = Array::read(file, address)? else { return Ok(()) };
-    array.index_block(index_block, elements)
+    let mut blocks = Blocks::default();
+    array.index_block(index_block, elements, &mut blocks)?;
+    array.super_blocks(&mut blocks)?;
+    array.data_blocks(blocks, elements)
+}
+
+/// The blocks that are still to be read.
+#[derive(Default)]
+struct Blocks {
+    super_blocks: Vec<SuperBlock>,
+    data_blocks: Vec<DataBlock>,
+}
+
+struct SuperBlock {
+    address: u64,
+    /// Data blocks, and elements of each.
+    shape: (u64, u64),
+    /// Number of the first element.
+    first: u64,
+}
+
+struct DataBlock {
+    address: u64,
+    /// Number of the first element.
+    first: u64,
+    /// Number of elements.
+    count: u64,
+    /// Where the block has pages, those that were written.
+    pages: Option<Vec<u64>>,
 }
 
 /// What the header says.
@@ -88,7 +116,13 @@ impl<'a> Array<'a> {
             .ok_or_else(|| Error::corrupt("an extensible array has more than 2^64 elements"))
     }
 
-    fn index_block(&self, address: u64, elements: &mut Elements) -> Result<()> {
+    /// Hands the elements of the index block to `elements`, and names the other `blocks`.
+    fn index_block(
+        &self,
+        address: u64,
+        elements: &mut Elements,
+        blocks: &mut Blocks,
+    ) -> Result<()> {
         let address_size = u64::from(self.file.superblock().widths.offset);
         let mut data_blocks = 0;
         for number in 0..self.direct_super_blocks {
@@ -107,50 +141,67 @@ impl<'a> Array<'a> {
         elements.take(at.take(own.saturating_mul(self.element_size))?, self.element_size, 0)?;
         let mut first = self.in_index_block;
         for number in 0..self.super_blocks {
-            let (blocks, in_block) = self.shape(number)?;
+            let (count, in_block) = self.shape(number)?;
             if first >= self.count {
                 break;
             }
             if number < self.direct_super_blocks {
-                for block in 0..blocks {
-                    if let Some(address) = at.address()? {
-                        self.data_block(
-                            address,
-                            in_block,
-                            first + block * in_block,
-                            None,
-                            elements,
-                        )?;
-                    }
+                for block in 0..count {
+                    let first = first + block * in_block;
+                    blocks.data_blocks.extend(at.address()?.map(|address| DataBlock {
+                        address,
+                        first,
+                        count: in_block,
+                        pages: None,
+                    }));
                 }
             } else if let Some(address) = at.address()? {
-                self.super_block(address, (blocks, in_block), first, elements)?;
+                blocks.super_blocks.push(SuperBlock { address, shape: (count, in_block), first });
             }
-            first = first.saturating_add(blocks * in_block);
+            first = first.saturating_add(count * in_block);
         }
         Ok(())
     }
 
+    /// Reads the super blocks, which name more data blocks.
+    fn super_blocks(&self, blocks: &mut Blocks) -> Result<()> {
+        let super_blocks = std::mem::take(&mut blocks.super_blocks);
+        let pieces = super_blocks.iter().map(|block| {
+            Ok((self.file.position(block.address)?, self.super_block_size(block.shape)?))
+        });
+        let pieces = pieces.collect::<Result<Vec<_>>>()?;
+        self.file.source().read_pieces(&pieces, |number, bytes| {
+            self.super_block(bytes, &super_blocks[number], &mut blocks.data_blocks)
+        })
+    }
+
+    /// Pages of each data block in a super block; none where they hold no more than one.
+    fn pages(&self, in_block: u64) -> u64 {
+        if in_block > self.page { in_block / self.page } else { 0 }
+    }
+
+    /// Bytes of the bitmap of a super block: the bits of all its data blocks follow each other, but
+    /// room is kept for whole bytes of each.
+    fn bitmap_len(&self, (count, in_block): (u64, u64)) -> Option<u64> {
+        count.checked_mul(self.pages(in_block).div_ceil(8))
+    }
+
+    fn super_block_size(&self, shape: (u64, u64)) -> Result<u64> {
+        let address_size = u64::from(self.file.superblock().widths.offset);
+        let overhead = 6 + address_size + self.offset_width + 4;
+        self.bitmap_len(shape)
+            .zip(shape.0.checked_mul(address_size))
+            .and_then(|(bitmap, pointers)| pointers.checked_add(bitmap)?.checked_add(overhead))
+            .ok_or_else(|| Error::corrupt("an extensible array is larger than any file"))
+    }
+
     fn super_block(
         &self,
-        address: u64,
-        (blocks, in_block): (u64, u64),
-        first: u64,
-        elements: &mut Elements,
+        bytes: &[u8],
+        &SuperBlock { shape, first, .. }: &SuperBlock,
+        data_blocks: &mut Vec<DataBlock>,
     ) -> Result<()> {
-        let address_size = u64::from(self.file.superblock().widths.offset);
-        let pages = if in_block > self.page { in_block / self.page } else { 0 };
-        // The bits of all data blocks follow each other; room is kept for whole bytes of each.
-        let bitmap_len = blocks.checked_mul(pages.div_ceil(8));
-        let prefix = 6 + address_size + self.offset_width;
-        let too_large = || Error::corrupt("an extensible array is larger than any file");
-        let len = blocks
-            .checked_mul(address_size)
-            .zip(bitmap_len)
-            .and_then(|(pointers, bitmap)| pointers.checked_add(bitmap)?.checked_add(prefix))
-            .ok_or_else(too_large)?;
-        let bytes = block_bytes(self.file, address, len, 0, 0)?;
-        let mut at = self.file.cursor(checksum::verified(&bytes, "extensible array super block")?);
+        let mut at = self.file.cursor(checksum::verified(bytes, "extensible array super block")?);
         at.signature(b"EASB")?;
         at.version("extensible array super block", &[0])?;
         at.skip(1)?;
@@ -160,53 +211,66 @@ impl<'a> Array<'a> {
         if offset != first - self.in_index_block {
             return Err(Error::corrupt("a super block is not where its array says"));
         }
-        let bitmap_len = bitmap_len.and_then(|len| usize::try_from(len).ok());
-        let bitmap = at.take(bitmap_len.ok_or_else(too_large)?)?;
-        for block in 0..blocks {
+        // The block was read whole, so that its parts fit in memory.
+        let bitmap_len = self.bitmap_len(shape).and_then(|len| usize::try_from(len).ok());
+        let bitmap = at.take(bitmap_len.unwrap_or(usize::MAX))?;
+        let (count, in_block) = shape;
+        let pages = self.pages(in_block);
+        for block in 0..count {
             let first = first + block * in_block;
-            if let Some(address) = at.address()?.filter(|_| first < self.count) {
-                let pages = (pages > 0).then_some((bitmap, block * pages));
-                self.data_block(address, in_block, first, pages, elements)?;
-            }
+            let Some(address) = at.address()?.filter(|_| first < self.count) else { continue };
+            let written = (0..pages).filter(|page| is_set(bitmap, block * pages + page));
+            data_blocks.push(DataBlock {
+                address,
+                first,
+                count: in_block,
+                pages: (pages > 0).then(|| written.collect()),
+            });
         }
         Ok(())
     }
 
-    /// A data block of `count` elements; of one with pages, `pages` tells which were written: bits
-    /// of a bitmap from a first one on.
-    fn data_block(
-        &self,
-        address: u64,
-        count: u64,
-        first: u64,
-        pages: Option<(&[u8], u64)>,
-        elements: &mut Elements,
-    ) -> Result<()> {
+    /// Hands the elements of the data blocks to `elements`.
+    fn data_blocks(&self, blocks: Blocks, elements: &mut Elements) -> Result<()> {
         let address_size = u64::from(self.file.superblock().widths.offset);
         let prefix = 6 + address_size + self.offset_width;
-        let in_prefix_block = if pages.is_some() { 0 } else { count };
-        let bytes = block_bytes(self.file, address, prefix, in_prefix_block, self.element_size)?;
-        let content = checksum::verified(&bytes, "extensible array data block")?;
-        let mut at = self.file.cursor(content);
-        at.signature(b"EADB")?;
-        at.version("extensible array data block", &[0])?;
-        at.skip(1)?;
-        at.address()?;
-        // What libhdf5 stores as the block's offset depends on who named the block; it never reads
-        // it back.
-        at.skip(usize::try_from(self.offset_width).unwrap_or(0))?;
-        let Some((bitmap, first_bit)) = pages else {
-            return elements.take(at.take(at.remaining())?, self.element_size, first);
+        let size = |block: &DataBlock| {
+            let own = if block.pages.is_some() { 0 } else { block.count };
+            page_size(own, self.element_size).saturating_add(prefix)
         };
-        let mut start = address + prefix + 4;
-        for number in 0..count / self.page {
-            if is_set(bitmap, first_bit + number) {
-                let bytes = block_bytes(self.file, start, 0, self.page, self.element_size)?;
-                let content = checksum::verified(&bytes, "extensible array page")?;
-                elements.take(content, self.element_size, first + number * self.page)?;
-            }
-            start = start.saturating_add(self.page * self.element_size as u64 + 4);
-        }
-        Ok(())
+        let blocks = blocks.data_blocks;
+        let pieces =
+            blocks.iter().map(|block| Ok((self.file.position(block.address)?, size(block))));
+        let pieces = pieces.collect::<Result<Vec<_>>>()?;
+        self.file.source().read_pieces(&pieces, |number, bytes| {
+            let content = checksum::verified(bytes, "extensible array data block")?;
+            let mut at = self.file.cursor(content);
+            at.signature(b"EADB")?;
+            at.version("extensible array data block", &[0])?;
+            at.skip(1)?;
+            at.address()?;
+            // What libhdf5 stores as the block's offset depends on who named the block; it never
+            // reads it back.
+            at.skip(usize::try_from(self.offset_width).unwrap_or(0))?;
+            elements.take(at.take(at.remaining())?, self.element_size, blocks[number].first)
+        })?;
+        let pages = blocks.iter().flat_map(|block| self.pages_of(block, prefix));
+        array_elements::read_pages(
+            self.file,
+            &pages.collect::<Vec<_>>(),
+            self.element_size,
+            elements,
+        )
+    }
+
+    /// The pages of `block` that were written, which follow its prefix and checksum.
+    fn pages_of(&self, block: &DataBlock, prefix: u64) -> impl Iterator<Item = Page> {
+        let size = page_size(self.page, self.element_size);
+        let (first, start) = (block.first, block.address.saturating_add(prefix + 4));
+        block.pages.iter().flatten().map(move |&number| Page {
+            address: start.saturating_add(number.saturating_mul(size)),
+            first: first + number * self.page,
+            count: self.page,
+        })
     }
 }

@@ -69,10 +69,9 @@ impl<'a> File<'a> {
         self.source.bytes_up_to(self.position(address)?, len)
     }
 
-    /// Up to `len` bytes at `address` into `buffer`, for structures read once.
-    pub fn read_up_to(&self, buffer: &mut Vec<u8>, address: u64, len: u64) -> Result<()> {
+    /// Place and length of up to `len` bytes at `address`, fewer at the end of the file.
+    pub fn piece_up_to(&self, address: u64, len: u64) -> Result<(u64, u64)> {
         let position = self.position(address)?;
-        let len = len.min(self.source.len().saturating_sub(position));
-        self.source.read_into(buffer, position, len)
+        Ok((position, len.min(self.source.len().saturating_sub(position))))
     }
 }

@@ -1,6 +1,6 @@
 //! The fixed array index (appendix C): one element per chunk that there can ever be.
 
-use super::array_elements::{Elements, block_bytes, is_set};
+use super::array_elements::{self, Elements, Page, block_bytes, is_set, page_size};
 use super::checksum;
 use super::file::File;
 use crate::model::error::{Error, Result};
@@ -32,17 +32,13 @@ pub fn read(file: &File, address: u64, elements: &mut Elements) -> Result<()> {
     check_prefix(file, &bytes)?;
     let bitmap = checksum::verified(&bytes, "fixed array")?;
     let bitmap = bitmap.get(to_usize(prefix)..).unwrap_or_default();
-    let mut start = block + prefix + bitmap_len + 4;
-    for number in 0..pages {
-        let in_page = page.min(count - number * page);
-        if is_set(bitmap, number) {
-            let bytes = block_bytes(file, start, 0, in_page, element_size)?;
-            let content = checksum::verified(&bytes, "fixed array page")?;
-            elements.take(content, element_size, number * page)?;
-        }
-        start += in_page * element_size as u64 + 4;
-    }
-    Ok(())
+    let first_page = block + prefix + bitmap_len + 4;
+    let pages = (0..pages).filter(|&number| is_set(bitmap, number)).map(|number| Page {
+        address: first_page.saturating_add(number.saturating_mul(page_size(page, element_size))),
+        first: number * page,
+        count: page.min(count - number * page),
+    });
+    array_elements::read_pages(file, &pages.collect::<Vec<_>>(), element_size, elements)
 }
 
 fn check_prefix(file: &File, block: &[u8]) -> Result<()> {

@@ -6,6 +6,8 @@
 //!
 //! Direct blocks and huge objects, not indirect blocks, may have gone through filters.
 
+use std::cell::RefCell;
+
 use bytes::Bytes;
 
 use super::btree_v2;
@@ -35,6 +37,8 @@ pub struct FractalHeap<'a> {
     checksums: bool,
     huge_objects: Option<u64>,
     filters: Vec<Filter>,
+    /// The direct block read last, by its place in the heap: objects are mostly asked for in order.
+    last_block: RefCell<Option<(u64, Bytes)>>,
 }
 
 /// How something filtered is stored.
@@ -136,6 +140,7 @@ impl<'a> FractalHeap<'a> {
             checksums: flags & 2 != 0,
             huge_objects,
             filters,
+            last_block: RefCell::default(),
         })
     }
 
@@ -227,6 +232,11 @@ impl<'a> FractalHeap<'a> {
 
     /// The bytes of a direct block, from its prefix on, with filters undone.
     fn direct_block(&self, block: &Block) -> Result<Bytes> {
+        if let Some((start, bytes)) = &*self.last_block.borrow()
+            && *start == block.start
+        {
+            return Ok(bytes.clone());
+        }
         let bytes = match block.stored {
             None => self.file.bytes(block.address, block.size)?,
             Some(stored) => self.unfiltered(block.address, stored, block.size)?,
@@ -235,6 +245,7 @@ impl<'a> FractalHeap<'a> {
         if self.checksums {
             self.check_checksum(&bytes)?;
         }
+        self.last_block.replace(Some((block.start, bytes.clone())));
         Ok(bytes)
     }
 
@@ -292,15 +303,16 @@ impl<'a> FractalHeap<'a> {
         let number = at.uint(at.remaining().min(length))?;
         let tree = self.huge_objects.ok_or_else(|| Error::corrupt("huge objects have no index"))?;
         let kind = if filtered { btree_v2::FILTERED_HUGE_OBJECTS } else { btree_v2::HUGE_OBJECTS };
-        let records = btree_v2::records(self.file, tree, kind)?;
-        for record in records.iter() {
+        let mut object = None;
+        btree_v2::records(self.file, tree, kind, &mut |record| {
             let mut at = self.file.cursor(record);
             at.skip(direct)?;
             if at.length()? == number {
-                return self.huge_at(&mut self.file.cursor(record));
+                object = Some(self.huge_at(&mut self.file.cursor(record))?);
             }
-        }
-        Err(Error::corrupt("a huge object is missing from its index"))
+            Ok(())
+        })?;
+        object.ok_or_else(|| Error::corrupt("a huge object is missing from its index"))
     }
 
     /// The huge object whose place is given `at`.

@@ -44,12 +44,11 @@ fn dense_links(file: &File, mut message: Cursor) -> Result<Vec<Link>> {
         return Ok(Vec::new());
     };
     let heap = FractalHeap::open(file, heap)?;
-    let records = btree_v2::records(file, names, btree_v2::LINK_NAMES)?;
-    records
-        .iter()
-        .map(|record| {
-            let id = record.get(4..).unwrap_or_default();
-            Link::read(file.cursor(&heap.object(id)?))
-        })
-        .collect()
+    let mut links = Vec::new();
+    btree_v2::records(file, names, btree_v2::LINK_NAMES, &mut |record| {
+        let id = record.get(4..).unwrap_or_default();
+        links.push(Link::read(file.cursor(&heap.object(id)?))?);
+        Ok(())
+    })?;
+    Ok(links)
 }

@@ -1,6 +1,7 @@
 //! Data layout messages (section IV.A.2.i): how the elements of a dataset are stored.
 
 use super::cursor::Cursor;
+use crate::model::array::ChunkIndex;
 use crate::model::error::{Error, Result};
 
 /// How the elements of a dataset are stored.
@@ -16,16 +17,16 @@ pub enum Layout {
         chunk_shape: Vec<u64>,
         /// Address of the index, if a chunk was ever written.
         address: Option<u64>,
-        /// The kind of index.
-        index: ChunkIndex,
+        /// The index.
+        index: Index,
         /// Whether chunks that reach over the edge of the dataset are stored without filters.
         unfiltered_edges: bool,
     },
 }
 
-/// The kinds of chunk index (appendix C).
+/// A chunk index (appendix C), with what the layout says of it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum ChunkIndex {
+pub enum Index {
     /// A version 1 B-tree.
     BTreeV1,
     /// No index: the dataset is one chunk, with its size and filter mask if it is filtered.
@@ -41,6 +42,21 @@ pub enum ChunkIndex {
         /// Whether its records have sizes and filter masks.
         filtered: bool,
     },
+}
+
+impl Index {
+    /// The kind of index.
+    #[must_use]
+    pub fn kind(self) -> ChunkIndex {
+        match self {
+            Self::BTreeV1 => ChunkIndex::BTreeV1,
+            Self::Single(_) => ChunkIndex::Single,
+            Self::Implicit => ChunkIndex::Implicit,
+            Self::FixedArray => ChunkIndex::FixedArray,
+            Self::ExtensibleArray => ChunkIndex::ExtensibleArray,
+            Self::BTreeV2 { .. } => ChunkIndex::BTreeV2,
+        }
+    }
 }
 
 /// Reads the message `at` of a dataset of `rank` dimensions; `is_filtered` is whether it has a filter
@@ -71,7 +87,7 @@ fn read_v1_v2(at: &mut Cursor, rank: usize) -> Result<Layout> {
             Ok(Layout::Chunked {
                 chunk_shape,
                 address,
-                index: ChunkIndex::BTreeV1,
+                index: Index::BTreeV1,
                 unfiltered_edges: false,
             })
         }
@@ -93,7 +109,7 @@ fn read_v3_to_v5(at: &mut Cursor, rank: usize, version: u8, is_filtered: bool) -
             Ok(Layout::Chunked {
                 chunk_shape,
                 address,
-                index: ChunkIndex::BTreeV1,
+                index: Index::BTreeV1,
                 unfiltered_edges: false,
             })
         }
@@ -111,12 +127,12 @@ fn chunked_v4(at: &mut Cursor, rank: usize, is_filtered: bool) -> Result<Layout>
     let chunk_shape = chunk_shape(at, dimensionality, width, rank)?;
     // The parameters of arrays and trees are repeated in their headers.
     let (index, parameters) = match at.u8()? {
-        1 if flags & 2 != 0 => (ChunkIndex::Single(Some((at.length()?, at.u32()?))), 0),
-        1 => (ChunkIndex::Single(None), 0),
-        2 => (ChunkIndex::Implicit, 0),
-        3 => (ChunkIndex::FixedArray, 1),
-        4 => (ChunkIndex::ExtensibleArray, 5),
-        5 => (ChunkIndex::BTreeV2 { filtered: is_filtered }, 6),
+        1 if flags & 2 != 0 => (Index::Single(Some((at.length()?, at.u32()?))), 0),
+        1 => (Index::Single(None), 0),
+        2 => (Index::Implicit, 0),
+        3 => (Index::FixedArray, 1),
+        4 => (Index::ExtensibleArray, 5),
+        5 => (Index::BTreeV2 { filtered: is_filtered }, 6),
         kind => return Err(Error::unsupported(format!("chunk index type {kind}"))),
     };
     at.skip(parameters)?;
