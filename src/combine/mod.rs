@@ -98,6 +98,9 @@ fn check_source(source: &SourceIndex, data_variable: &str) -> Result<()> {
             .in_file(path)
             .with_hint("only files whose variables are in the root group can be opened as one"));
     }
+    if let Some(refused) = index.refused.first() {
+        return Err(refused.clone().in_file(path));
+    }
     if index.variable(data_variable).is_some() {
         return Ok(());
     }

@@ -8,7 +8,7 @@ use std::collections::HashSet;
 use bytes::Bytes;
 
 use crate::model::array::{
-    Chunk, Dimension, FileFormat, FileIndex, Fill, ReadCost, Storage, Variable, product,
+    Chunk, ChunkIndex, Dimension, FileFormat, FileIndex, Fill, ReadCost, Storage, Variable, product,
 };
 use crate::model::attribute::{AttributeValue, Attributes};
 use crate::model::dtype::{ByteOrder, DataType};
@@ -60,6 +60,7 @@ pub(super) fn index(source: &Source) -> Result<FileIndex> {
         attributes: attributes(gatt_list),
         variables,
         groups: Vec::new(),
+        refused: Vec::new(),
         cost: ReadCost::default(),
     })
 }
@@ -270,6 +271,7 @@ impl LaidOut {
             Storage::Chunked {
                 chunk_shape: dims().map(|dim| dim.dim_length.unwrap_or(1)).collect(),
                 chunks: self.records(numrecs, recsize, file_size)?,
+                index: ChunkIndex::Records,
             }
         } else {
             self.end(0, 0).and_then(|end| within(end, file_size))?;
@@ -676,6 +678,7 @@ mod tests {
                 Storage::Chunked {
                     chunk_shape: vec![1, 3],
                     chunks: vec![chunk(0, 532), chunk(1, 548)],
+                    index: ChunkIndex::Records,
                 }
             );
             let lat = index.variable("lat").unwrap();

@@ -3,6 +3,7 @@
 use super::attribute::Attributes;
 use super::codec::Filter;
 use super::dtype::{ByteOrder, DataType};
+use super::error::Error;
 
 /// A named dimension.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -61,7 +62,44 @@ pub enum Storage {
         chunk_shape: Vec<u64>,
         /// The chunks that were written, by ascending index.
         chunks: Vec<Chunk>,
+        /// How the file finds them.
+        index: ChunkIndex,
     },
+}
+
+/// How a file finds the chunks of a variable (HDF5 File Format Specification, appendix C).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ChunkIndex {
+    /// A version 1 B-tree.
+    BTreeV1,
+    /// A version 2 B-tree.
+    BTreeV2,
+    /// No index: there is one chunk.
+    Single,
+    /// No index: all chunks follow each other.
+    Implicit,
+    /// A fixed array.
+    FixedArray,
+    /// An extensible array.
+    ExtensibleArray,
+    /// No index: each record of a NetCDF classic file has one.
+    Records,
+}
+
+impl ChunkIndex {
+    /// The kebab-case name of the index.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::BTreeV1 => "btree-v1",
+            Self::BTreeV2 => "btree-v2",
+            Self::Single => "single",
+            Self::Implicit => "implicit",
+            Self::FixedArray => "fixed-array",
+            Self::ExtensibleArray => "extensible-array",
+            Self::Records => "records",
+        }
+    }
 }
 
 /// The elements of a variable, decoded.
@@ -152,6 +190,9 @@ pub struct FileIndex {
     pub variables: Vec<Variable>,
     /// Names of groups below the root, which are not indexed.
     pub groups: Vec<String>,
+    /// What else the root group holds, each with the feature that is not read. Such a file can be
+    /// looked at, but not combined with others.
+    pub refused: Vec<Error>,
     /// What indexing cost.
     pub cost: ReadCost,
 }

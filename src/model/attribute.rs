@@ -33,6 +33,19 @@ impl AttributeValue {
         }
     }
 
+    /// The kind of value, in a word.
+    #[must_use]
+    pub fn type_name(&self) -> &'static str {
+        match self {
+            Self::Text(_) => "text",
+            Self::Strings(_) => "strings",
+            Self::Int(_) => "int",
+            Self::UInt(_) => "uint",
+            Self::Float(_) => "float",
+            Self::Double(_) => "double",
+        }
+    }
+
     /// Equality of meaning: bit for bit for numbers, so that NaN equals the same NaN.
     #[must_use]
     pub fn same(&self, other: &Self) -> bool {

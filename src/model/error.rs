@@ -158,8 +158,10 @@ impl fmt::Display for Code {
 }
 
 /// What went wrong, where, and a way out.
+#[derive(Clone)]
 pub struct Error(Box<Inner>);
 
+#[derive(Clone)]
 struct Inner {
     code: Code,
     message: String,

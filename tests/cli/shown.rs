@@ -259,12 +259,12 @@ fn inspect_describes_a_file_in_words() {
     assert_eq!(
         starts,
         [
-            "variable time(time) >f8 chunked [1]",
-            "variable time_bnds(time, bnds) >f8 chunked [1, 2]",
+            "variable time(time) >f8 chunked [1] by records",
+            "variable time_bnds(time, bnds) >f8 chunked [1, 2] by records",
             "variable lat(lat) >f8 contiguous",
             "variable lon(lon) >f8 contiguous",
             "variable height() >f8 contiguous",
-            "variable tas(time, lat, lon) >f4 chunked [1, 2, 3]",
+            "variable tas(time, lat, lon) >f4 chunked [1, 2, 3] by records",
         ]
     );
     assert!(lines[10].ends_with(": 6 chunks, 144 B"), "{lines:?}");
@@ -279,13 +279,18 @@ fn inspect_describes_a_file_in_json() {
     assert_eq!(shown["format"], "NetCDF classic (CDF-1)");
     assert_eq!(shown["size"], monthly("tas", 0, 6).bytes().len());
     assert_eq!(shown["dimensions"][0], json!({"name": "time", "size": 6, "unlimited": true}));
-    let tas = &shown["variables"][5];
+    let mut tas = shown["variables"][5].clone();
+    let fill = tas.as_object_mut().unwrap().remove("fill").unwrap();
+    assert!((fill.as_f64().unwrap() / 1e20 - 1.0).abs() < 1e-7);
+    let attributes = tas["attributes"].clone();
+    assert_eq!(attributes[0], json!({"name": "units", "type": "text", "value": "K"}));
     assert_eq!(
         tas,
-        &json!({
+        json!({
             "name": "tas", "dimensions": ["time", "lat", "lon"], "shape": [6, 2, 3],
-            "chunk_shape": [1, 2, 3], "dtype": ">f4", "layout": "chunked", "filters": [],
-            "chunk_count": 6, "chunk_bytes": 144, "missing_chunks": 0,
+            "chunk_shape": [1, 2, 3], "dtype": ">f4", "layout": "chunked", "index": "records",
+            "filters": [], "chunk_count": 6, "chunk_bytes": 144,
+            "missing_chunks": 0, "masked_chunks": 0, "attributes": attributes,
         })
     );
     let with_chunks = &tree.run(&["inspect", "--json", "--chunks", file]).exits(0).json_lines()[0];

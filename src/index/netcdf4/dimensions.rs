@@ -5,6 +5,7 @@ use std::collections::HashMap;
 
 use super::attributes::integers;
 use super::members::{Member, Members};
+use super::set_aside;
 use crate::index::hdf5::file::File;
 use crate::index::hdf5::global_heap::GlobalHeap;
 use crate::model::array::Dimension;
@@ -14,12 +15,17 @@ use crate::model::error::{Error, Result};
 pub(super) struct Dimensions {
     /// Those of the file, the numbered ones first.
     pub(super) all: Vec<Dimension>,
-    /// For each dataset, the places of its dimensions in `all`.
-    pub(super) of_dataset: Vec<Vec<usize>>,
+    /// For each dataset, the places of its dimensions in `all`; `None` where it was refused.
+    pub(super) of_dataset: Vec<Option<Vec<usize>>>,
 }
 
 impl Dimensions {
-    pub(super) fn of(file: &File, heap: &GlobalHeap, members: &Members) -> Result<Self> {
+    pub(super) fn of(
+        file: &File,
+        heap: &GlobalHeap,
+        members: &Members,
+        refused: &mut Vec<Error>,
+    ) -> Result<Self> {
         let datasets = &members.datasets;
         let scales = Scales::of(file, heap, datasets)?;
         let mut phony = PhonyDimensions::beside(&scales, members);
@@ -31,13 +37,13 @@ impl Dimensions {
                     Ok(Some(ids)) => Ok(ids),
                     Err(error) => Err(error),
                 };
-                ids.map_err(|error| error.of_variable(member.variable_name()))
+                set_aside(ids.map_err(|error| error.of_variable(member.variable_name())), refused)
             })
             .collect::<Result<Vec<_>>>()?;
         let mut all = phony.dimensions;
         // An unlimited dimension is as long as the longest variable along it.
         for (member, ids) in datasets.iter().zip(&of_dataset) {
-            for (&id, &length) in ids.iter().zip(&member.dataset.shape) {
+            for (&id, &length) in ids.iter().flatten().zip(&member.dataset.shape) {
                 if all[id].unlimited {
                     all[id].size = all[id].size.max(length);
                 }

@@ -1,6 +1,7 @@
 //! What the root group holds: datasets, which are variables, dimensions or both, and groups.
 
 use super::attributes::text_of;
+use super::set_aside;
 use crate::index::hdf5::dataset::Dataset;
 use crate::index::hdf5::datatype::NetcdfView;
 use crate::index::hdf5::file::File;
@@ -59,40 +60,50 @@ pub(super) struct Members {
 }
 
 impl Members {
-    pub(super) fn read(file: &File, root: &[object_header::Message]) -> Result<Self> {
+    /// The members of the group with these messages; those with features that are not read are put
+    /// among the `refused`.
+    pub(super) fn read(
+        file: &File,
+        root: &[object_header::Message],
+        refused: &mut Vec<Error>,
+    ) -> Result<Self> {
         let heap = GlobalHeap::new(file);
         let mut members =
             Self { datasets: Vec::new(), groups: Vec::new(), may_define_types: false };
         let links = group::links(file, root)?;
         for link in &links {
-            let address = address_of(link, &links)?;
-            let named = |error: Error| error.of_variable(&link.name);
-            let messages = object_header::read(file, address).map_err(named)?;
-            if group::is_group(&messages) {
-                members.groups.push(link.name.clone());
-                members.may_define_types = true;
-                continue;
-            }
-            // An object that is neither group nor dataset is a named datatype: nothing to index.
-            let Some(dataset) = Dataset::read(file, address, messages).map_err(named)? else {
-                members.may_define_types = true;
-                continue;
-            };
-            if dataset.datatype.netcdf_view() == NetcdfView::IfDefined {
-                members.may_define_types = true;
-            }
-            let text = |name| text_of(file, &heap, &dataset, name);
-            let is_scale = text("CLASS")?.is_some_and(|class| class == "DIMENSION_SCALE");
-            let is_dimension_only =
-                is_scale && text("NAME")?.is_some_and(|name| name.starts_with(DIMENSION_ONLY));
-            if is_scale && link.target != Target::Object(address) {
-                let feature = "a soft link to a dimension scale";
-                return Err(Error::unsupported(feature).of_variable(&link.name));
-            }
-            let name = link.name.clone();
-            members.datasets.push(Member { name, address, dataset, is_scale, is_dimension_only });
+            let added = members.add(file, &heap, link, &links);
+            set_aside(added.map_err(|error| error.of_variable(&link.name)), refused)?;
         }
         Ok(members)
+    }
+
+    fn add(&mut self, file: &File, heap: &GlobalHeap, link: &Link, links: &[Link]) -> Result<()> {
+        let address = address_of(link, links)?;
+        let messages = object_header::read(file, address)?;
+        if group::is_group(&messages) {
+            self.groups.push(link.name.clone());
+            self.may_define_types = true;
+            return Ok(());
+        }
+        // An object that is neither group nor dataset is a named datatype: nothing to index.
+        let Some(dataset) = Dataset::read(file, address, messages)? else {
+            self.may_define_types = true;
+            return Ok(());
+        };
+        if dataset.datatype.netcdf_view() == NetcdfView::IfDefined {
+            self.may_define_types = true;
+        }
+        let text = |name| text_of(file, heap, &dataset, name);
+        let is_scale = text("CLASS")?.is_some_and(|class| class == "DIMENSION_SCALE");
+        let is_dimension_only =
+            is_scale && text("NAME")?.is_some_and(|name| name.starts_with(DIMENSION_ONLY));
+        if is_scale && link.target != Target::Object(address) {
+            return Err(Error::unsupported("a soft link to a dimension scale"));
+        }
+        let name = link.name.clone();
+        self.datasets.push(Member { name, address, dataset, is_scale, is_dimension_only });
+        Ok(())
     }
 }
 

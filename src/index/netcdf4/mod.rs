@@ -31,20 +31,19 @@ pub fn index(source: &Source, superblock: u64) -> Result<FileIndex> {
     let heap = GlobalHeap::new(&file);
     let root = file.superblock().root;
     let messages = object_header::read(&file, root)?;
-    let members = Members::read(&file, &messages)?;
+    let mut refused = Vec::new();
+    let members = Members::read(&file, &messages, &mut refused)?;
     let attributes = attribute::attributes(&file, root, &messages)?;
-    let attributes = shown(&file, &heap, &attributes, members.may_define_types)?;
-    let dimensions = Dimensions::of(&file, &heap, &members)?;
-    let variables = members
-        .datasets
-        .iter()
-        .zip(&dimensions.of_dataset)
-        .filter(|(member, _)| !member.is_dimension_only)
-        .map(|(member, ids)| {
-            let variable = variable(&file, &heap, member, ids, &dimensions.all, &members);
-            variable.map_err(|error| error.of_variable(member.variable_name()))
-        })
-        .collect::<Result<_>>()?;
+    let attributes = shown(&file, &heap, &attributes, members.may_define_types);
+    let attributes = set_aside(attributes, &mut refused)?.unwrap_or_default();
+    let dimensions = Dimensions::of(&file, &heap, &members, &mut refused)?;
+    let mut variables = Vec::new();
+    for (member, ids) in members.datasets.iter().zip(&dimensions.of_dataset) {
+        let Some(ids) = ids.as_ref().filter(|_| !member.is_dimension_only) else { continue };
+        let variable = variable(&file, &heap, member, ids, &dimensions.all, &members)
+            .map_err(|error| error.of_variable(member.variable_name()));
+        variables.extend(set_aside(variable, &mut refused)?);
+    }
     Ok(FileIndex {
         format: FileFormat::Hdf5(file.superblock().version),
         size: source.len(),
@@ -52,8 +51,22 @@ pub fn index(source: &Source, superblock: u64) -> Result<FileIndex> {
         attributes,
         variables,
         groups: members.groups,
+        refused,
         cost: ReadCost::default(),
     })
+}
+
+/// Puts an error about a feature that is not read among the `refused`, so that the rest of the file
+/// can still be shown; any other error concerns the whole file.
+fn set_aside<T>(result: Result<T>, refused: &mut Vec<Error>) -> Result<Option<T>> {
+    match result {
+        Ok(found) => Ok(Some(found)),
+        Err(error) if matches!(error.code(), Code::Unsupported | Code::TooLarge) => {
+            refused.push(error);
+            Ok(None)
+        }
+        Err(error) => Err(error),
+    }
 }
 
 fn variable(
