@@ -167,6 +167,7 @@ impl Attribute {
             }
             Datatype::ObjectReference => Err(Error::unsupported("an object reference")),
             Datatype::Sequence(_) => Err(Error::unsupported("a variable-length sequence")),
+            Datatype::Enumeration(_) => Err(Error::unsupported("an enumeration")),
             Datatype::Other(class) => {
                 Err(Error::unsupported(format!("the {class} datatype class")))
             }

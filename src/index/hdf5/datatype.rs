@@ -17,6 +17,8 @@ pub enum Datatype {
     ObjectReference,
     /// A sequence of any length, in the global heap.
     Sequence(Box<Datatype>),
+    /// Names for integers of this type.
+    Enumeration(DataType),
     /// A class of types that cannot be a variable here; its name, for messages.
     Other(&'static str),
 }
@@ -54,7 +56,7 @@ impl Datatype {
             6 => Self::Other("compound"),
             7 if kind == 0 => Self::ObjectReference,
             7 => Self::Other("region reference"),
-            8 => Self::Other("enumeration"),
+            8 => Self::enumeration(at)?,
             9 if kind == 1 => Self::VariableString,
             9 => Self::Sequence(Box::new(Self::read(at)?)),
             10 => Self::Other("array"),
@@ -63,12 +65,22 @@ impl Datatype {
         })
     }
 
+    /// An enumeration begins with the type of its values; the names that follow are of no concern.
+    fn enumeration(at: Cursor) -> Result<Self> {
+        match Self::read(at)? {
+            Self::Number(dtype @ (DataType::Int(..) | DataType::UInt(..))) => {
+                Ok(Self::Enumeration(dtype))
+            }
+            _ => Err(Error::corrupt("an enumeration of other than integers")),
+        }
+    }
+
     /// Whether netCDF-C shows an attribute of this type.
     #[must_use]
     pub fn netcdf_view(&self) -> NetcdfView {
         match self {
             Self::ObjectReference | Self::Other("region reference") => NetcdfView::Never,
-            Self::Sequence(_) | Self::Other("enumeration" | "opaque" | "compound") => {
+            Self::Sequence(_) | Self::Enumeration(_) | Self::Other("opaque" | "compound") => {
                 NetcdfView::IfDefined
             }
             // What becomes of 16-bit numbers depends on how netCDF-C was built; they and the other
@@ -80,7 +92,8 @@ impl Datatype {
     /// The type of a netCDF variable with such elements.
     pub fn as_variable(&self) -> Result<DataType> {
         match self {
-            Self::Number(dtype) => Ok(*dtype),
+            // NetCDF readers show the integers, and the names beside them.
+            Self::Number(dtype) | Self::Enumeration(dtype) => Ok(*dtype),
             Self::FixedString(1) => Ok(DataType::Text(1)),
             Self::FixedString(_) | Self::VariableString => Ok(DataType::String),
             Self::ObjectReference => Err(Error::unsupported("a variable of object references")),
@@ -148,8 +161,19 @@ mod tests {
         let view =
             |class: u8| datatype(&[0x10 | class, 0, 0, 0, 8, 0, 0, 0]).unwrap().netcdf_view();
         assert_eq!(view(3), NetcdfView::Known);
-        assert_eq!([5, 6, 8].map(view), [NetcdfView::IfDefined; 3]);
+        assert_eq!([5, 6].map(view), [NetcdfView::IfDefined; 2]);
         assert_eq!(view(7), NetcdfView::Never);
+    }
+
+    #[test]
+    fn enumerations_are_the_integers_they_are_made_of() {
+        let prefix = [0x38, 1, 0, 0, 2, 0, 0, 0];
+        let shorts = [0x30, 8, 0, 0, 2, 0, 0, 0, 0, 0, 16, 0, b'a', 0, 1, 0];
+        let found = datatype(&[&prefix[..], &shorts].concat()).unwrap();
+        assert_eq!(found.as_variable().unwrap(), DataType::Int(2, ByteOrder::Little));
+        assert_eq!(found.netcdf_view(), NetcdfView::IfDefined);
+        let strings = [0x33, 0, 0, 0, 2, 0, 0, 0];
+        assert!(datatype(&[&prefix[..], &strings].concat()).is_err());
     }
 
     #[test]

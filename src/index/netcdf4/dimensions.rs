@@ -116,8 +116,13 @@ impl Scales {
         let unknown = || Error::corrupt("a dimension of the variable is not a dimension scale");
         let ids: Vec<usize> = if let Some(list) = dataset.attribute("DIMENSION_LIST") {
             let scales = list.references(file, heap)?;
-            let first = scales.iter().map(|scales| self.by_address.get(scales.first()?));
-            first.map(|id| id.copied().ok_or_else(unknown)).collect::<Result<_>>()?
+            if scales.iter().any(Vec::is_empty) {
+                return Err(Error::unsupported("a scale on only some of the dimensions")
+                    .with_hint("attach a scale to every dimension, for example by h5netcdf"));
+            }
+            // Of several scales of one dimension netCDF keeps the last.
+            let last = scales.iter().map(|scales| self.by_address.get(scales.last()?));
+            last.map(|id| id.copied().ok_or_else(unknown)).collect::<Result<_>>()?
         } else if let Some(ids) = integers(file, heap, dataset, "_Netcdf4Coordinates")? {
             let places = ids.iter().map(|id| self.by_id.get(id).copied().ok_or_else(unknown));
             places.collect::<Result<_>>()?
@@ -196,6 +201,8 @@ impl PhonyDimensions {
         let place = self.dimensions.len();
         let name = format!("phony_dim_{}", self.next_id);
         self.next_id = self.next_id.saturating_add(1);
+        // netCDF has one word for no length and for no bound.
+        let unlimited = unlimited || size == 0;
         self.dimensions.push(Dimension { name, size, unlimited });
         self.in_order.push(place);
         place
@@ -226,6 +233,15 @@ mod tests {
         let names: Vec<_> = phony.dimensions.iter().map(|found| found.name.as_str()).collect();
         assert_eq!(names, ["z", "phony_dim_1", "phony_dim_2", "phony_dim_3"]);
         assert!(phony.dimensions[3].unlimited);
+    }
+
+    #[test]
+    fn phony_dimensions_of_no_length_are_unlimited_and_not_shared() {
+        let mut phony = phony(Vec::new());
+        assert_eq!(phony.of_shape(&[0, 0], &[Some(0), Some(0)]).unwrap(), [0, 1]);
+        assert_eq!(phony.of_shape(&[0], &[Some(0)]).unwrap(), [2]);
+        assert_eq!(phony.of_shape(&[0], &[None]).unwrap(), [0]);
+        assert!(phony.dimensions.iter().all(|dimension| dimension.unlimited));
     }
 
     #[test]
