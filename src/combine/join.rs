@@ -30,7 +30,9 @@ pub fn join(of_files: Vec<Variable>, context: &Context) -> Result<VirtualArray> 
     let moves =
         |axis: &TimeAxis| axis.holds_times(&first.name) && axis.shifts.iter().any(|&s| s != 0);
     if context.axis.is_some_and(moves) {
-        of_files.iter().try_for_each(|variable| filter::check(&variable.filters))?;
+        of_files
+            .iter()
+            .try_for_each(|variable| filter::check(&variable.filters, variable.dtype))?;
         return Err(Error::new(
             Code::TooLarge,
             "times in differing units are too large to be moved",

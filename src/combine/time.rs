@@ -152,7 +152,7 @@ fn add_f64(time: f64, shift: i64) -> Option<f64> {
 /// The times as numbers, for ordering.
 fn numbers(time: &Variable) -> Result<Vec<f64>> {
     let Some(Values::Bytes(bytes)) = &time.values else {
-        filter::check(&time.filters)?;
+        filter::check(&time.filters, time.dtype)?;
         return Err(Error::new(
             Code::TooLarge,
             "the time coordinate was never written, or is too large to be read",

@@ -20,10 +20,22 @@ impl Filter {
     pub const SHUFFLE: u16 = 2;
     /// Checksum at the end of the chunk.
     pub const FLETCHER32: u16 = 3;
+    /// Compression by szip, CCSDS 121.0-B.
+    pub const SZIP: u16 = 4;
+    /// Bits left out that the type does not use.
+    pub const NBIT: u16 = 5;
+    /// Distances from the least number, in as few bits as will do.
+    pub const SCALE_OFFSET: u16 = 6;
     /// Compression by bzip2.
     pub const BZIP2: u16 = 307;
+    /// Compression by `LibLZF`, as h5py has it.
+    pub const LZF: u16 = 32000;
     /// Compression by one of several methods in blocks, each with its own shuffling.
     pub const BLOSC: u16 = 32001;
+    /// Compression by LZ4, in blocks.
+    pub const LZ4: u16 = 32004;
+    /// Bits of equal significance put together, and blocks compressed by LZ4 or Zstandard.
+    pub const BITSHUFFLE: u16 = 32008;
     /// Compression by Zstandard.
     pub const ZSTD: u16 = 32015;
     /// Numbers rounded by bit grooming, see [`Filter::is_undone_by_nothing`].
@@ -46,14 +58,14 @@ impl Filter {
             Self::DEFLATE => "deflate",
             Self::SHUFFLE => "shuffle",
             Self::FLETCHER32 => "fletcher32",
-            4 => "szip",
-            5 => "nbit",
-            6 => "scaleoffset",
+            Self::SZIP => "szip",
+            Self::NBIT => "nbit",
+            Self::SCALE_OFFSET => "scaleoffset",
             Self::BZIP2 => "bzip2",
-            32000 => "lzf",
+            Self::LZF => "lzf",
             Self::BLOSC => "blosc",
-            32004 => "lz4",
-            32008 => "bitshuffle",
+            Self::LZ4 => "lz4",
+            Self::BITSHUFFLE => "bitshuffle",
             Self::ZSTD => "zstd",
             Self::BITGROOM => "bitgroom",
             Self::GRANULAR_BITROUND => "granular-bitround",

@@ -3,15 +3,23 @@
 //! Most work in both directions, for chunks that were never written may have to be encoded.
 //! [`Decoder`] undoes a whole pipeline.
 
+pub mod bitshuffle;
+pub mod blosc;
 pub mod bzip2;
 pub mod deflate;
 pub mod fletcher32;
+pub mod lz4;
+mod lz77;
+pub mod lzf;
+pub mod nbit;
+pub mod scale_offset;
 pub mod shuffle;
+mod stream;
 pub mod zstd;
 
 use flate2::Decompress;
 
-use crate::model::codec::Filter;
+use crate::model::codec::{Blosc, Filter};
 use crate::model::dtype::DataType;
 use crate::model::error::{Error, Result};
 
@@ -45,16 +53,24 @@ impl Decoder {
         };
         let applied: Vec<&Filter> =
             filters.iter().enumerate().filter(|&(i, _)| !skipped(i)).map(|(_, f)| f).collect();
-        for (i, filter) in applied.iter().enumerate().rev() {
-            let size = || size_before(&applied[..i], size);
-            match filter.id {
-                Filter::DEFLATE => self.inflate(size()?)?,
-                Filter::ZSTD => self.decompress(zstd::decompress, size()?)?,
-                Filter::BZIP2 => self.decompress(bzip2::decompress, size()?)?,
-                Filter::SHUFFLE => self.unshuffle(element_size(filter, dtype)?),
-                Filter::FLETCHER32 => fletcher32::verify(&mut self.bytes)?,
-                _ if filter.is_undone_by_nothing() => {}
-                id => return Err(unsupported(id, filter.name())),
+        let steps = applied.into_iter().map(|filter| Step::of(filter, dtype));
+        let steps: Vec<Step> = steps.collect::<Result<_>>()?;
+        for (i, step) in steps.iter().enumerate().rev() {
+            let most = || most_before(&steps[..i], size);
+            match step {
+                Step::Nothing => {}
+                Step::Shuffle(element_size) => self.unshuffle(*element_size),
+                Step::Fletcher32 => fletcher32::verify(&mut self.bytes)?,
+                Step::Deflate => self.inflate(most()?)?,
+                Step::Compression(decompress) => self.decompress(*decompress, most()?)?,
+                Step::Bitshuffle(parameters) => {
+                    bitshuffle::undo(&self.bytes, parameters, most()?, &mut self.spare)?;
+                    self.swap();
+                }
+                Step::ScaleOffset(parameters) => {
+                    scale_offset::undo(&self.bytes, parameters, most()?, &mut self.spare)?;
+                    self.swap();
+                }
             }
         }
         if self.bytes.len() == size {
@@ -65,26 +81,93 @@ impl Decoder {
         }
     }
 
-    fn inflate(&mut self, size: usize) -> Result<()> {
-        deflate::inflate(&mut self.zlib, &self.bytes, size, &mut self.spare)?;
-        std::mem::swap(&mut self.bytes, &mut self.spare);
+    fn inflate(&mut self, most: usize) -> Result<()> {
+        deflate::inflate(&mut self.zlib, &self.bytes, most, &mut self.spare)?;
+        self.swap();
         Ok(())
     }
 
-    fn decompress(
-        &mut self,
-        decompress: fn(&[u8], usize, &mut Vec<u8>) -> Result<()>,
-        size: usize,
-    ) -> Result<()> {
-        decompress(&self.bytes, size, &mut self.spare)?;
-        std::mem::swap(&mut self.bytes, &mut self.spare);
+    fn decompress(&mut self, decompress: Decompression, most: usize) -> Result<()> {
+        decompress(&self.bytes, most, &mut self.spare)?;
+        self.swap();
         Ok(())
     }
 
     fn unshuffle(&mut self, element_size: usize) {
         shuffle::unshuffle(&self.bytes, element_size, &mut self.spare);
+        self.swap();
+    }
+
+    fn swap(&mut self) {
         std::mem::swap(&mut self.bytes, &mut self.spare);
     }
+}
+
+/// Decompresses bytes, to no more than so many, into a buffer.
+type Decompression = fn(&[u8], usize, &mut Vec<u8>) -> Result<()>;
+
+/// What undoes one filter.
+enum Step {
+    Nothing,
+    Shuffle(usize),
+    Fletcher32,
+    Deflate,
+    Compression(Decompression),
+    Bitshuffle(bitshuffle::Parameters),
+    ScaleOffset(scale_offset::Parameters),
+}
+
+impl Step {
+    /// What undoes `filter` of elements of type `dtype`; an error names one that nothing here undoes.
+    fn of(filter: &Filter, dtype: DataType) -> Result<Self> {
+        let client_data = &filter.client_data;
+        Ok(match filter.id {
+            Filter::DEFLATE => Self::Deflate,
+            Filter::SHUFFLE => Self::Shuffle(element_size(filter, dtype)?),
+            Filter::FLETCHER32 => Self::Fletcher32,
+            Filter::NBIT => nbit::check(client_data).map(|()| Self::Nothing)?,
+            Filter::SCALE_OFFSET => {
+                match scale_offset::Parameters::of_client_data(client_data, dtype)? {
+                    parameters if parameters.is_identity() => Self::Nothing,
+                    parameters => Self::ScaleOffset(parameters),
+                }
+            }
+            Filter::BZIP2 => Self::Compression(bzip2::decompress),
+            Filter::LZF => Self::Compression(lzf::decompress),
+            Filter::BLOSC => {
+                Blosc::of_client_data(client_data)?;
+                Self::Compression(blosc::decompress)
+            }
+            Filter::LZ4 => Self::Compression(lz4::decompress),
+            Filter::BITSHUFFLE => {
+                Self::Bitshuffle(bitshuffle::Parameters::of_client_data(client_data)?)
+            }
+            Filter::ZSTD => Self::Compression(zstd::decompress),
+            _ if filter.is_undone_by_nothing() => Self::Nothing,
+            id => {
+                let name = filter.name().unwrap_or("unknown");
+                return Err(Error::unsupported(format!("filter {id} ({name})")));
+            }
+        })
+    }
+
+    /// Most bytes of a chunk of no more than `size` bytes after it went through the filter.
+    fn most_after(&self, size: usize) -> Result<usize> {
+        match self {
+            Self::Nothing | Self::Shuffle(_) => Ok(size),
+            Self::Fletcher32 => Ok(size.saturating_add(fletcher32::SIZE)),
+            Self::Bitshuffle(parameters) if !parameters.is_compression() => Ok(size),
+            Self::ScaleOffset(parameters) => Ok(parameters.most_stored()),
+            Self::Deflate | Self::Compression(_) | Self::Bitshuffle(_) => {
+                Err(Error::unsupported("compression applied twice"))
+            }
+        }
+    }
+}
+
+/// Most bytes of a chunk of `size` after it went through the filters that `steps` undo.
+fn most_before(steps: &[Step], size: usize) -> Result<usize> {
+    steps.iter().try_fold(size, |size, step| step.most_after(size))
 }
 
 /// Most bytes that one stored byte may come to.
@@ -92,37 +175,27 @@ impl Decoder {
 pub fn max_ratio(filters: &[Filter]) -> usize {
     let of_filter = |filter: &Filter| match filter.id {
         Filter::DEFLATE => deflate::MAX_RATIO,
-        Filter::ZSTD => zstd::MAX_RATIO,
+        Filter::SCALE_OFFSET => scale_offset::MAX_RATIO,
         Filter::BZIP2 => bzip2::MAX_RATIO,
+        Filter::LZF => lzf::MAX_RATIO,
+        Filter::BLOSC => blosc::MAX_RATIO,
+        Filter::LZ4 => lz4::MAX_RATIO,
+        Filter::BITSHUFFLE => bitshuffle::MAX_RATIO,
+        Filter::ZSTD => zstd::MAX_RATIO,
         _ => 1,
     };
     filters.iter().map(of_filter).max().unwrap_or(1)
 }
 
-/// Refuses filters that [`Decoder`] cannot undo, by name.
-pub fn check(filters: &[Filter]) -> Result<()> {
-    let is_known = |filter: &Filter| {
-        let known =
-            [Filter::DEFLATE, Filter::SHUFFLE, Filter::FLETCHER32, Filter::ZSTD, Filter::BZIP2];
-        known.contains(&filter.id) || filter.is_undone_by_nothing()
-    };
-    match filters.iter().find(|filter| !is_known(filter)) {
-        Some(filter) => Err(unsupported(filter.id, filter.name())),
-        None => Ok(()),
-    }
+/// Whether `filter` leaves chunks of elements of type `dtype` as they are, or made them what is read:
+/// there is nothing to undo.
+pub fn is_nothing(filter: &Filter, dtype: DataType) -> Result<bool> {
+    Ok(matches!(Step::of(filter, dtype)?, Step::Nothing))
 }
 
-/// Bytes of a chunk of `size` after it went through `filters`, so far as that can be told.
-fn size_before(filters: &[&Filter], size: usize) -> Result<usize> {
-    filters.iter().try_fold(size, |size, filter| match filter.id {
-        Filter::SHUFFLE => Ok(size),
-        Filter::FLETCHER32 => Ok(size.saturating_add(fletcher32::SIZE)),
-        Filter::DEFLATE | Filter::ZSTD | Filter::BZIP2 => {
-            Err(Error::unsupported("compression applied twice"))
-        }
-        _ if filter.is_undone_by_nothing() => Ok(size),
-        id => Err(unsupported(id, filter.name())),
-    })
+/// Refuses filters of elements of type `dtype` that [`Decoder`] cannot undo, by name.
+pub fn check(filters: &[Filter], dtype: DataType) -> Result<()> {
+    filters.iter().try_for_each(|filter| Step::of(filter, dtype).map(|_| ()))
 }
 
 /// The element size that a shuffle filter was given. Some writers leave it out; then it is that of
@@ -132,10 +205,6 @@ fn element_size(shuffle: &Filter, dtype: DataType) -> Result<usize> {
     size.and_then(|size| usize::try_from(size).ok())
         .filter(|&size| size > 0)
         .ok_or_else(|| Error::corrupt("the shuffle filter has no element size"))
-}
-
-fn unsupported(id: u16, name: Option<&str>) -> Error {
-    Error::unsupported(format!("filter {id} ({})", name.unwrap_or("unknown")))
 }
 
 #[cfg(test)]
@@ -214,7 +283,7 @@ mod tests {
 
     #[test]
     fn a_skipped_filter_may_be_an_unknown_one() {
-        assert_eq!(decode(chunk(), &[filter(32000, &[])], 1, 1000).unwrap(), chunk());
+        assert_eq!(decode(chunk(), &[filter(4, &[])], 1, 1000).unwrap(), chunk());
     }
 
     #[test]
@@ -227,7 +296,7 @@ mod tests {
             let stored = compressed(&encode(chunk(), &before)).unwrap();
             let [shuffle, fletcher32] = before;
             let filters = [shuffle, fletcher32, filter(id, &[3])];
-            check(&filters).unwrap();
+            check(&filters, F4).unwrap();
             assert_eq!(decode(stored.clone(), &filters, 0, 1000).unwrap(), chunk());
             let error = decode(stored, &filters[2..], 0, 1000).unwrap_err();
             assert_eq!(error.code(), Code::Corrupt);
@@ -235,10 +304,93 @@ mod tests {
     }
 
     #[test]
+    fn filters_that_make_chunks_of_a_size_of_their_own_may_be_compressed() {
+        // A least number and no bits: every element is the same.
+        let header = [&[0, 0, 0, 0, 8][..], &1.5f32.to_le_bytes(), &[0; 13]].concat();
+        let scale_offset = filter(Filter::SCALE_OFFSET, &[0, 2, 250, 1, 4, 0, 0, 0]);
+        let bitshuffle = filter(Filter::BITSHUFFLE, &[0, 4, 4]);
+        let deflate = filter(Filter::DEFLATE, &[4]);
+        let stored = encode(header, std::slice::from_ref(&deflate));
+        let filters = [scale_offset, deflate.clone()];
+        assert_eq!(decode(stored, &filters, 0, 1000).unwrap(), 1.5f32.to_le_bytes().repeat(250));
+        let stored = encode(vec![255; 1000], std::slice::from_ref(&deflate));
+        assert_eq!(decode(stored, &[bitshuffle, deflate], 0, 1000).unwrap(), [255; 1000]);
+    }
+
+    #[test]
+    fn parameters_that_cannot_be_undone_are_found_before_any_chunk_is_read() {
+        for (id, client_data) in [
+            (Filter::NBIT, &[8, 0][..]),
+            (Filter::SCALE_OFFSET, &[1, 2, 250, 1, 4, 0, 0, 0]),
+            (Filter::BLOSC, &[2, 2, 4, 0, 3, 1, 3]),
+            (Filter::BITSHUFFLE, &[0, 4, 4, 0, 9]),
+        ] {
+            let error = check(&[filter(id, client_data)], F4).unwrap_err();
+            assert_eq!(error.code(), Code::Unsupported);
+        }
+    }
+
+    #[test]
+    fn filters_that_left_chunks_as_they_are_are_known() {
+        let nothing = |id, client_data: &[u32]| is_nothing(&filter(id, client_data), F4).unwrap();
+        assert!(nothing(Filter::NBIT, &[8, 1]));
+        assert!(nothing(Filter::BITGROOM, &[3]));
+        assert!(!nothing(Filter::SCALE_OFFSET, &[0, 2, 250, 1, 4, 0, 0, 0]));
+        let i4 = DataType::Int(4, ByteOrder::Little);
+        let whole = filter(Filter::SCALE_OFFSET, &[2, 32, 250, 0, 4, 1, 0, 0]);
+        assert!(is_nothing(&whole, i4).unwrap());
+        let mut decoder = Decoder { bytes: chunk(), ..Decoder::default() };
+        decoder.undo(&[whole], 0, i4, 1000).unwrap();
+        assert_eq!(decoder.bytes, chunk());
+    }
+
+    #[test]
+    fn any_bytes_are_decoded_or_refused_within_the_size_of_the_chunk() {
+        let filters = [
+            filter(Filter::SCALE_OFFSET, &[0, 2, 250, 1, 4, 0, 0, 1, 7]),
+            filter(Filter::LZF, &[]),
+            filter(Filter::LZ4, &[]),
+            filter(Filter::BITSHUFFLE, &[0, 4, 4, 0, 2]),
+            filter(Filter::BITSHUFFLE, &[0, 4, 4, 0, 3]),
+            filter(Filter::BLOSC, &[]),
+        ];
+        let blosc = blosc::compress(&chunk(), 1).unwrap();
+        // Headers that are nearly right, then bytes that are not.
+        let starts: [&[u8]; 5] = [
+            &[],
+            &[9, 0, 0, 0, 8],
+            &[0, 0, 0, 0, 0, 0, 3, 232, 0, 0, 0, 64, 0, 0, 0, 9],
+            &[2, 1, 0, 4, 232, 3, 0, 0, 232, 3, 0, 0, 60, 0, 0, 0, 20, 0, 0, 0],
+            &blosc[..24],
+        ];
+        // Numbers that look random, always the same ones.
+        let mut state = 1u32;
+        let mut random = || {
+            state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+            state >> 24
+        };
+        for round in 0..20_000 {
+            let mut stored = starts[round % starts.len()].to_vec();
+            stored.extend((0..random()).map(|_| u8::try_from(random()).unwrap()));
+            if random() < 128 && !stored.is_empty() {
+                let place = random() as usize % stored.len().min(24);
+                stored[place] = u8::try_from(random() % 64).unwrap();
+            }
+            for filter in &filters {
+                let mut decoder = Decoder { bytes: stored.clone(), ..Decoder::default() };
+                if decoder.undo(std::slice::from_ref(filter), 0, F4, 1000).is_ok() {
+                    assert_eq!(decoder.bytes.len(), 1000);
+                }
+                assert!(decoder.spare.len().max(decoder.bytes.len()) <= 1000);
+            }
+        }
+    }
+
+    #[test]
     fn rounding_is_not_undone() {
         let rounding = [filter(Filter::BITGROOM, &[3]), filter(Filter::GRANULAR_BITROUND, &[3])];
         let filters = [&rounding[..], &[filter(Filter::DEFLATE, &[4])]].concat();
-        check(&filters).unwrap();
+        check(&filters, F4).unwrap();
         let stored = encode(chunk(), &filters[2..]);
         assert_eq!(decode(stored, &filters, 0, 1000).unwrap(), chunk());
     }
@@ -265,9 +417,9 @@ mod tests {
 
     #[test]
     fn other_filters_are_named() {
-        let error = decode(chunk(), &[filter(32000, &[])], 0, 1000).unwrap_err();
-        assert_eq!(error.to_string(), "filter 32000 (lzf) is not supported [unsupported]");
-        let same = check(&[filter(Filter::SHUFFLE, &[4]), filter(32000, &[])]).unwrap_err();
+        let error = decode(chunk(), &[filter(4, &[])], 0, 1000).unwrap_err();
+        assert_eq!(error.to_string(), "filter 4 (szip) is not supported [unsupported]");
+        let same = check(&[filter(Filter::SHUFFLE, &[4]), filter(4, &[])], F4).unwrap_err();
         assert_eq!(same.to_string(), error.to_string());
         let error = decode(chunk(), &[filter(999, &[])], 0, 1000).unwrap_err();
         assert_eq!(error.to_string(), "filter 999 (unknown) is not supported [unsupported]");
