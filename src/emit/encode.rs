@@ -7,7 +7,7 @@ use base64::prelude::BASE64_STANDARD;
 use flate2::Compression;
 use flate2::write::ZlibEncoder;
 
-use crate::index::filter::{bzip2, fletcher32, shuffle, zstd};
+use crate::index::filter::{blosc, bzip2, fletcher32, shuffle, zstd};
 use crate::model::array::Values;
 use crate::model::codec::Codec;
 use crate::model::dtype::DataType;
@@ -49,8 +49,7 @@ pub fn encode(bytes: Vec<u8>, codecs: &[Codec]) -> Result<Vec<u8>> {
         Codec::Zlib(level) => zlib(&bytes, *level),
         Codec::Zstd(level) => zstd::compress(&bytes, *level),
         Codec::Bzip2(level) => bzip2::compress(&bytes, *level),
-        Codec::Blosc(_) => Err(Error::unsupported("blosc around chunks that were never written")
-            .with_hint("write the chunks, or give the variable its fill value as `_FillValue`")),
+        Codec::Blosc(_) => blosc::compress(&bytes, LEVEL),
         Codec::Fletcher32 => {
             fletcher32::append(&mut bytes);
             Ok(bytes)
