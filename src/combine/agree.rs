@@ -4,6 +4,7 @@ use std::fmt::Display;
 use std::path::Path;
 
 use crate::index;
+use crate::index::filter;
 use crate::index::stored;
 use crate::model::array::{Storage, Values, Variable};
 use crate::model::attribute::AttributeValue;
@@ -109,12 +110,17 @@ pub fn codecs(variable: &Variable) -> Result<Vec<Codec>> {
             Filter::FLETCHER32 => Codec::Fletcher32,
             Filter::ZSTD => Codec::Zstd(parameter.unwrap_or(0).cast_signed()),
             Filter::BZIP2 => Codec::Bzip2(parameter.unwrap_or(9)),
-            Filter::BLOSC => Codec::Blosc(Blosc::of_client_data(&filter.client_data)?),
-            _ if filter.is_undone_by_nothing() => continue,
+            Filter::BLOSC => Codec::Blosc(
+                Blosc::of_client_data(&filter.client_data)
+                    .map_err(|error| error.with_hint(rewriting(variable)))?,
+            ),
+            _ if filter::is_nothing(filter, variable.dtype).is_ok_and(|nothing| nothing) => {
+                continue;
+            }
             id => {
                 let name = filter.name().map_or_else(|| id.to_string(), |n| format!("{n} ({id})"));
-                return Err(Error::unsupported(format!("the filter {name}"))
-                    .with_hint("rewrite the file with deflate and shuffle"));
+                let message = format!("the filter {name} in a Zarr store");
+                return Err(Error::unsupported(message).with_hint(rewriting(variable)));
             }
         };
         // The four bytes of the checksum are no multiple of eight: HDF5 leaves the rest of such a
@@ -126,6 +132,18 @@ pub fn codecs(variable: &Variable) -> Result<Vec<Codec>> {
         codecs.push(codec);
     }
     Ok(codecs)
+}
+
+/// How to give `variable` filters that every reader knows.
+fn rewriting(variable: &Variable) -> String {
+    /// Filters from this number on are no part of HDF5.
+    const PLUGINS: u16 = 256;
+    let name = &variable.name;
+    let is_plugin = variable.filters.iter().any(|filter| filter.id >= PLUGINS);
+    let with_plugin = if is_plugin { ", with the plugin of the filter at hand" } else { "" };
+    format!(
+        "rewrite the files with `h5repack -f {name}:SHUF -f {name}:GZIP=1 OLD.nc NEW.nc`{with_plugin}"
+    )
 }
 
 /// Whether chunks of two files are decoded in the same way.
