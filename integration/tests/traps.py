@@ -338,7 +338,17 @@ TRAPS = [
     built("blosc-bitshuffle", years(compression=blosc("zstd", shuffle=2), shuffle=False, **BLOSC_CHUNKS)),
     built("blosc-settings-differ", differing(compression=[blosc("lz4"), blosc("zstd", shuffle=2)], chunks=[(12, 5, 7)] * 2)),
     built("blosc-grid", years(also=_blosc_grid)),
-    refused("blosc-unwritten-no-fill-value", years(compression=blosc("zstd"), written=[0, 1, 2, 3, 4, 5], chunks=(6, 5, 7), fill=None, missing=None), "blosc"),
+    built(
+        "blosc-unwritten-no-fill-value",
+        years(compression=blosc("zstd"), written=[0, 1, 2, 3, 4, 5], chunks=(6, 5, 7), fill=None, missing=None),
+    ),
+    rewritten("nbit", years(), storage=dict.fromkeys(("tas", "lat", "time"), {"compression": 5, "chunks": True})),
+    rewritten("scale-offset-of-all-bits", years(**PACKED), storage={"tas": {"scaleoffset": 16}}),
+    rewritten("scale-offset-coordinates", years(), storage=dict.fromkeys(("lat", "lat_bnds", "time", "time_bnds"), {"scaleoffset": 3})),
+    *(
+        built(f"quantized-{mode}", years(compression=ZSTD | {"significant_digits": 3, "quantize_mode": mode}))
+        for mode in ("BitGroom", "GranularBitRound", "BitRound")
+    ),
     built("last-chunk-partial", lengths(15, 10, 12, chunks=(5, 5, 7))),
     rewritten("compact", years(), storage=dict.fromkeys(("lat", "lat_bnds", "height"), {"compact": True})),
     Trap("unfiltered-chunk", Verdict.EITHER, _unfiltered_chunk, "filter"),
@@ -377,10 +387,11 @@ TRAPS = [
     refused("codecs-differ", differing(shuffle=[True, False]), "shuffle|codec|filter"),
     refused("compressors-differ", differing(compression=[ZSTD, None]), "zstd"),
     replace(rewritten("lzf", years(), storage={"tas": {"compression": "lzf"}}), verdict=Verdict.REFUSED, reason="lzf"),
+    replace(rewritten("scale-offset", years(), storage={"tas": {"scaleoffset": 2}}), verdict=Verdict.REFUSED, reason=r"scaleoffset \(6\)"),
     replace(
-        rewritten("lzf-time", years(), storage={"time": {"compression": "lzf", "chunks": (512,)}}),
+        rewritten("szip-time", years(), storage={"time": {"compression": "szip", "chunks": (512,)}}),
         verdict=Verdict.REFUSED,
-        reason=r"\btime\b.*lzf",
+        reason=r"\btime\b.*szip",
     ),
     refused("szip", years(compression={"compression": "szip", "szip_pixels_per_block": 8}), "szip"),
     refused("types-differ", [File(), File(start=12, dtype="f8", fill=1e20, missing=1e20)], "type|float"),
