@@ -117,9 +117,8 @@ pub fn codecs(variable: &Variable) -> Result<Vec<Codec>> {
             _ if filter::is_nothing(filter, variable.dtype).is_ok_and(|nothing| nothing) => {
                 continue;
             }
-            id => {
-                let name = filter.name().map_or_else(|| id.to_string(), |n| format!("{n} ({id})"));
-                let message = format!("the filter {name} in a Zarr store");
+            _ => {
+                let message = format!("the filter {filter} in a Zarr store");
                 return Err(Error::unsupported(message).with_hint(rewriting(variable)));
             }
         };

@@ -465,7 +465,7 @@ mod tests {
             file.extend(stored);
         }
         let storage = chunked(&[4], chunks);
-        let filter = |id, client_data: &[u32]| Filter { id, client_data: client_data.to_vec() };
+        let filter = Filter::new;
         let mut filtered = variable("a", &[8], I2_BIG, storage);
         filtered.filters =
             vec![filter(Filter::SHUFFLE, &[2]), filter(Filter::DEFLATE, &[1]), filter(3, &[])];
@@ -568,9 +568,9 @@ mod tests {
         let chunks = vec![chunk(0, 0, 2)];
         let storage = chunked(&[2], chunks);
         let mut exotic = variable("exotic", &[2], I1, storage);
-        exotic.filters = vec![Filter { id: Filter::SZIP, client_data: Vec::new() }];
+        exotic.filters = vec![Filter::new(Filter::SZIP, &[])];
         let error = super::read(&source, &exotic).unwrap_err();
-        assert_eq!(error.to_string(), "filter 4 (szip) is not supported [unsupported]");
+        assert_eq!(error.to_string(), "the filter szip (4) is not supported [unsupported]");
         index.variables.push(exotic);
         read_small_variables(&source, &mut index).unwrap();
         assert_eq!(index.variable("exotic").unwrap().values, None);

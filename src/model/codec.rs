@@ -1,5 +1,7 @@
 //! Filters that stored chunks went through.
 
+use std::fmt;
+
 use super::error::{Error, Result};
 
 /// One step of an HDF5 filter pipeline, as the file has it.
@@ -11,9 +13,17 @@ pub struct Filter {
     pub id: u16,
     /// Parameters of the filter.
     pub client_data: Vec<u32>,
+    /// What the file calls the filter, of those that HDF5 does not know by number.
+    pub name_in_file: Option<String>,
 }
 
 impl Filter {
+    /// The filter `id` with parameters, which the file gives no name.
+    #[must_use]
+    pub fn new(id: u16, client_data: &[u32]) -> Self {
+        Self { id, client_data: client_data.to_vec(), name_in_file: None }
+    }
+
     /// Compression by zlib.
     pub const DEFLATE: u16 = 1;
     /// Bytes of equal significance put together.
@@ -51,9 +61,9 @@ impl Filter {
         matches!(self.id, Self::BITGROOM | Self::GRANULAR_BITROUND)
     }
 
-    /// The usual name of the filter, if this version knows it.
+    /// The usual name of the filter, else what the file calls it.
     #[must_use]
-    pub fn name(&self) -> Option<&'static str> {
+    pub fn name(&self) -> Option<&str> {
         Some(match self.id {
             Self::DEFLATE => "deflate",
             Self::SHUFFLE => "shuffle",
@@ -69,8 +79,15 @@ impl Filter {
             Self::ZSTD => "zstd",
             Self::BITGROOM => "bitgroom",
             Self::GRANULAR_BITROUND => "granular-bitround",
-            _ => return None,
+            _ => return self.name_in_file.as_deref(),
         })
+    }
+}
+
+impl fmt::Display for Filter {
+    /// Name and number, such as `lzf (32000)`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} ({})", self.name().unwrap_or("unknown").escape_debug(), self.id)
     }
 }
 

@@ -43,7 +43,7 @@ fn variable_text(variable: &Variable) -> String {
     let filters: Vec<String> = variable
         .filters
         .iter()
-        .map(|filter| filter.name().map_or_else(|| filter.id.to_string(), str::to_owned))
+        .map(|filter| filter.name().map_or_else(|| filter.id.to_string(), text::printable))
         .collect();
     let mut shown = format!(
         "variable {}({}) {} {}",
