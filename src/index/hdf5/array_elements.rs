@@ -11,7 +11,6 @@ use crate::model::error::{Error, Result};
 /// The elements of a fixed or extensible array, which become chunks.
 pub struct Elements<'a> {
     file: &'a File<'a>,
-    grid: &'a Grid<'a>,
     order: ElementOrder,
     chunk_bytes: u64,
     chunks: Vec<Chunk>,
@@ -19,9 +18,9 @@ pub struct Elements<'a> {
 
 impl<'a> Elements<'a> {
     /// No elements yet, of an index of `grid`.
-    pub fn new(file: &'a File<'a>, grid: &'a Grid<'a>) -> Result<Self> {
+    pub fn new(file: &'a File<'a>, grid: &Grid) -> Result<Self> {
         let order = ElementOrder::of(grid)?;
-        Ok(Self { file, grid, order, chunk_bytes: grid.chunk_bytes()?, chunks: Vec::new() })
+        Ok(Self { file, order, chunk_bytes: grid.chunk_bytes()?, chunks: Vec::new() })
     }
 
     /// The chunks that the elements were.
@@ -44,7 +43,7 @@ impl<'a> Elements<'a> {
                 let width = width.ok_or_else(|| Error::corrupt("an element is too short"))?;
                 (at.uint(width)?, at.u32()?)
             };
-            let index = self.grid.number(&self.order.place_of(number))?;
+            let index = self.order.chunk_of(number)?;
             let offset = self.file.position(address)?;
             self.chunks.push(Chunk { index, offset, size, filter_mask });
         }

@@ -1,9 +1,9 @@
 //! The version 1 B-tree of chunks (section III.A.1).
 
-use super::chunk_grid::{Grid, row_major_strides};
+use super::chunk_grid::{Axis, Grid};
 use super::cursor::Cursor;
 use super::file::File;
-use crate::model::array::{Chunk, grid_shape};
+use crate::model::array::Chunk;
 use crate::model::error::{Error, Result};
 
 const NODE_TYPE: u8 = 1;
@@ -41,7 +41,7 @@ impl<'a> BTree<'a> {
         let address = u64::from(widths.offset);
         Self {
             file,
-            axes: axes(grid),
+            axes: grid.axes(),
             entry_size: 8 + 8 * (grid.shape.len() + 1) + usize::from(widths.offset),
             node_size: 8 + 2 * address + most * (key + address) + key,
             // The last node of a file may be cut off behind its last entry.
@@ -99,45 +99,10 @@ impl<'a> BTree<'a> {
         let (size, filter_mask) = (at.u32()?, at.u32()?);
         let mut index = 0;
         for axis in &self.axes {
-            index += axis.weight_of(at.u64()?)?;
+            index += axis.weight_of_element(at.u64()?)?;
         }
         at.skip(8)?;
         let offset = self.file.position(at.defined_address("a chunk")?)?;
         Ok(Chunk { index, offset, size: size.into(), filter_mask })
-    }
-}
-
-/// A dimension of the chunk grid.
-struct Axis {
-    /// Elements of a chunk.
-    length: u64,
-    /// Chunks.
-    count: u64,
-    /// What a chunk counts for in the row-major number.
-    stride: u64,
-}
-
-fn axes(grid: &Grid) -> Vec<Axis> {
-    let counts = grid_shape(grid.shape, grid.chunk_shape);
-    let lengths = grid.chunk_shape.iter().zip(&counts).zip(row_major_strides(&counts));
-    lengths.map(|((&length, &count), stride)| Axis { length, count, stride }).collect()
-}
-
-impl Axis {
-    /// What the chunk that starts at element `first` adds to its row-major number.
-    #[inline]
-    fn weight_of(&self, first: u64) -> Result<u64> {
-        // Most chunks start with the array or are one element long, which saves a division.
-        let place = match (first, self.length) {
-            (0, _) | (_, 1) => first,
-            (first, length) => first / length,
-        };
-        if place * self.length == first && place < self.count {
-            return Ok(place * self.stride);
-        }
-        Err(Error::corrupt(format!(
-            "a chunk starts at element {first} of a dimension of {} chunks of {}",
-            self.count, self.length
-        )))
     }
 }

@@ -41,8 +41,8 @@ pub fn chunks(file: &File, address: Option<u64>, index: Index, grid: &Grid) -> R
     };
     // Most indexes are in order, so this costs one pass.
     chunks.sort_unstable_by_key(|chunk| chunk.index);
-    check(file, &chunks)?;
-    if grid.unfiltered_edges {
+    check(file, &chunks, grid)?;
+    if grid.is_filtered && grid.unfiltered_edges {
         mark_edges(&mut chunks, grid);
     }
     Ok(chunks)
@@ -59,15 +59,20 @@ fn implicit(file: &File, address: u64, grid: &Grid) -> Result<Vec<Chunk>> {
     if size == 0 || end.is_none_or(|end| end > file.source().len()) {
         return Err(too_far());
     }
-    let strides = row_major_strides(&grid_shape(grid.stored_shape, grid.chunk_shape));
     let lengths = grid_shape(grid.stored_shape, grid.chunk_shape);
+    let strides = row_major_strides(&lengths);
+    let axes = grid.axes();
     (0..count)
         .map(|number| {
             let place: Vec<u64> =
                 strides.iter().zip(&lengths).map(|(stride, n)| number / stride % n).collect();
+            let mut index = 0;
+            for (axis, &place) in axes.iter().zip(&place) {
+                index += axis.weight_of_place(place)?;
+            }
             let offset = order.element_of(&place).checked_mul(size);
             let offset = offset.and_then(|offset| offset.checked_add(start)).ok_or_else(too_far)?;
-            Ok(Chunk { index: grid.number(&place)?, offset, size, filter_mask: 0 })
+            Ok(Chunk { index, offset, size, filter_mask: 0 })
         })
         .collect()
 }
@@ -75,8 +80,8 @@ fn implicit(file: &File, address: u64, grid: &Grid) -> Result<Vec<Chunk>> {
 /// Records of type 10: address and place of a chunk; of type 11: with size and filter mask between.
 fn btree_v2_chunks(file: &File, address: u64, filtered: bool, grid: &Grid) -> Result<Vec<Chunk>> {
     let kind = if filtered { btree_v2::FILTERED_CHUNKS } else { btree_v2::CHUNKS };
-    let rank = grid.shape.len();
-    let fixed = usize::from(file.superblock().widths.offset) + 8 * rank;
+    let axes = grid.axes();
+    let fixed = usize::from(file.superblock().widths.offset) + 8 * axes.len();
     let mut chunks = Vec::new();
     btree_v2::records(file, address, kind, &mut |record| {
         let mut at = file.cursor(record);
@@ -88,15 +93,24 @@ fn btree_v2_chunks(file: &File, address: u64, filtered: bool, grid: &Grid) -> Re
         } else {
             (grid.chunk_bytes()?, 0)
         };
-        let place = (0..rank).map(|_| at.u64()).collect::<Result<Vec<_>>>()?;
-        chunks.push(Chunk { index: grid.number(&place)?, offset, size, filter_mask });
+        let mut index = 0;
+        for axis in &axes {
+            index += axis.weight_of_place(at.u64()?)?;
+        }
+        chunks.push(Chunk { index, offset, size, filter_mask });
         Ok(())
     })?;
     Ok(chunks)
 }
 
-/// Each chunk lies within the file, and no two have the same number.
-fn check(file: &File, chunks: &[Chunk]) -> Result<()> {
+/// Each chunk lies within the file and, if unfiltered, has its full size; no two have the same
+/// number.
+fn check(file: &File, chunks: &[Chunk], grid: &Grid) -> Result<()> {
+    let full = grid.chunk_bytes()?;
+    if let Some(chunk) = chunks.iter().find(|chunk| !grid.is_filtered && chunk.size != full) {
+        let Chunk { index, size, .. } = chunk;
+        return Err(Error::corrupt(format!("chunk {index} holds {size} bytes instead of {full}")));
+    }
     let len = file.source().len();
     for chunk in chunks {
         if chunk.offset.checked_add(chunk.size).is_none_or(|end| end > len) {

@@ -99,6 +99,7 @@ impl Dataset {
                     maximum: &self.maximum,
                     chunk_shape,
                     element_size,
+                    is_filtered: !self.filters.is_empty(),
                     unfiltered_edges: *unfiltered_edges,
                 };
                 let chunks = chunk_index::chunks(file, *address, *index, &grid)?;
