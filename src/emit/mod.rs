@@ -1,7 +1,7 @@
 //! A virtual dataset becomes a store: [`reference_json`] writes the manifest, [`seal`] puts it in
 //! its place at once or not at all.
 
-pub mod attributes;
+pub(crate) mod attributes;
 mod encode;
 pub mod reference_json;
 pub mod seal;

@@ -181,14 +181,14 @@ impl Grid {
         self.counts.iter().product()
     }
 
-    /// First element of the chunk numbered `index`, along each dimension.
-    fn origin(&self, mut index: u64) -> Result<Vec<usize>> {
-        let mut origin = vec![0; self.counts.len()];
+    /// Sets `origin` to the first element of the chunk numbered `index`, along each dimension.
+    fn locate(&self, mut index: u64, origin: &mut Vec<usize>) -> Result<()> {
+        origin.resize(self.counts.len(), 0);
         for (i, count) in self.counts.iter().enumerate().rev() {
             origin[i] = in_memory(index % count)? * self.chunk_shape[i];
             index /= count;
         }
-        Ok(origin)
+        Ok(())
     }
 
     /// Bytes from the start of the chunk at `origin` to the last one that lies within the array.
@@ -223,12 +223,13 @@ fn chunked(
     } else {
         filled(&variable.fill, grid.element_size, size)?
     };
-    let pieces = chunks.iter().map(|chunk| stored_piece(variable, grid, chunk));
+    let mut origin = Vec::new();
+    let pieces = chunks.iter().map(|chunk| stored_piece(variable, grid, chunk, &mut origin));
     let pieces = pieces.collect::<Result<Vec<_>>>()?;
     let mut decoder = Decoder::default();
     source.read_pieces(&pieces, |number, stored| {
         let chunk = &chunks[number];
-        let origin = grid.origin(chunk.index)?;
+        grid.locate(chunk.index, &mut origin)?;
         let Grid { shape, chunk_shape, element_size, .. } = grid;
         if variable.filters.is_empty() {
             place(stored, chunk_shape, &mut array, shape, &origin, *element_size);
@@ -245,7 +246,12 @@ fn chunked(
 
 /// The piece of the file to read for `chunk`: of an unfiltered one only what lies within the array,
 /// for a chunk may be larger by far.
-fn stored_piece(variable: &Variable, grid: &Grid, chunk: &Chunk) -> Result<(u64, u64)> {
+fn stored_piece(
+    variable: &Variable,
+    grid: &Grid,
+    chunk: &Chunk,
+    origin: &mut Vec<usize>,
+) -> Result<(u64, u64)> {
     if !variable.filters.is_empty() {
         return Ok((chunk.offset, chunk.size));
     }
@@ -253,7 +259,8 @@ fn stored_piece(variable: &Variable, grid: &Grid, chunk: &Chunk) -> Result<(u64,
         let (held, size) = (chunk.size, grid.chunk_size);
         return Err(Error::corrupt(format!("a chunk holds {held} bytes instead of {size}")));
     }
-    Ok((chunk.offset, grid.needed(&grid.origin(chunk.index)?) as u64))
+    grid.locate(chunk.index, origin)?;
+    Ok((chunk.offset, grid.needed(origin) as u64))
 }
 
 /// Copies the part of `chunk` that lies within `array`, to the place where `origin` says it begins.

@@ -12,6 +12,7 @@ use std::io;
 use std::num::NonZeroU64;
 use std::os::unix::fs::FileExt;
 use std::path::Path;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use rustix::fs::{Advice, fadvise};
@@ -31,6 +32,8 @@ const GAP: u64 = 4 * 1024;
 const SPAN: u64 = 256 * 1024;
 /// Reads that the system is told of beforehand.
 const AHEAD: usize = 64;
+/// A read that takes longer did not come from memory, so that telling of others is worth its cost.
+const SLOW: Duration = Duration::from_micros(50);
 
 /// Something of known length that can be read at any place.
 pub trait ReadAt {
@@ -175,13 +178,15 @@ impl<'a> Source<'a> {
                 left = &left[span.pieces..];
                 spans.push(span);
             }
-            let beyond_head = |span: &&Span| span.end > self.head.len() as u64;
-            if spans.len() > 1 {
-                let beyond = spans.iter().filter(beyond_head);
-                beyond.for_each(|span| self.file.will_need(span.start, span.end - span.start));
-            }
-            for span in spans {
+            let mut are_announced = false;
+            for (place, span) in spans.iter().enumerate() {
+                let begun = Instant::now();
                 self.read_into(&mut buffer, span.start, span.end - span.start)?;
+                if !are_announced && begun.elapsed() > SLOW {
+                    let others = spans[place + 1..].iter();
+                    others.for_each(|span| self.file.will_need(span.start, span.end - span.start));
+                    are_announced = true;
+                }
                 for _ in 0..span.pieces {
                     let (offset, len) = pieces[number];
                     let piece = in_memory(offset - span.start)

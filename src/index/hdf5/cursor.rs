@@ -68,6 +68,9 @@ impl<'a> Cursor<'a> {
     /// An unsigned integer of `width` bytes, at most 8.
     #[inline]
     pub fn uint(&mut self, width: usize) -> Result<u64> {
+        if width == 8 {
+            return self.u64();
+        }
         let mut word = [0; 8];
         let Some(low) = word.get_mut(..width) else {
             return Err(Error::unsupported(format!("an integer of {width} bytes")));
@@ -131,7 +134,7 @@ impl<'a> Cursor<'a> {
     /// A file address that must be there.
     #[inline]
     pub fn defined_address(&mut self, of: &str) -> Result<u64> {
-        self.address()?.ok_or_else(|| Error::corrupt(format!("the address of {of} is undefined")))
+        self.address()?.ok_or_else(|| undefined(of))
     }
 
     /// Checks the four letters that open a structure.
@@ -151,6 +154,11 @@ impl<'a> Cursor<'a> {
         }
         Err(Error::unsupported(format!("version {version} of the {of}")))
     }
+}
+
+#[cold]
+fn undefined(of: &str) -> Error {
+    Error::corrupt(format!("the address of {of} is undefined"))
 }
 
 /// The greatest number of `width` bytes, 1 to 8.
