@@ -5,6 +5,8 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 
+use crate::model::byte_size::ByteSize;
+
 /// Publishes virtual Zarr stores of the NetCDF datasets of an ESGF data node.
 #[derive(Debug, Parser)]
 #[command(version, max_term_width = 100, after_help = EXAMPLES_AND_EXIT_CODES)]
@@ -66,6 +68,10 @@ pub struct ScanArgs {
     /// Look only for datasets of this project; repeatable.
     #[arg(long, value_name = "PROJECT")]
     pub project: Vec<String>,
+    /// Cut data that are stored uncompressed in one piece into chunks of at most BYTES, such as 4MiB
+    /// (the default), 8M or 65536.
+    #[arg(long, value_name = "BYTES")]
+    pub contiguous_chunk: Option<ByteSize>,
     /// Number of worker threads; by default one per processor.
     #[arg(short, long, value_name = "N")]
     pub jobs: Option<NonZeroUsize>,

@@ -7,11 +7,15 @@ use std::path::PathBuf;
 use std::thread;
 
 use crate::drs::{Config, DataRoots, Drs, SettingsFile};
+use crate::model::byte_size::ByteSize;
 use crate::model::error::{Code, Error, Result};
 use crate::pipeline::placement::Sites;
 use crate::pipeline::scan::Scan;
 
 use super::args::{LedgerArgs, ScanArgs};
+
+/// Small enough to be fetched for a single time step, large enough not to cost a request each.
+const CONTIGUOUS_CHUNK: ByteSize = ByteSize::mebibytes(4);
 
 const LEDGER_NAME: &str = "vzarr-publish/vzarr-ledger.sqlite";
 
@@ -45,6 +49,7 @@ impl ScanSettings {
         };
         let projects = if args.project.is_empty() { file.project } else { args.project };
         let output_dir = args.output_dir.or(file.output_dir).as_ref().map(absolute).transpose()?;
+        let contiguous_chunk = args.contiguous_chunk.or(file.contiguous_chunk);
         let processors = || thread::available_parallelism().map_or(1, NonZeroUsize::get);
         let jobs = args.jobs.or(file.jobs).map_or_else(processors, NonZeroUsize::get);
         Ok(Self {
@@ -52,6 +57,7 @@ impl ScanSettings {
                 roots: args.paths.iter().map(absolute).collect::<Result<_>>()?,
                 drs: Drs::builtin()?.only(&projects)?,
                 sites: Sites { data_roots, output_dir },
+                contiguous_chunk: contiguous_chunk.unwrap_or(CONTIGUOUS_CHUNK),
                 jobs,
                 force: args.force,
                 dry_run: args.dry_run,

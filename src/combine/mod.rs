@@ -16,6 +16,7 @@ use std::collections::{HashMap, HashSet};
 use std::path::PathBuf;
 
 use crate::model::array::{FileIndex, Variable};
+use crate::model::byte_size::ByteSize;
 use crate::model::error::{Code, Error, Result};
 use crate::model::virtual_dataset::VirtualDataset;
 
@@ -39,11 +40,17 @@ pub struct Combined {
     pub sources: Vec<PathBuf>,
 }
 
-/// Combines `sources`, the files of one dataset, around the variable called `data_variable`.
+/// Combines `sources`, the files of one dataset, around the variable called `data_variable`. Data
+/// stored uncompressed in one piece are cut into chunks of at most `contiguous_chunk`, where their
+/// lengths have such divisors.
 ///
 /// # Errors
 /// The reason why no store can hold exactly what the files hold.
-pub fn combine(mut sources: Vec<SourceIndex>, data_variable: &str) -> Result<Combined> {
+pub fn combine(
+    mut sources: Vec<SourceIndex>,
+    data_variable: &str,
+    contiguous_chunk: ByteSize,
+) -> Result<Combined> {
     for source in &sources {
         check_source(source, data_variable)?;
     }
@@ -63,7 +70,14 @@ pub fn combine(mut sources: Vec<SourceIndex>, data_variable: &str) -> Result<Com
         paths.push(path);
     }
     check_same_variables(&names, &variables, &paths)?;
-    let context = Context { paths: &paths, lengths: &lengths, axis: axis.as_ref(), data_variable };
+    names.iter().try_for_each(|name| check_name(name))?;
+    let context = Context {
+        paths: &paths,
+        lengths: &lengths,
+        axis: axis.as_ref(),
+        data_variable,
+        contiguous_chunk: contiguous_chunk.bytes(),
+    };
     let arrays = names
         .iter()
         .map(|name| {
@@ -82,6 +96,8 @@ struct Context<'a> {
     lengths: &'a [u64],
     axis: Option<&'a TimeAxis>,
     data_variable: &'a str,
+    /// Most bytes of the chunks that data in one piece are cut into.
+    contiguous_chunk: u64,
 }
 
 impl Context<'_> {
@@ -109,6 +125,17 @@ fn check_source(source: &SourceIndex, data_variable: &str) -> Result<()> {
         .in_file(path)
         .of_variable(data_variable)
         .with_hint(format!("the file holds {}; check its name and place", names.join(", "))))
+}
+
+/// A variable's name becomes part of the keys of a store, where `/` and names of periods have a
+/// meaning of their own.
+fn check_name(name: &str) -> Result<()> {
+    if !name.contains('/') && name.chars().any(|character| character != '.') {
+        return Ok(());
+    }
+    Err(Error::unsupported("a name that is a path in a Zarr store")
+        .of_variable(name)
+        .with_hint("rename the variable, for example with `ncrename`"))
 }
 
 fn by_name(variables: Vec<Variable>) -> HashMap<String, Variable> {

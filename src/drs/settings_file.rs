@@ -4,8 +4,10 @@ use std::fmt;
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
-use serde::de::{SeqAccess, Visitor};
+use serde::de::{Error, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer};
+
+use crate::model::byte_size::ByteSize;
 
 use super::path_map::PathMap;
 
@@ -19,11 +21,36 @@ pub struct SettingsFile {
     pub ledger: Option<PathBuf>,
     /// Where stores go when not beside the NetCDF files.
     pub output_dir: Option<PathBuf>,
+    /// Most bytes of the chunks that data in one piece are cut into, as a number or a text.
+    #[serde(deserialize_with = "byte_size")]
+    pub contiguous_chunk: Option<ByteSize>,
     /// The number of worker threads.
     pub jobs: Option<NonZeroUsize>,
     /// The projects to look for, one name or a list; all where empty.
     #[serde(deserialize_with = "one_or_many")]
     pub project: Vec<String>,
+}
+
+fn byte_size<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<ByteSize>, D::Error> {
+    struct Size;
+
+    impl Visitor<'_> for Size {
+        type Value = ByteSize;
+
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("a size such as 4MiB")
+        }
+
+        fn visit_u64<E: Error>(self, bytes: u64) -> Result<ByteSize, E> {
+            self.visit_str(&bytes.to_string())
+        }
+
+        fn visit_str<E: Error>(self, text: &str) -> Result<ByteSize, E> {
+            text.parse().map_err(E::custom)
+        }
+    }
+
+    deserializer.deserialize_any(Size).map(Some)
 }
 
 fn one_or_many<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<String>, D::Error> {

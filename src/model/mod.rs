@@ -2,6 +2,7 @@
 
 pub mod array;
 pub mod attribute;
+pub mod byte_size;
 pub mod calendar;
 pub mod codec;
 pub mod dtype;

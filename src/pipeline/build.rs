@@ -14,6 +14,7 @@ use crate::emit::reference_json::{self, Contents};
 use crate::emit::seal::{self, Failure, Sealed};
 use crate::index;
 use crate::ledger::{DatasetRecord, ProblemRecord, Status, StoreRecord};
+use crate::model::byte_size::ByteSize;
 use crate::model::error::{Code, Error, Result};
 use crate::model::verdict::Verdict;
 
@@ -38,6 +39,8 @@ pub struct Workshop<'a> {
     pub drs: &'a Drs,
     /// Where stores go.
     pub sites: &'a Sites,
+    /// Most bytes of the chunks that data in one piece are cut into.
+    pub contiguous_chunk: ByteSize,
     /// Whether nothing is to be written.
     pub dry_run: bool,
 }
@@ -102,7 +105,7 @@ impl Workshop<'_> {
         let data_variable = data_variable(self.drs, candidate)
             .map_err(|error| error.in_file(&candidate.directory))?;
         let sources = index_files(&candidate.files, warnings)?;
-        let combined = combine::combine(sources, &data_variable)
+        let combined = combine::combine(sources, &data_variable, self.contiguous_chunk)
             .map_err(|error| error.in_file(&candidate.directory))?;
         let directory = &candidate.directory;
         let lost = emit::not_kept(&combined.dataset).into_iter();

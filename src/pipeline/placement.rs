@@ -4,9 +4,10 @@ use std::path::{Path, PathBuf};
 
 use crate::discover::Candidate;
 use crate::drs::{DataRoots, Dataset};
+use crate::model::byte_size::ByteSize;
 use crate::model::error::{Code, Error, Result};
 
-/// Changes when the same files and URLs would give another manifest.
+/// Changes when the same files, settings and URLs would give another manifest.
 const FORMAT: &str = "reference-json 1";
 
 /// Where stores go and how paths become URLs.
@@ -32,9 +33,10 @@ pub struct Placement {
 }
 
 impl Sites {
-    /// Where the store of `candidate` goes.
+    /// Where the store of `candidate` goes, whose data in one piece are cut into chunks of at most
+    /// `contiguous_chunk`.
     #[must_use]
-    pub fn place(&self, candidate: &Candidate) -> Placement {
+    pub fn place(&self, candidate: &Candidate, contiguous_chunk: ByteSize) -> Placement {
         let Candidate { dataset, directory, .. } = candidate;
         let store_directory = match &self.output_dir {
             Some(output_dir) => output_dir.join(&dataset.below_root),
@@ -42,7 +44,8 @@ impl Sites {
         };
         let manifest = store_directory.join(format!("{}.json", dataset.instance_id()));
         let files = self.data_roots.url(&directory.join("_"), dataset);
-        let recipe = format!("{FORMAT}; {}", files.as_deref().unwrap_or("local"));
+        let location = files.as_deref().unwrap_or("local");
+        let recipe = format!("{FORMAT}; chunks of {contiguous_chunk}; {location}");
         Placement {
             url: self.data_roots.url(&manifest, dataset),
             manifest,

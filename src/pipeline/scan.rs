@@ -17,6 +17,7 @@ use crate::drs::Drs;
 use crate::ledger::{
     Counts, DatasetRecord, Gone, Ledger, ProblemRecord, RunId, Scope, Severity, Status,
 };
+use crate::model::byte_size::ByteSize;
 use crate::model::error::{Code, Error, Result};
 
 use super::build::{Job, Outcome, Workshop};
@@ -35,6 +36,8 @@ pub struct Scan {
     pub drs: Drs,
     /// Where stores go.
     pub sites: Sites,
+    /// Most bytes of the chunks that data in one piece are cut into.
+    pub contiguous_chunk: ByteSize,
     /// Number of worker threads.
     pub jobs: usize,
     /// Whether to build what did not change.
@@ -89,7 +92,12 @@ pub fn scan(
         Some((ledger, _)) => Some(Ledger::open_read_only(ledger.path())?),
         None => None,
     };
-    let workshop = Workshop { drs: &scan.drs, sites: &scan.sites, dry_run: scan.dry_run };
+    let workshop = Workshop {
+        drs: &scan.drs,
+        sites: &scan.sites,
+        contiguous_chunk: scan.contiguous_chunk,
+        dry_run: scan.dry_run,
+    };
     let (jobs, jobs_in) = sync_channel::<Job>(2 * scan.jobs);
     let (events, events_in) = sync_channel::<Event>(BATCH);
     let (workshop, pool) = (&workshop, &pool);
@@ -165,7 +173,7 @@ fn planned(scan: &Scan, ledger: Option<&Ledger>, candidate: Candidate) -> Result
     if let Some(known) = &known {
         check_place(known, &candidate)?;
     }
-    let placement = scan.sites.place(&candidate);
+    let placement = scan.sites.place(&candidate, scan.contiguous_chunk);
     let is_intact = |known: &DatasetRecord| {
         known.store.as_ref().is_some_and(|store| {
             store.manifest == placement.manifest
