@@ -7,7 +7,7 @@ pub fn verified<'a>(block: &'a [u8], of: &str) -> Result<&'a [u8]> {
     let Some((content, stored)) = block.split_last_chunk::<4>() else {
         return Err(Error::corrupt(format!("the {of} is too short for its checksum")));
     };
-    if lookup3(content) == u32::from_le_bytes(*stored) {
+    if cfg!(fuzzing) || lookup3(content) == u32::from_le_bytes(*stored) {
         return Ok(content);
     }
     Err(Error::corrupt(format!("the checksum of the {of} does not match"))

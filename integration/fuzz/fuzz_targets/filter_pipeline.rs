@@ -1,0 +1,8 @@
+#![no_main]
+
+use vzarr_publish::index::hdf5::filter_pipeline;
+use vzarr_publish_fuzz::in_message;
+
+libfuzzer_sys::fuzz_target!(|input: &[u8]| {
+    in_message(input, |body, _| _ = filter_pipeline::read(body));
+});
