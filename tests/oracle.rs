@@ -654,6 +654,90 @@ fn text_in_a_classic_file() {
     assert_eq!(read_values(&path, step).unwrap(), Values::Bytes(b"firstagain".to_vec()));
 }
 
+/// A classic file with the variable `fixed` of three shorts, and of each record a byte `a` and
+/// three shorts `b`; or `b` alone.
+fn records(path: &Path, format: Format, is_alone: bool) -> Vec<u8> {
+    let path = path.to_owned();
+    with_libnetcdf(move || {
+        let write = || -> netcdf::Result<()> {
+            let mut file = netcdf::create_with(&path, format.options())?;
+            file.add_unlimited_dimension("time")?;
+            file.add_dimension("o dd-n@me.é", 3)?;
+            file.add_variable::<i16>("fixed", &["o dd-n@me.é"])?;
+            if !is_alone {
+                file.add_variable::<i8>("a", &["time"])?;
+            }
+            file.add_variable::<i16>("b", &["time", "o dd-n@me.é"])?;
+            file.enddef()?;
+            put(&mut file, "fixed", &shorts(3), ..)?;
+            if !is_alone {
+                put(&mut file, "a", &bytes(4), 0..4)?;
+            }
+            put(&mut file, "b", &shorts(12), (0..4, ..))?;
+            file.close()
+        };
+        write().unwrap();
+        std::fs::read(&path).unwrap()
+    })
+}
+
+#[test]
+fn classic_files_whose_end_is_not_where_the_header_says() {
+    let directory = TempDir::new().unwrap();
+    let path = directory.path().join("file.nc");
+    for format in [Cdf1, Cdf2, Cdf5] {
+        for (is_alone, record, padding) in [(false, 12, 2), (true, 6, 0)] {
+            let file = records(&path, format, is_alone);
+            let end = file.len();
+            let counted = if format == Cdf5 { 11 } else { 7 };
+            let with_numrecs = |numrecs| {
+                let mut file = file.clone();
+                assert_eq!(file[counted], 4);
+                file[counted] = numrecs;
+                file
+            };
+            // libnetcdf returns zeros for what is missing; here that is an error.
+            for missing in [padding + 1, record, 2 * record, 4 * record, 4 * record + 4] {
+                std::fs::write(&path, &file[..end - missing]).unwrap();
+                assert_eq!(index_file(&path).unwrap_err().code(), Code::Truncated, "{missing}");
+            }
+            std::fs::write(&path, with_numrecs(5)).unwrap();
+            assert_eq!(index_file(&path).unwrap_err().code(), Code::Truncated);
+            let longer = [&file[..], b"more"].concat();
+            let equal = [file[..end - padding].to_vec(), longer, with_numrecs(3), with_numrecs(0)];
+            for file in equal {
+                std::fs::write(&path, file).unwrap();
+                let path = path.clone();
+                with_libnetcdf(move || Differences::of(&path).assert_none());
+            }
+        }
+    }
+}
+
+#[test]
+fn classic_variables_over_each_other_are_refused_by_both() {
+    let directory = TempDir::new().unwrap();
+    let path = directory.path().join("file.nc");
+    let file = records(&path, Cdf1, false);
+    // `begin` ends the entry of each variable: behind the type, which is 1 or 3, and `vsize`.
+    let begins: Vec<usize> = (0..file.len() - 12)
+        .filter(|&at| {
+            [&[0, 0, 0, 1, 0, 0, 0, 4], &[0, 0, 0, 3, 0, 0, 0, 8]]
+                .contains(&&file[at..][..8].try_into().unwrap())
+        })
+        .map(|at| at + 8)
+        .collect();
+    let [fixed, a, b] = begins[..] else { panic!("the header has begins at {begins:?}") };
+    for (to, from) in [(a, fixed), (b, a), (a, b), (fixed, b)] {
+        let mut spoilt = file.clone();
+        spoilt.copy_within(from..from + 4, to);
+        std::fs::write(&path, spoilt).unwrap();
+        assert_eq!(index_file(&path).unwrap_err().code(), Code::Corrupt);
+        let path = path.clone();
+        assert!(with_libnetcdf(move || netcdf::open(&path).is_err()));
+    }
+}
+
 // ---- files found -----------------------------------------------------------------------------
 
 #[test]

@@ -28,7 +28,8 @@ class Scanned:
 
 @pytest.fixture(scope="module")
 def scanned(vzarr_publish: Publisher, node: DataNode, tmp_path_factory: pytest.TempPathFactory) -> Scanned:
-    """The tree scanned twice: stores beside the files with the node's URLs, and stores elsewhere with local paths."""
+    """The tree scanned twice: stores beside the files with the node's URLs, and stores elsewhere with local paths, where data in one
+    piece are cut small: to a step, or where a step is 140 bytes, to rows."""
     root = node.root / "traps"
     traps.write_all(root)
     before = everything_below(root)
@@ -36,7 +37,8 @@ def scanned(vzarr_publish: Publisher, node: DataNode, tmp_path_factory: pytest.T
     arguments = (root, "--data-root", f"{root}={node.url(root)}")
     vzarr_publish.scan(*arguments, ledger=state / "published.sqlite", expect=[1])
     local_directory = tmp_path_factory.mktemp("local-stores")
-    vzarr_publish.scan(root, "--output-dir", local_directory, ledger=state / "local.sqlite", expect=[1])
+    small = ("--contiguous-chunk", "100")
+    vzarr_publish.scan(root, "--output-dir", local_directory, *small, ledger=state / "local.sqlite", expect=[1])
     return Scanned(
         root,
         before,

@@ -201,6 +201,23 @@ def _levels(dataset: netCDF4.Dataset) -> None:
     ua[:] = np.arange(steps * 3 * 35, dtype="f4").reshape(steps, 3, 5, 7)
 
 
+def _padded_records(dataset: netCDF4.Dataset) -> None:
+    """Records of odd lengths, which are padded."""
+    steps = len(dataset.dimensions["time"])
+    for name, dtype, dimensions in (("flag", "i1", ("time", "lat")), ("count", "i2", ("time", "lon")), ("kind", "i1", ("time",))):
+        shape = tuple(len(dataset.dimensions[dimension]) for dimension in dimensions)
+        dataset.createVariable(name, dtype, dimensions)[:] = np.arange(np.prod(shape)).reshape(shape) % 100
+    mask = dataset.createVariable("mask", "i1", ("lat", "lon"))
+    mask[:] = np.arange(35).reshape(5, 7) % 2
+
+
+def _contiguous_levels(dataset: netCDF4.Dataset) -> None:
+    dataset.createDimension("plev", 6)
+    steps = len(dataset.dimensions["time"])
+    ua = dataset.createVariable("ua", "f4", ("time", "plev", "lat", "lon"), fill_value=FILL, contiguous=True)
+    ua[:] = np.arange(steps * 6 * 35, dtype="f4").reshape(steps, 6, 5, 7)
+
+
 # --- datasets that are not a plain series -------------------------------------------------------------------------------
 
 
@@ -218,6 +235,20 @@ def _fixed_field(directory: Path) -> None:
         field = np.arange(35, dtype="f4").reshape(5, 7)
         field[2, 3] = FILL
         orog[:] = field
+
+
+def _one_record_variable(directory: Path) -> None:
+    """Its records are not padded, and lie one behind the other."""
+    path = directory / file_name("netcdf3-one-record-variable", months(0, 12))
+    path.parent.mkdir(parents=True)
+    with netCDF4.Dataset(path, "w", format="NETCDF3_CLASSIC") as dataset:
+        dataset.createDimension("time", None)
+        dataset.createDimension("lat", 5)
+        dataset.createDimension("lon", 7)
+        dataset.createVariable("lat", "f8", ("lat",))[:] = LAT
+        tas = dataset.createVariable("tas", "i2", ("time", "lat", "lon"))
+        tas.units = "K"
+        tas[:] = np.arange(12 * 35).reshape(12, 5, 7)
 
 
 def _names_against_time(directory: Path) -> None:
@@ -299,6 +330,9 @@ TRAPS = [
     built("netcdf3-no-fill-value", years(format="NETCDF3_CLASSIC", fill=None, missing=None, **NETCDF3)),
     built("netcdf3-fixed-time", years(format="NETCDF3_CLASSIC", unlimited=False, **NETCDF3)),
     built("netcdf3-char-strings", years(format="NETCDF3_CLASSIC", also=_char_strings, **NETCDF3)),
+    built("netcdf3-fixed-time-lengths-differ", lengths(12, 10, 7, format="NETCDF3_64BIT_OFFSET", unlimited=False, **NETCDF3)),
+    built("netcdf3-variables-of-all-kinds", years(format="NETCDF3_CLASSIC", also=_padded_records, **NETCDF3)),
+    Trap("netcdf3-one-record-variable", Verdict.BUILT, _one_record_variable),
     built("netcdf4-classic-model", years(format="NETCDF4_CLASSIC")),
     # Values and what marks them missing.
     built("no-fill-value", years(fill=None, missing=None)),
@@ -319,6 +353,8 @@ TRAPS = [
     built("deflate-only", years(shuffle=False)),
     built("uncompressed-chunks", years(deflate=None, shuffle=False)),
     built("contiguous", years(unlimited=False, chunks=None)),
+    built("contiguous-lengths-differ", lengths(12, 10, 7, unlimited=False, chunks=None, dtype="f8", fill=1e20, missing=1e20)),
+    built("contiguous-levels", years(2, unlimited=False, chunks=None, also=_contiguous_levels)),
     built("fletcher32", years(fletcher32=True)),
     rewritten("fletcher32-h5py-order", years(), storage={"tas": H5PY_FILTERS | {"fletcher32": True}}),
     built("spatial-chunks", years(chunks=(1, 3, 4))),

@@ -162,7 +162,9 @@ fn piece_length(length: u64, most: u64) -> u64 {
         return length;
     }
     let (mut below, mut above) = (1, length);
-    for divisor in (1..=length.isqrt()).filter(|&divisor| length.is_multiple_of(divisor)) {
+    // The bound ends the search in lengths that no file has.
+    let divisors = 1..=length.isqrt().min(1 << 20);
+    for divisor in divisors.filter(|&divisor| length.is_multiple_of(divisor)) {
         for divisor in [divisor, length / divisor] {
             if divisor <= most {
                 below = below.max(divisor);

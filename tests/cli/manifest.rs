@@ -38,19 +38,33 @@ impl Manifest {
         names
     }
 
-    /// All values of an array, which is chunked along the first dimension alone.
+    /// All values of an array, whose chunks are whole rows, or parts of one row each.
     pub fn values(&self, array: &str) -> Vec<f64> {
         let metadata = self.document(&format!("{array}/.zarray"));
         let [shape, chunks] = ["shape", "chunks"].map(|key| numbers(&metadata[key]));
-        assert_eq!(shape.get(1..), chunks.get(1..), "{array} is chunked along the first dimension");
-        let count = shape.first().map_or(1, |length| length.div_ceil(chunks[0]));
-        let rest = ".0".repeat(shape.len().saturating_sub(1));
-        (0..count)
-            .flat_map(|chunk| {
-                let bytes = self.chunk(&format!("{array}/{chunk}{rest}"));
-                decode(&decompress(bytes, &metadata), metadata["dtype"].as_str().unwrap())
-            })
-            .collect()
+        let whole = shape.iter().zip(&chunks).rev().take_while(|(length, chunk)| length == chunk);
+        let above = shape.len().saturating_sub(whole.count() + 1);
+        assert!(chunks[..above].iter().all(|chunk| *chunk == 1), "{array} has chunks {chunks:?}");
+        let counts = shape.iter().zip(&chunks).map(|(length, chunk)| length.div_ceil(*chunk));
+        let keys = counts.fold(vec![String::new()], |keys, count| {
+            let longer = |key: String| {
+                let point = if key.is_empty() { "" } else { "." };
+                (0..count).map(move |place| format!("{key}{point}{place}"))
+            };
+            keys.into_iter().flat_map(longer).collect()
+        });
+        let decoded = |key: String| {
+            let place = if key.is_empty() { "0" } else { &key };
+            let bytes = self.chunk(&format!("{array}/{place}"));
+            decode(&decompress(bytes, &metadata), metadata["dtype"].as_str().unwrap())
+        };
+        keys.into_iter().flat_map(decoded).collect()
+    }
+
+    /// The number of chunks that are byte ranges of files.
+    pub fn references(&self, array: &str) -> usize {
+        let prefix = format!("{array}/");
+        self.refs.iter().filter(|(key, value)| key.starts_with(&prefix) && value.is_array()).count()
     }
 
     fn chunk(&self, key: &str) -> Vec<u8> {

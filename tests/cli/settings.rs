@@ -1,7 +1,10 @@
 //! The command line, the configuration file, and which of them wins.
 
+use std::path::Path;
+
 use serde_json::{Value, json};
 
+use super::manifest::{Manifest, numbers};
 use super::tree::Tree;
 
 /// Scans with a configuration file of `text`.
@@ -20,7 +23,8 @@ fn our_own_file_sets_everything() {
     let tas = tree.dataset("tas");
     let text = format!(
         "data_roots: {{'{}': 'https://node.test/stores', '{}': 'https://node.test/data'}}\n\
-         ledger: {}\noutput_dir: {}\njobs: 2\nproject: CMIP6\n",
+         ledger: {}\noutput_dir: {}\njobs: 2\nproject: CMIP6\n\
+         contiguous_chunk: 12\n",
         tree.path("stores").display(),
         tree.data.display(),
         tree.path("own.sqlite").display(),
@@ -29,6 +33,8 @@ fn our_own_file_sets_everything() {
     scan_with(&tree, &text, &[]).exits(0).says("1 built");
     assert!(!tree.path("state").exists());
     let listed = tree.run(&["list", "--json", "--ledger", "own.sqlite"]).exits(0).json_lines();
+    let manifest = Manifest::open(Path::new(listed[0]["manifest"].as_str().unwrap()));
+    assert_eq!(numbers(&manifest.document("tas/.zarray")["chunks"]), [1, 1, 3]);
     let below = tas.manifest().strip_prefix(&tree.data).unwrap().to_owned();
     assert_eq!(listed[0]["manifest"], json!(tree.path("stores").join(&below)));
     assert_eq!(listed[0]["url"], format!("https://node.test/stores/{}", below.display()));
@@ -52,16 +58,17 @@ fn the_command_line_wins() {
     let data = tree.data.display();
     let text = format!(
         "data_roots: {{'{data}': 'https://config.test'}}\nledger: config.sqlite\n\
-         output_dir: config-stores\nproject: CMIP7\n"
+         output_dir: config-stores\nproject: CMIP7\ncontiguous_chunk: 1K\n"
     );
     let data_root = format!("{data}=https://line.test");
     let options = ["--ledger", "line.sqlite", "--output-dir", "line-stores"];
-    let more = ["--project", "CMIP6", "--data-root", &data_root];
-    scan_with(&tree, &text, &[options, more].concat()).exits(0).says("1 built");
+    let more = ["--project", "CMIP6", "--data-root", &data_root, "--contiguous-chunk", "12"];
+    scan_with(&tree, &text, &[&options[..], &more].concat()).exits(0).says("1 built");
     assert!(!tree.path("config.sqlite").exists() && !tree.path("config-stores").exists());
     assert!(tree.path("line-stores/CMIP6").exists());
     let listed = tree.run(&["list", "--json", "--ledger", "line.sqlite"]).exits(0).json_lines();
     let manifest = std::fs::read_to_string(listed[0]["manifest"].as_str().unwrap()).unwrap();
+    assert!(manifest.contains("\"tas/0.1.0\""));
     assert!(manifest.contains("https://line.test/") && !manifest.contains("config.test"));
 }
 
@@ -74,6 +81,9 @@ fn a_wrong_file_is_named_with_the_line() {
         ("jobs: many\n", "jobs", "line 1"),
         ("data_node: n\ndata_roots:\n  /a: b\n  /c: [d]\n", "data_roots", "line 4"),
         ("jobs: [\n", "", "line"),
+        ("jobs: 2\ncontiguous_chunk: 4MB\n", "4MiB", "line 2"),
+        ("contiguous_chunk: 0\n", "4MiB", "line 1"),
+        ("contiguous_chunk: [4]\n", "4MiB", "line 1"),
     ] {
         scan_with(&tree, text, &[]).exits(2).names(&config).says(field).says(line);
     }
@@ -92,6 +102,7 @@ fn wrong_settings_exit_with_2() {
     for (options, said) in [
         (["--project", "CMIP66"], "CMIP66"),
         (["--jobs", "0"], "--jobs"),
+        (["--contiguous-chunk", "4MB"], "4MiB"),
         (["--data-root", "/data"], "FS_PREFIX=URL_PREFIX"),
         (["--data-root", "data=https://node.test"], "absolute"),
         (["--data-root", "/data=node.test"], "node.test"),

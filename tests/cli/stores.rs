@@ -48,6 +48,60 @@ fn byte_ranges_hold_the_values_of_the_files() {
 }
 
 #[test]
+fn data_in_one_piece_are_cut_as_asked() {
+    let tree = Tree::of(&[]);
+    let tas = tree.dataset("tas");
+    for (first, count) in [(0, 6), (6, 4)] {
+        let mut file = monthly("tas", first, count);
+        file.dimensions[0] = ("time", count.into());
+        tas.put(&tas.file(first, count), &file.bytes());
+    }
+    let expected: Vec<f64> = data(0..10).into_iter().map(f64::from).collect();
+    // A month is two rows of 12 bytes; the files have six months and four.
+    for (size, chunks, references) in [
+        ("4MiB", [2, 2, 3], 5),
+        ("1K", [2, 2, 3], 5),
+        ("47", [1, 2, 3], 10),
+        ("23", [1, 1, 3], 20),
+        ("8", [1, 1, 1], 60),
+    ] {
+        tree.scan(&["--contiguous-chunk", size]).exits(0).says("1 built");
+        let manifest = Manifest::open(&tas.manifest());
+        assert_eq!(numbers(&manifest.document("tas/.zarray")["chunks"]), chunks, "{size}");
+        assert_eq!(manifest.references("tas"), references, "{size}");
+        assert_eq!(manifest.values("tas"), expected, "{size}");
+    }
+    tree.scan(&["--contiguous-chunk", "8"]).exits(0).says("1 unchanged");
+    tree.scan(&[]).exits(0).says("1 built");
+}
+
+#[test]
+fn records_are_cut_only_within() {
+    let tree = Tree::of(&["tas"]);
+    let tas = tree.dataset("tas");
+    let expected: Vec<f64> = data(0..12).into_iter().map(f64::from).collect();
+    for (size, chunks) in [("1M", [1, 2, 3]), ("12", [1, 1, 3])] {
+        tree.scan(&["--contiguous-chunk", size]).exits(0).says("1 built");
+        let manifest = Manifest::open(&tas.manifest());
+        assert_eq!(numbers(&manifest.document("tas/.zarray")["chunks"]), chunks);
+        assert_eq!(manifest.values("tas"), expected);
+    }
+}
+
+#[test]
+fn a_name_that_is_a_path_in_a_store_is_refused() {
+    for name in ["a/b", ".."] {
+        let tree = Tree::of(&[]);
+        let tas = tree.dataset("tas");
+        let mut file = monthly("tas", 0, 6);
+        file.variables[4].name = name.to_owned();
+        tas.put(&tas.file(0, 6), &file.bytes());
+        tree.scan(&[]).exits(1).says(&format!("`{name}`")).says("ncrename");
+        assert!(!tas.manifest().exists());
+    }
+}
+
+#[test]
 fn files_are_joined_in_the_order_of_time_not_of_names() {
     let tree = Tree::of(&[]);
     let tas = tree.dataset("tas");
