@@ -210,9 +210,17 @@ impl<'a> Reader<'a> {
         if self.version == 5 { self.int64() } else { self.int().map(u64::from) }
     }
 
-    /// `OFFSET`: 4 bytes in CDF-1, else 8 bytes.
+    /// `OFFSET`: 4 bytes in CDF-1, else 8 bytes. It has a sign, and is not negative.
     fn offset(&mut self) -> Result<u64> {
-        if self.version == 1 { self.int().map(u64::from) } else { self.int64() }
+        let (offset, most) = match self.version {
+            1 => (self.int()?.into(), i32::MAX.unsigned_abs().into()),
+            _ => (self.int64()?, i64::MAX.unsigned_abs()),
+        };
+        if offset > most {
+            let version = self.version;
+            return Err(Error::corrupt(format!("no data of CDF-{version} begin at byte {offset}")));
+        }
+        Ok(offset)
     }
 
     fn int(&mut self) -> Result<u32> {
@@ -288,6 +296,10 @@ mod tests {
             ("record dimension behind", var(&[3, 0])),
             ("dimension unknown", var(&[4])),
             ("2^65 bytes", var(&[1, 2])),
+            (
+                "offset with its sign set",
+                dims().absent().list(NC_VARIABLE, 1).var("a", &[3], 1, 1 << 31).bytes,
+            ),
             (
                 "variable twice",
                 dims()
