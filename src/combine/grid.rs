@@ -212,10 +212,10 @@ fn check_boundaries(of_files: &[Variable], chunk_shape: &[u64], context: &Contex
 fn chunks(variable: &mut Variable, chunk_shape: &[u64]) -> Result<Vec<Chunk>> {
     let storage = std::mem::replace(&mut variable.storage, Storage::Contiguous(None));
     let (blocks, block) = match storage {
-        Storage::Chunked { chunk_shape: block, chunks } if block == chunk_shape => {
+        Storage::Chunked { chunk_shape: block, chunks, .. } if block == chunk_shape => {
             return Ok(chunks);
         }
-        Storage::Chunked { chunk_shape: block, chunks } => (chunks, block),
+        Storage::Chunked { chunk_shape: block, chunks, .. } => (chunks, block),
         Storage::Contiguous(Some((offset, size))) => {
             (vec![Chunk { index: 0, offset, size, filter_mask: 0 }], variable.shape.clone())
         }
@@ -270,6 +270,7 @@ fn check_chunks(variable: &Variable, chunks: &[Chunk], expected: u64, path: &Pat
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::array::ChunkIndex;
     use crate::model::attribute::Attributes;
     use crate::model::dtype::{ByteOrder, DataType};
 
@@ -346,8 +347,11 @@ mod tests {
     fn records_are_cut_one_by_one() {
         let record = |index, offset| Chunk { index, offset, size: 12, filter_mask: 0 };
         let chunks = vec![record(0, 100), record(2, 300)];
-        let records =
-            |shape: &[u64]| Storage::Chunked { chunk_shape: shape.into(), chunks: chunks.clone() };
+        let records = |shape: &[u64]| Storage::Chunked {
+            chunk_shape: shape.into(),
+            chunks: chunks.clone(),
+            index: ChunkIndex::Records,
+        };
         let expected = [(0, 100, 6), (1, 106, 6), (4, 300, 6), (5, 306, 6)];
         assert_eq!(cut(&[3, 2, 3], records(&[1, 2, 3]), &[1, 1, 3]).unwrap(), expected);
         let expected = [(0, 100, 12), (2, 300, 12)];
@@ -371,6 +375,7 @@ mod tests {
         let chunked = |chunk_shape: &[u64]| Storage::Chunked {
             chunk_shape: chunk_shape.to_vec(),
             chunks: Vec::new(),
+            index: ChunkIndex::BTreeV1,
         };
         assert_eq!(shape(&|| Storage::Contiguous(Some((0, 144)))), [2, 2, 3]);
         assert_eq!(shape(&|| chunked(&[1, 2, 3])), [1, 2, 3]);

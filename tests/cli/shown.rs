@@ -280,8 +280,8 @@ fn inspect_describes_a_file_in_json() {
     assert_eq!(shown["size"], monthly("tas", 0, 6).bytes().len());
     assert_eq!(shown["dimensions"][0], json!({"name": "time", "size": 6, "unlimited": true}));
     let mut tas = shown["variables"][5].clone();
-    let fill = tas.as_object_mut().unwrap().remove("fill").unwrap();
-    assert!((fill.as_f64().unwrap() / 1e20 - 1.0).abs() < 1e-7);
+    let unwritten = tas.as_object_mut().unwrap().remove("fill").unwrap();
+    assert!((unwritten.as_f64().unwrap() / 1e20 - 1.0).abs() < 1e-7);
     let attributes = tas["attributes"].clone();
     assert_eq!(attributes[0], json!({"name": "units", "type": "text", "value": "K"}));
     assert_eq!(

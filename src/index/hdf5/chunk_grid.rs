@@ -153,7 +153,7 @@ mod tests {
     use super::*;
 
     /// A dataset of 4 x 6 elements in chunks of 2 x 2.
-    fn grid<'a>(maximum: &'a [Option<u64>]) -> Grid<'a> {
+    fn grid(maximum: &[Option<u64>]) -> Grid<'_> {
         Grid {
             shape: &[4, 6],
             stored_shape: &[4, 6],
