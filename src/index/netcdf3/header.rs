@@ -195,11 +195,10 @@ impl<'a> Reader<'a> {
             return Err(Error::corrupt(message));
         }
         let name = self.padded(nelems)?;
-        match std::str::from_utf8(&name) {
-            // libnetcdf would show the part before it.
-            Ok(name) if name.contains('\0') => {
-                Err(Error::corrupt(format!("the name at byte {position} contains a NUL")))
-            }
+        // Some old writers count the padding, which libnetcdf does not show.
+        let name = name.split(|&byte| byte == 0).next().unwrap_or_default();
+        match std::str::from_utf8(name) {
+            Ok("") => Err(Error::corrupt(format!("the name at byte {position} is empty"))),
             Ok(name) => Ok(name.to_owned()),
             Err(_) => Err(Error::corrupt(format!("the name at byte {position} is not UTF-8"))),
         }
@@ -340,7 +339,7 @@ mod tests {
     }
 
     #[test]
-    fn names_are_taken_as_they_are() {
+    fn names_are_taken_as_they_are_up_to_padding() {
         let file = |name: &str| Cdf::new(1, 0).dims(&[(name, 1)]).absent().absent().bytes;
         for name in ["e\u{301}", " a b ", "a\nb", "..", "1", &"x".repeat(256)] {
             assert_eq!(indexed(&file(name)).unwrap().dimensions[0].name, name);
@@ -348,7 +347,8 @@ mod tests {
         let mut latin1 = file("e");
         let at = latin1.iter().position(|&byte| byte == b'e').unwrap();
         latin1[at] = 0xe9;
-        for file in [latin1, file("a\0b"), file(&"x".repeat(257))] {
+        assert_eq!(indexed(&file("yy\0\0")).unwrap().dimensions[0].name, "yy");
+        for file in [latin1, file("\0b"), file(&"x".repeat(257))] {
             assert_eq!(code(&file), Code::Corrupt);
         }
     }
