@@ -16,6 +16,9 @@ import truth
 from publisher import Publisher, Store
 from trees import File, file_name, months, rewrite, version_directory
 
+# Where netCDF4 was imported first, h5py has found the plugins that come with it, and fails to write by its blosc.
+hdf5plugin.register(force=True)
+
 LENGTH, LONG = 1000, 120_000
 CHUNKS = [(1,), (7,), (8,), (300,), (1000,)]
 NUMBERS = ["i1", "u1", "<i2", ">i2", "<u2", "<i4", ">i4", "<u4", "<i8", ">i8", "<u8", "<f4", ">f4", "<f8", ">f8"]
