@@ -6,7 +6,7 @@ use vzarr_publish_fuzz::in_message;
 libfuzzer_sys::fuzz_target!(|input: &[u8]| {
     in_message(input, |body, _| {
         if let Ok(datatype) = Datatype::read(body) {
-            datatype.netcdf_view();
+            _ = datatype.netcdf_view();
             _ = datatype.as_variable();
         }
     });
