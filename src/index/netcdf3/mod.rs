@@ -1,8 +1,8 @@
 //! The NetCDF classic formats: CDF-1, CDF-2 (64-bit offset) and CDF-5 (64-bit data).
 //!
 //! Names are those of the grammar in "The NetCDF Classic Format Specification", appendix B.1 of the
-//! NetCDF User's Guide, and of `PnetCDF`'s "CDF-5 File Format Specification": [`header`] reads
-//! `header`, [`layout`] finds the places of `data`, [`external_type`] is `nc_type`.
+//! NetCDF User's Guide, and of `PnetCDF`'s "CDF-5 File Format Specification": the module
+//! `header` reads `header`, `layout` finds the places of `data`, `external_type` is `nc_type`.
 //!
 //! What the format defines is indexed as libnetcdf reads it, with two exceptions. Where the file ends
 //! before the data that the header promises, libnetcdf returns zeros; here it is an error. And a
