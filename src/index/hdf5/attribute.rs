@@ -148,6 +148,10 @@ impl Attribute {
             Datatype::Sequence(item) if **item == Datatype::ObjectReference => {
                 (0..count).map(|_| addresses(file, &heap.value(&mut at, width)?)).collect()
             }
+            Datatype::Sequence(_) => {
+                Err(Error::unsupported("a dimension scale attached by a reference of HDF5 1.12")
+                    .with_hint("attach the scales anew, for example by `h5repack` or h5netcdf"))
+            }
             _ => Err(Error::corrupt(format!(
                 "attribute `{}` is not a list of references",
                 self.name

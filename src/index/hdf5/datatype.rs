@@ -55,7 +55,8 @@ impl Datatype {
             5 => Self::Other("opaque"),
             6 => Self::Other("compound"),
             7 if kind == 0 => Self::ObjectReference,
-            7 => Self::Other("region reference"),
+            7 if kind == 1 => Self::Other("region reference"),
+            7 => Self::Other("reference of HDF5 1.12"),
             8 => Self::enumeration(at)?,
             9 if kind == 1 => Self::VariableString,
             9 => Self::Sequence(Box::new(Self::read(at)?)),
@@ -79,7 +80,9 @@ impl Datatype {
     #[must_use]
     pub fn netcdf_view(&self) -> NetcdfView {
         match self {
-            Self::ObjectReference | Self::Other("region reference") => NetcdfView::Never,
+            Self::ObjectReference | Self::Other("region reference" | "reference of HDF5 1.12") => {
+                NetcdfView::Never
+            }
             Self::Sequence(_) | Self::Enumeration(_) | Self::Other("opaque" | "compound") => {
                 NetcdfView::IfDefined
             }
