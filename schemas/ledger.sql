@@ -15,7 +15,7 @@
 --   reasons    the codes of vzarr-publish, kebab-case words such as `time-overlap`
 
 PRAGMA application_id = 1987731826; -- "vzar"
-PRAGMA user_version = 1;
+PRAGMA user_version = 2;
 
 -- One row for each run of the program that may write.
 CREATE TABLE runs (
@@ -81,12 +81,26 @@ CREATE TABLE stores (
     PRIMARY KEY (dataset, format)
 ) STRICT, WITHOUT ROWID;
 
+-- The files that belong to a store beside its manifest, where one regular grid cannot hold it.
+CREATE TABLE parts (
+    dataset  INTEGER NOT NULL REFERENCES datasets (id) ON DELETE CASCADE,
+    position INTEGER NOT NULL,          -- 0, 1, ...; segments in the order of time
+    -- segment: a manifest of some of the files, in both Zarr formats
+    -- seams:   chunks encoded anew, to which the manifest of the store refers
+    kind     TEXT NOT NULL CHECK (kind IN ('segment', 'seams')),
+    path     TEXT NOT NULL,
+    url      TEXT,                      -- where it is published; NULL: no data root covers it
+    digest   TEXT NOT NULL CHECK (length(digest) = 64), -- SHA-256, hex
+    size     INTEGER NOT NULL,          -- bytes
+    PRIMARY KEY (dataset, position)
+) STRICT, WITHOUT ROWID;
+
 -- The variables of a store and how each got into it.
 CREATE TABLE variables (
     dataset  INTEGER NOT NULL REFERENCES datasets (id) ON DELETE CASCADE,
     position INTEGER NOT NULL,          -- 0, 1, ... in the order of the store
     name     TEXT NOT NULL,
-    verdict  TEXT NOT NULL CHECK (verdict IN ('virtual', 'inlined')),
+    verdict  TEXT NOT NULL CHECK (verdict IN ('virtual', 'inlined', 'seamed')),
     PRIMARY KEY (dataset, position),
     UNIQUE (dataset, name)
 ) STRICT, WITHOUT ROWID;

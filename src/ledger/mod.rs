@@ -21,8 +21,8 @@ mod record;
 mod rows;
 
 pub use record::{
-    Counts, DatasetRecord, Filter, Gone, Listing, ProblemRecord, Scope, Severity, Status,
-    StoreRecord,
+    Counts, DatasetRecord, Filter, Gone, Listing, PartKind, PartRecord, ProblemRecord, Scope,
+    Severity, Status, StoreRecord,
 };
 
 /// An open ledger.

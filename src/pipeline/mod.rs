@@ -4,3 +4,4 @@ pub mod build;
 pub mod placement;
 pub mod plan;
 pub mod scan;
+mod store;
