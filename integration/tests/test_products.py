@@ -15,18 +15,11 @@ from publisher import Publisher
 pytestmark = pytest.mark.filterwarnings("ignore:.*use of fork:DeprecationWarning")
 
 PRODUCTS = products.all_products()
-# By the beginning of their name, products that are still shown wrongly.
-UNFIXED = {"space-scale_of_nothing": "a scale of length 0 is an unlimited dimension to libnetcdf, and not to us"}
 # What Python has no decoder for, and what `inspect` does not show.
 UNDECODED = {"filter 4", "filter 5", "filter 6", "filter 32008", "text of any length", "compact"}
 
 
-def parameter(product: products.Product):
-    unfixed = next((why for start, why in UNFIXED.items() if product.id.startswith(start)), None)
-    return pytest.param(product, id=product.id, marks=[pytest.mark.xfail(reason=unfixed, strict=True)] if unfixed else [])
-
-
-@pytest.mark.parametrize("product", map(parameter, PRODUCTS))
+@pytest.mark.parametrize("product", PRODUCTS, ids=lambda product: product.id)
 def test_product(product: products.Product, vzarr_publish: Publisher, tmp_path: Path) -> None:
     path = tmp_path / "file.h5"
     product.write(path)
