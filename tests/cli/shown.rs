@@ -181,6 +181,8 @@ fn the_report_has_a_line_for_each_dataset_and_problem() {
         "files",
         "variables",
         "unchanged",
+        "segments",
+        "seams",
         "local",
         "references",
         "inlined_bytes",
