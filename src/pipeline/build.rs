@@ -71,9 +71,10 @@ impl Workshop<'_> {
                 record.files = store.files;
                 record.variables = store.variables;
                 record.store = store.written;
-                // What the store had before and has no more leads to wrong bytes.
+                // Parts that the store has no more; one written elsewhere is left alone.
                 if let (Some(before), Some(now)) =
                     (known.and_then(|known| known.store), &record.store)
+                    && before.manifest == now.manifest
                 {
                     store::remove(&before, Some(now));
                 }
