@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand};
 
 use crate::model::byte_size::ByteSize;
+use crate::model::on_overlap::OnOverlap;
 
 /// Publishes virtual Zarr stores of the NetCDF datasets of an ESGF data node.
 #[derive(Debug, Parser)]
@@ -76,6 +77,10 @@ pub struct ScanArgs {
     /// stored bytes (default 20), or at most 16 MiB; with 0 never.
     #[arg(long, value_name = "PERCENT", value_parser = clap::value_parser!(u8).range(0..=100))]
     pub max_reencode: Option<u8>,
+    /// Where two files have the same time steps, keep those of the file that begins first, or
+    /// last, or refuse the dataset (the default).
+    #[arg(long, value_name = "first|last|refuse")]
+    pub on_overlap: Option<OnOverlap>,
     /// Number of worker threads; by default one per processor.
     #[arg(short, long, value_name = "N")]
     pub jobs: Option<NonZeroUsize>,

@@ -64,6 +64,7 @@ impl ScanSettings {
                 limits: Limits {
                     contiguous_chunk: contiguous_chunk.unwrap_or(CONTIGUOUS_CHUNK),
                     max_reencode: args.max_reencode.or(file.max_reencode).unwrap_or(MAX_REENCODE),
+                    on_overlap: args.on_overlap.or(file.on_overlap).unwrap_or_default(),
                 },
                 jobs,
                 force: args.force,

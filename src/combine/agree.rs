@@ -12,13 +12,12 @@ use crate::model::codec::{Blosc, Codec, Filter};
 use crate::model::error::{Code, Error, Result};
 
 /// Compares what describes a variable in the first file and in another one. `joined` is whether
-/// the files are joined along the variable's first dimension; the units of the time coordinate
-/// itself may differ.
+/// the files are joined along the variable's first dimension; the units of times along it may differ.
 pub fn check_description(
     first: &Variable,
     other: &Variable,
     joined: bool,
-    is_time_coordinate: bool,
+    holds_times: bool,
 ) -> Result<()> {
     if first.dimensions != other.dimensions {
         return Err(differ(
@@ -41,9 +40,10 @@ pub fn check_description(
     check_attribute(Code::PackingDiffers, "scale_factor", first, other)?;
     check_attribute(Code::PackingDiffers, "add_offset", first, other)?;
     check_attribute(Code::PackingDiffers, "_Unsigned", first, other)?;
-    if is_time_coordinate {
+    if holds_times {
         return Ok(());
     }
+    check_attribute(Code::CalendarsDiffer, "calendar", first, other)?;
     check_attribute(Code::UnitsDiffer, "units", first, other)
 }
 

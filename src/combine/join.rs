@@ -4,6 +4,7 @@ use crate::index::filter;
 use crate::model::array::{Storage, Values, Variable};
 use crate::model::dtype::DataType;
 use crate::model::error::{Code, Error, Result};
+use crate::model::time_units::Rebase;
 use crate::model::virtual_dataset::{Body, VirtualArray};
 
 use super::order::TimeAxis;
@@ -27,8 +28,9 @@ pub fn join(of_files: Vec<Variable>, context: &Context) -> Result<VirtualArray> 
     if is_inlined(&of_files, joined, context) {
         return inline(of_files, joined, context);
     }
-    let moves =
-        |axis: &TimeAxis| axis.holds_times(&first.name) && axis.shifts.iter().any(|&s| s != 0);
+    let moves = |axis: &TimeAxis| {
+        axis.holds_times(&first.name) && axis.moves.iter().any(|&step| step != Rebase::IDENTITY)
+    };
     if context.axis.is_some_and(moves) {
         of_files
             .iter()
@@ -51,7 +53,7 @@ fn check_agreement(of_files: &[Variable], joined: bool, context: &Context) -> Re
     let [first, others @ ..] = of_files else {
         return Ok(());
     };
-    let is_time = joined && context.axis.is_some_and(|axis| axis.dimension == first.name);
+    let is_time = joined && context.axis.is_some_and(|axis| axis.holds_times(&first.name));
     for (other, path) in others.iter().zip(&context.paths[1..]) {
         agree::check_description(first, other, joined, is_time)
             .map_err(|error| error.in_file(path))?;
@@ -148,5 +150,5 @@ fn move_times(
     if !axis.holds_times(&variable.name) {
         return Ok(());
     }
-    time::add(bytes, variable.dtype.to_little_endian(), axis.shifts[file])
+    time::rebase(bytes, variable, axis.moves[file])
 }

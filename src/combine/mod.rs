@@ -7,9 +7,11 @@
 //! combine_attrs="override"`.)
 
 mod agree;
+mod gap;
 mod grid;
 mod join;
 mod order;
+mod overlap;
 mod seam;
 mod time;
 
@@ -19,9 +21,11 @@ use std::path::PathBuf;
 use crate::model::array::{FileIndex, Variable};
 use crate::model::byte_size::ByteSize;
 use crate::model::error::{Code, Error, Result};
+use crate::model::on_overlap::OnOverlap;
 use crate::model::virtual_dataset::{Joint, VirtualDataset};
 
-use order::TimeAxis;
+pub use order::Coverage;
+use order::{Ordered, TimeAxis};
 
 /// A file of a dataset and what it holds.
 #[derive(Debug)]
@@ -37,8 +41,12 @@ pub struct SourceIndex {
 pub struct Combined {
     /// The dataset; its runs name files by their place in `sources`.
     pub dataset: VirtualDataset,
-    /// Paths of the files in the order of time.
+    /// Paths of the files in the order of time, without those that were left out.
     pub sources: Vec<PathBuf>,
+    /// The time that each file covers, as far as it can be told.
+    pub coverages: Vec<Coverage>,
+    /// What did not keep the files from being combined, but should be known.
+    pub warnings: Vec<Error>,
 }
 
 /// How far combining may go.
@@ -49,6 +57,8 @@ pub struct Limits {
     pub contiguous_chunk: ByteSize,
     /// Percentage of a dataset's stored bytes that may be encoded anew.
     pub max_reencode: u8,
+    /// Which of two files keeps the time steps that both have.
+    pub on_overlap: OnOverlap,
 }
 
 /// Combines `sources`, the files of one dataset, around the variable called `data_variable`.
@@ -63,7 +73,8 @@ pub fn combine(
     for source in &sources {
         check_source(source, data_variable)?;
     }
-    let axis = order::sort_by_time(&mut sources, data_variable)?;
+    let Ordered { axis, coverages, warnings } =
+        order::sort_by_time(&mut sources, data_variable, limits.on_overlap)?;
     let mut paths = Vec::with_capacity(sources.len());
     let mut lengths = Vec::with_capacity(sources.len());
     let mut variables = Vec::with_capacity(sources.len());
@@ -97,7 +108,7 @@ pub fn combine(
     let joint = axis.map(|axis| Joint { dimension: axis.dimension, lengths });
     let dataset = VirtualDataset { attributes: attributes.unwrap_or_default(), arrays, joint };
     seam::check(&dataset, &paths, limits.max_reencode)?;
-    Ok(Combined { dataset, sources: paths })
+    Ok(Combined { dataset, sources: paths, coverages, warnings })
 }
 
 /// What joining a variable needs to know of the dataset.

@@ -1,29 +1,34 @@
-//! The order of files: by decoded time, without overlap.
+//! The order of files: by decoded time, each step once.
 
 use std::cmp::Ordering;
+use std::path::PathBuf;
 
 use crate::model::array::{FileIndex, Variable};
+use crate::model::calendar::{Calendar, Instant};
+use crate::model::dyadic::Dyadic;
 use crate::model::error::{Code, Error, Result};
+use crate::model::on_overlap::OnOverlap;
+use crate::model::time_units::Rebase;
 
-use super::SourceIndex;
-use super::time::{self, Range, Steps};
+use super::time::{self, AxisUnits, Clock};
+use super::{SourceIndex, gap, overlap};
 
 /// The dimension that files are joined along, and what belongs to it.
 #[derive(Debug)]
 pub struct TimeAxis {
     /// Name of the dimension and of its coordinate variable.
     pub dimension: String,
-    /// Name of the variable with the bounds of time steps, if it takes its units from the
-    /// coordinate as CF says.
-    pub bounds: Option<String>,
-    /// For each file in order, what to add to times to have them in the units of the first file.
-    pub shifts: Vec<i64>,
+    /// Names of the variables with bounds of time steps, which take their units from the
+    /// coordinate as CF says, or repeat them.
+    pub bounds: Vec<String>,
+    /// For each file in order, how its times become times in the units of the first file.
+    pub moves: Vec<Rebase>,
 }
 
 impl TimeAxis {
     /// Whether the variable called `name` holds times of this axis.
     pub fn holds_times(&self, name: &str) -> bool {
-        self.dimension == name || self.bounds.as_deref() == Some(name)
+        self.dimension == name || self.bounds.iter().any(|bounds| bounds == name)
     }
 
     /// Time steps in a file.
@@ -32,31 +37,78 @@ impl TimeAxis {
     }
 }
 
-/// Puts `sources` in the order of their times and returns the axis; a single file needs none.
+/// The time that a file covers.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Coverage {
+    /// Path of the file.
+    pub path: PathBuf,
+    /// The calendar of the instants.
+    pub calendar: Calendar,
+    /// The first time, and where its bounds begin, if it has some.
+    pub starts: Vec<Instant>,
+    /// The last time, and where its bounds end, if it has some.
+    pub ends: Vec<Instant>,
+}
+
+/// What came out of ordering.
+#[derive(Debug, Default)]
+pub struct Ordered {
+    /// The axis; none where the data have no time.
+    pub axis: Option<TimeAxis>,
+    /// What each file covers, those left out as well; none of files without times that can be
+    /// dated.
+    pub coverages: Vec<Coverage>,
+    /// Steps left out, and steps missing.
+    pub warnings: Vec<Error>,
+}
+
+/// Puts `sources` in the order of their times, takes from them the steps that `on_overlap` says,
+/// and returns the axis.
 pub fn sort_by_time(
     sources: &mut Vec<SourceIndex>,
     data_variable: &str,
-) -> Result<Option<TimeAxis>> {
+    on_overlap: OnOverlap,
+) -> Result<Ordered> {
     let Some(first) = sources.first() else {
         return Err(Error::new(Code::Internal, "a dataset has no file"));
     };
     let Some(time) = time_coordinate(&first.index, data_variable) else {
-        return check_single(sources).map(|()| None);
+        return check_single(sources).map(|()| Ordered::default());
     };
     let dimension = time.name.clone();
-    let bounds = bounds_of(time, &first.index);
-    if sources.len() == 1 {
-        return Ok(Some(TimeAxis { dimension, bounds, shifts: vec![0] }));
+    let is_single = sources.len() == 1;
+    let files = sources.drain(..).map(|source| Dated::of(source, &dimension, is_single));
+    let files = files.collect::<Result<Vec<_>>>()?;
+    order(files, &dimension, data_variable, on_overlap, sources)
+        .map_err(|error| error.of_variable(dimension))
+}
+
+fn order(
+    mut files: Vec<Dated>,
+    dimension: &str,
+    data_variable: &str,
+    on_overlap: OnOverlap,
+    sources: &mut Vec<SourceIndex>,
+) -> Result<Ordered> {
+    moves(&files)?;
+    let clock = Clock::common(&files.iter().map(|file| &file.units).collect::<Vec<_>>());
+    for file in &mut files {
+        file.count_by(&clock)?;
+        file.check_increasing(&clock)?;
     }
-    let dated: Result<Vec<Dated>> =
-        sources.drain(..).map(|source| Dated::of(source, &dimension)).collect();
-    let dated = in_order(dated?).map_err(|error| error.of_variable(&dimension))?;
-    let mut shifts = Vec::with_capacity(dated.len());
-    for file in &dated {
-        shifts.push(time::shift(&file.steps.axis, &dated[0].steps.axis)?);
+    files.sort_by(Dated::compare);
+    let coverages = files.iter().filter_map(|file| file.coverage(&clock, dimension)).collect();
+    let (files, mut warnings) = overlap::resolve(files, on_overlap, &clock)?;
+    warnings.extend(gap::find(&files, &clock, dimension));
+    let moves = moves(&files)?;
+    let bounds = common_bounds(&files, &moves)?;
+    for mut file in files {
+        file.take_out_dropped(dimension, data_variable)?;
+        sources.push(file.source);
     }
-    sources.extend(dated.into_iter().map(|file| file.source));
-    Ok(Some(TimeAxis { dimension, bounds, shifts }))
+    let warnings = warnings.into_iter().map(|warning| warning.of_variable(dimension)).collect();
+    let axis = TimeAxis { dimension: dimension.to_owned(), bounds, moves };
+    Ok(Ordered { axis: Some(axis), coverages, warnings })
 }
 
 /// Without time there is nothing to join several files along.
@@ -68,63 +120,151 @@ fn check_single(sources: &[SourceIndex]) -> Result<()> {
         .with_hint("a dataset without time has one file; check for copies or stray files"))
 }
 
-/// The variable with the bounds of `time`, if it has no units of its own.
-fn bounds_of(time: &Variable, index: &FileIndex) -> Option<String> {
-    let name = time.attributes.text("bounds").or(time.attributes.text("climatology"))?;
-    let bounds = index.variable(name)?;
-    bounds.attributes.get("units").is_none().then(|| name.to_owned())
+/// How times of each file become times in the units of the first.
+fn moves(files: &[Dated]) -> Result<Vec<Rebase>> {
+    let Some(first) = files.first() else { return Ok(Vec::new()) };
+    let moves = files.iter().map(|file| {
+        let step = file.units.rebase_to(&first.units);
+        step.map_err(|error| error.in_file(&file.source.path))
+    });
+    moves.collect()
+}
+
+/// The bounds that all files have. A file whose times are moved must have those of the first, or
+/// what the store says of them would not hold for this file.
+fn common_bounds(files: &[Dated], moves: &[Rebase]) -> Result<Vec<String>> {
+    let Some(first) = files.first() else { return Ok(Vec::new()) };
+    for (file, step) in files.iter().zip(moves) {
+        if *step != Rebase::IDENTITY && file.bounds != first.bounds {
+            let [own, others] = [file, first].map(|file| match file.bounds.as_slice() {
+                [] => "none".to_owned(),
+                bounds => bounds.join(", "),
+            });
+            let message = format!(
+                "the bounds in units of time are {own}, in another file with other units {others}"
+            );
+            return Err(Error::new(Code::UnitsDiffer, message).in_file(&file.source.path));
+        }
+    }
+    let common = |name: &&String| files.iter().all(|file| file.bounds.contains(name));
+    Ok(first.bounds.iter().filter(common).cloned().collect())
 }
 
 /// A file and its time steps.
-struct Dated {
-    source: SourceIndex,
-    steps: Steps,
-    /// First and last time in units common to all files; `None` without any step.
-    range: Option<Range>,
+pub struct Dated {
+    /// The file.
+    pub source: SourceIndex,
+    /// Units of its times.
+    pub units: AxisUnits,
+    /// Names of the variables with bounds in these units.
+    bounds: Vec<String>,
+    /// Its times, in units common to all files. None where they cannot be read and there is no
+    /// other file to be compared with.
+    pub times: Vec<Dyadic>,
+    /// Steps of the file that go into the dataset, as a range of `times`.
+    pub kept: std::ops::Range<usize>,
 }
 
 impl Dated {
-    fn of(source: SourceIndex, dimension: &str) -> Result<Self> {
+    fn of(source: SourceIndex, dimension: &str, is_single: bool) -> Result<Self> {
         let time = source.index.variable(dimension).filter(|time| time.is_coordinate());
         let missing = || Error::new(Code::VariableMissing, "the file has no such time coordinate");
-        let steps = time.ok_or_else(missing).and_then(Steps::of);
-        let steps = steps.map_err(|error| error.of_variable(dimension).in_file(&source.path))?;
-        Ok(Self { source, steps, range: None })
+        let located = |error: Error| error.of_variable(dimension).in_file(&source.path);
+        let time = time.ok_or_else(missing).map_err(located)?;
+        let times = match time::times(time) {
+            Ok(times) => times,
+            Err(error) if is_single && error.code() != Code::TimeNotIncreasing => Vec::new(),
+            Err(error) => return Err(located(error)),
+        };
+        let units = AxisUnits::of(time);
+        let bounds = bounds_of(time, &source.index, &units);
+        Ok(Self { kept: 0..times.len(), units, bounds, times, source })
+    }
+
+    fn count_by(&mut self, clock: &Clock) -> Result<()> {
+        let step = clock.rebase(&self.units);
+        for time in &mut self.times {
+            *time = step.apply(*time).ok_or_else(|| {
+                Error::new(
+                    Code::UnitsDiffer,
+                    format!("{time} is too large or too small to be compared with other files"),
+                )
+                .in_file(&self.source.path)
+            })?;
+        }
+        Ok(())
+    }
+
+    fn check_increasing(&self, clock: &Clock) -> Result<()> {
+        let Some(pair) = self.times.windows(2).find(|pair| pair[0] >= pair[1]) else {
+            return Ok(());
+        };
+        let [before, after] = [pair[0], pair[1]].map(|time| clock.shown(time));
+        let error = if pair[0] == pair[1] {
+            Error::new(Code::TimeDuplicate, format!("the time step {after} is there twice"))
+        } else {
+            Error::new(Code::TimeNotIncreasing, format!("{after} comes after {before}"))
+        };
+        Err(error
+            .in_file(&self.source.path)
+            .with_hint("rewrite the file with its time steps in order, each once"))
     }
 
     /// By time; files without any step come last, having no place of their own.
     fn compare(&self, other: &Self) -> Ordering {
-        match (self.range, other.range) {
-            (Some(a), Some(b)) => a.first.total_cmp(&b.first).then(a.last.total_cmp(&b.last)),
+        match (self.range(), other.range()) {
+            (Some(a), Some(b)) => a.cmp(&b),
             (a, b) => a.is_none().cmp(&b.is_none()),
         }
     }
+
+    /// First and last time.
+    pub fn range(&self) -> Option<(Dyadic, Dyadic)> {
+        self.times.first().copied().zip(self.times.last().copied())
+    }
+
+    /// The times that go into the dataset.
+    pub fn kept_times(&self) -> &[Dyadic] {
+        self.times.get(self.kept.clone()).unwrap_or_default()
+    }
+
+    fn coverage(&self, clock: &Clock, dimension: &str) -> Option<Coverage> {
+        let (first, last) = self.range()?;
+        let calendar = clock.calendar()?;
+        let index = &self.source.index;
+        let bounds = self.bounds.iter().filter_map(|name| {
+            // Bounds of another form, such as a single value for each step, tell nothing.
+            let bounds = index.variable(name).filter(
+                |bounds| matches!(bounds.dimensions.as_slice(), [steps, _] if steps == dimension),
+            );
+            time::outermost(bounds?)
+        });
+        let step = clock.rebase(&self.units);
+        let bounds = bounds.filter_map(|[from, to]| Some((step.apply(from)?, step.apply(to)?)));
+        let (starts, ends): (Vec<_>, Vec<_>) = [(first, last)].into_iter().chain(bounds).unzip();
+        let instants =
+            |times: Vec<Dyadic>| times.into_iter().filter_map(|time| clock.instant(time)).collect();
+        let path = self.source.path.clone();
+        Some(Coverage { path, calendar, starts: instants(starts), ends: instants(ends) })
+    }
+
+    fn take_out_dropped(&mut self, dimension: &str, data_variable: &str) -> Result<()> {
+        if self.kept == (0..self.times.len()) {
+            return Ok(());
+        }
+        let steps = self.kept.start as u64..self.kept.end as u64;
+        overlap::keep_steps(&mut self.source.index, dimension, data_variable, &steps)
+            .map_err(|error| error.in_file(&self.source.path))
+    }
 }
 
-/// Sorts `files`, comparing times in the units of whichever is the first in the list: the order is
-/// the same in all units.
-fn in_order(mut files: Vec<Dated>) -> Result<Vec<Dated>> {
-    let Some(reference) = files.first().map(|file| file.steps.axis.clone()) else {
-        return Ok(files);
-    };
-    for file in &mut files {
-        let shift = time::shift(&file.steps.axis, &reference)
-            .map_err(|error| error.in_file(&file.source.path))?;
-        file.range = file.steps.range(shift);
-    }
-    files.sort_by(Dated::compare);
-    for pair in files.windows(2) {
-        if let (Some(before), Some(after)) = (pair[0].range, pair[1].range)
-            && before.last >= after.first
-        {
-            let [earlier, later] = [&pair[0], &pair[1]].map(|file| &file.source.path);
-            let message = format!("its times overlap those of `{}`", earlier.display());
-            return Err(Error::new(Code::TimeOverlap, message)
-                .in_file(later)
-                .with_hint("keep one of the two files in the dataset"));
-        }
-    }
-    Ok(files)
+/// Names of the variables with the bounds of `time`, if these are numbers in its `units`.
+fn bounds_of(time: &Variable, index: &FileIndex, units: &AxisUnits) -> Vec<String> {
+    let names = ["bounds", "climatology"].into_iter();
+    let names = names.filter_map(|attribute| time.attributes.text(attribute));
+    let are_times =
+        |name: &&str| index.variable(name).is_some_and(|bounds| units.are_those_of(bounds));
+    names.filter(are_times).map(str::to_owned).collect()
 }
 
 /// The coordinate variable of time: along the first dimension of the data, if that is time; else

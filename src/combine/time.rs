@@ -1,10 +1,15 @@
-//! Times of files: their units, order, and the step from one file's units to another's.
+//! Times of files: what they count, and the exact step from one file's units to another's.
 
 use crate::index::filter;
 use crate::model::array::{Values, Variable};
-use crate::model::calendar::{Calendar, TimeUnits};
-use crate::model::dtype::{ByteOrder, DataType};
+use crate::model::attribute::AttributeValue;
+use crate::model::calendar::{Calendar, Date, Instant};
+use crate::model::dtype::DataType;
+use crate::model::dyadic::Dyadic;
 use crate::model::error::{Code, Error, Result};
+use crate::model::time_units::{Rebase, TimeUnits, greatest_common_divisor};
+
+const SAME_UNITS: &str = "rewrite the files with the same time units";
 
 /// Whether a variable holds times, by its units.
 pub fn is_time(variable: &Variable) -> bool {
@@ -22,179 +27,348 @@ pub struct AxisUnits {
 }
 
 impl AxisUnits {
-    fn of(time: &Variable) -> Self {
+    /// The units and calendar that the attributes of `time` name.
+    pub fn of(time: &Variable) -> Self {
         let text = time.attributes.text("units").unwrap_or_default().to_owned();
         let calendar_text = time.attributes.text("calendar").map(str::to_owned);
         let calendar = Calendar::named(calendar_text.as_deref());
         let units = calendar.and_then(|calendar| TimeUnits::parse(&text, calendar));
         Self { text, calendar_text, calendar, units }
     }
+
+    /// Whether bounds of these times are numbers in the same units: they have no units and
+    /// calendar of their own, or repeat these.
+    pub fn are_those_of(&self, bounds: &Variable) -> bool {
+        let of_bounds = Self::of(bounds);
+        let same_text = bounds.attributes.get("units").is_none() || of_bounds.text == self.text;
+        let same_calendar =
+            bounds.attributes.get("calendar").is_none() || self.is_of_calendar(&of_bounds);
+        same_text && same_calendar
+    }
+
+    fn is_of_calendar(&self, other: &Self) -> bool {
+        match (self.calendar, other.calendar) {
+            (Some(own), Some(other)) => own == other,
+            _ => self.calendar_text == other.calendar_text,
+        }
+    }
+
+    /// How times in these units become times in `first`, the units of another file.
+    pub fn rebase_to(&self, first: &Self) -> Result<Rebase> {
+        if !self.is_of_calendar(first) {
+            let [own, first] =
+                [self, first].map(|axis| axis.calendar_text.as_deref().unwrap_or("standard"));
+            return Err(Error::new(
+                Code::CalendarsDiffer,
+                format!("the calendar is `{own}`, in another file of the dataset `{first}`"),
+            )
+            .with_hint("publish the files of each calendar as a dataset of its own"));
+        }
+        if self.text == first.text {
+            return Ok(Rebase::IDENTITY);
+        }
+        let units = self.units.zip(first.units);
+        units.map(|(own, first)| own.rebase_to(&first)).ok_or_else(|| {
+            Error::new(
+                Code::UnitsDiffer,
+                format!(
+                    "times in `{}` cannot be turned into `{}`, the units of another file: \
+                     only units of fixed length since a date of the calendar can",
+                    self.text, first.text
+                ),
+            )
+            .with_hint(SAME_UNITS)
+        })
+    }
 }
 
-/// First and last time of a file.
+/// A count of time that is whole and exact for several units at once. Where all files have the same
+/// units it counts as they do, even if what these mean is unknown.
 #[derive(Clone, Copy, Debug)]
-pub struct Range {
-    /// First time.
-    pub first: f64,
-    /// Last time.
-    pub last: f64,
+pub struct Clock {
+    /// The calendar, the instant of 0, and the nanoseconds of 1.
+    known: Option<(Calendar, Instant, i128)>,
 }
 
-/// The time steps of one file.
-#[derive(Debug)]
-pub struct Steps {
-    /// Their units.
-    pub axis: AxisUnits,
-    range: Option<Range>,
-}
+impl Clock {
+    /// The clock of the units `axes`, of which each can be turned into the first.
+    pub fn common(axes: &[&AxisUnits]) -> Self {
+        let known = axes.first().and_then(|first| {
+            let (calendar, TimeUnits { unit, reference }) = first.calendar.zip(first.units)?;
+            let units = axes.iter().filter_map(|axis| axis.units);
+            let distances =
+                units.flat_map(|other| [other.unit, other.reference - reference]).chain([unit]);
+            Some((calendar, reference, greatest_common_divisor(distances)))
+        });
+        Self { known }
+    }
 
-impl Steps {
-    /// The steps that the time coordinate `time` holds, which must increase.
-    pub fn of(time: &Variable) -> Result<Self> {
-        let times = numbers(time)?;
-        let increasing = times.is_sorted_by(|a, b| a < b) && times.iter().all(|t| t.is_finite());
-        if !increasing {
-            return Err(Error::new(Code::TimeNotIncreasing, "the times do not increase")
-                .with_hint("sort the time steps and remove duplicates"));
+    /// How numbers in units `axis` become those of this clock.
+    pub fn rebase(&self, axis: &AxisUnits) -> Rebase {
+        match (self.known, axis.units) {
+            (Some((_, reference, unit)), Some(units)) => {
+                units.rebase_to(&TimeUnits { unit, reference })
+            }
+            _ => Rebase::IDENTITY,
         }
-        let range = times.first().zip(times.last());
-        let range = range.map(|(&first, &last)| Range { first, last });
-        Ok(Self { axis: AxisUnits::of(time), range })
     }
 
-    /// First and last time plus `shift`; `None` without any step.
-    pub fn range(&self, shift: i64) -> Option<Range> {
-        // Shifts are days or seconds between two dates: far below 2^53.
-        #[allow(clippy::cast_precision_loss)]
-        let shift = shift as f64;
-        self.range.map(|Range { first, last }| Range { first: first + shift, last: last + shift })
+    /// The calendar, where it and the units are known.
+    pub fn calendar(&self) -> Option<Calendar> {
+        self.known.map(|(calendar, ..)| calendar)
+    }
+
+    /// The instant that `time` of this clock is, to the nanosecond that has begun.
+    pub fn instant(&self, time: Dyadic) -> Option<Instant> {
+        let (_, reference, unit) = self.known?;
+        time.transformed(unit, reference, 1)?.floor()
+    }
+
+    /// The time as a date, or as it is where its units have no fixed meaning.
+    pub fn shown(&self, time: Dyadic) -> String {
+        let date = self.instant(time).zip(self.calendar());
+        let date: Option<Date> = date.and_then(|(instant, calendar)| calendar.date(instant));
+        date.map_or_else(|| time.to_string(), |date| date.to_string())
     }
 }
 
-/// What to add to times in units `from` to have them in units `to`.
-pub fn shift(from: &AxisUnits, to: &AxisUnits) -> Result<i64> {
-    let same_calendar = match (from.calendar, to.calendar) {
-        (Some(from), Some(to)) => from == to,
-        _ => from.calendar_text == to.calendar_text,
-    };
-    if !same_calendar {
-        let [from, to] = [from, to].map(|axis| axis.calendar_text.as_deref().unwrap_or("standard"));
-        return Err(Error::new(
-            Code::CalendarsDiffer,
-            format!("the calendar is `{from}`, in another file of the dataset `{to}`"),
-        ));
-    }
-    if from.text == to.text {
-        return Ok(0);
-    }
-    let shift = from.units.zip(to.units).and_then(|(from, to)| from.shift_to(&to));
-    shift.ok_or_else(|| {
-        Error::new(
-            Code::UnitsDiffer,
-            format!(
-                "times in `{}` cannot be turned exactly into `{}`, the units of another file",
-                from.text, to.text
-            ),
-        )
-        .with_hint("rewrite the files with the same time units")
-    })
-}
-
-/// Adds `shift` to every time in `bytes` of a little-endian `dtype`, exactly or not at all.
-///
-/// Missing values are shifted as well where they are numbers, so a time coordinate with some is
-/// refused by its caller.
-pub fn add(bytes: &mut [u8], dtype: DataType, shift: i64) -> Result<()> {
-    if shift == 0 {
-        return Ok(());
-    }
-    let inexact = || {
-        Error::new(
-            Code::UnitsDiffer,
-            "times cannot be moved to the units of the first file without rounding",
-        )
-        .with_hint("rewrite the files with the same time units")
-    };
-    match dtype {
-        DataType::Float(8, _) => {
-            each(bytes, |word| add_f64(f64::from_le_bytes(word), shift).map(f64::to_le_bytes))
-        }
-        DataType::Int(4, _) => each(bytes, |word| {
-            let time = i64::from(i32::from_le_bytes(word)).checked_add(shift)?;
-            Some(i32::try_from(time).ok()?.to_le_bytes())
-        }),
-        DataType::Int(8, _) => {
-            each(bytes, |word| Some(i64::from_le_bytes(word).checked_add(shift)?.to_le_bytes()))
-        }
-        _ => None,
-    }
-    .ok_or_else(inexact)
-}
-
-fn each<const N: usize>(bytes: &mut [u8], new: impl Fn([u8; N]) -> Option<[u8; N]>) -> Option<()> {
-    for word in bytes.as_chunks_mut::<N>().0 {
-        *word = new(*word)?;
-    }
-    Some(())
-}
-
-/// The sum, if no bit is lost.
-fn add_f64(time: f64, shift: i64) -> Option<f64> {
-    #[allow(clippy::cast_precision_loss)]
-    let shift = (shift.unsigned_abs() < 1 << 53).then_some(shift as f64)?;
-    let sum = time + shift;
-    // Knuth's two-sum: the rounding error of the addition, computed without rounding.
-    let virtual_shift = sum - time;
-    let error = (time - (sum - virtual_shift)) + (shift - virtual_shift);
-    (error == 0.0).then_some(sum)
-}
-
-/// The times as numbers, for ordering.
-fn numbers(time: &Variable) -> Result<Vec<f64>> {
-    let Some(Values::Bytes(bytes)) = &time.values else {
-        filter::check(&time.filters, time.dtype)?;
+/// The times that `variable` holds, in its own units. Each must be there: a coordinate has no
+/// missing values.
+pub fn times(variable: &Variable) -> Result<Vec<Dyadic>> {
+    let Some(Values::Bytes(bytes)) = &variable.values else {
+        filter::check(&variable.filters, variable.dtype)?;
         return Err(Error::new(
             Code::TooLarge,
             "the time coordinate was never written, or is too large to be read",
         ));
     };
-    let dtype = time.dtype.to_little_endian();
-    // Only the order matters here, and times are far below 2^53.
-    #[allow(clippy::cast_precision_loss)]
-    let numbers = match dtype {
-        DataType::Float(8, ByteOrder::Little) => words(bytes, f64::from_le_bytes),
-        DataType::Float(4, ByteOrder::Little) => words(bytes, |w| f32::from_le_bytes(w).into()),
-        DataType::Int(2, ByteOrder::Little) => words(bytes, |w| i16::from_le_bytes(w).into()),
-        DataType::Int(4, ByteOrder::Little) => words(bytes, |w| i32::from_le_bytes(w).into()),
-        DataType::Int(8, ByteOrder::Little) => words(bytes, |w| i64::from_le_bytes(w) as f64),
-        _ => {
-            return Err(Error::unsupported(format!("a time coordinate of type {}", time.dtype)));
-        }
-    };
-    Ok(numbers)
+    check_not_packed(variable)?;
+    let elements = Elements::of(variable)?;
+    let times = bytes.chunks_exact(elements.size).enumerate().map(|(step, bytes)| {
+        elements.number(bytes).ok_or_else(|| {
+            let message = format!("time step {} is missing or no number", step + 1);
+            Error::new(Code::TimeNotIncreasing, message)
+                .with_hint("a time coordinate must have a time for each step")
+        })
+    });
+    times.collect()
 }
 
-fn words<const N: usize>(bytes: &[u8], number: impl Fn([u8; N]) -> f64) -> Vec<f64> {
-    bytes.as_chunks::<N>().0.iter().map(|word| number(*word)).collect()
+/// The first and the last number that `bounds` hold, where both are there.
+pub fn outermost(bounds: &Variable) -> Option<[Dyadic; 2]> {
+    let Some(Values::Bytes(bytes)) = &bounds.values else { return None };
+    let elements = Elements::of(bounds).ok()?;
+    check_not_packed(bounds).ok()?;
+    let mut numbers = bytes.chunks_exact(elements.size);
+    let first = elements.number(numbers.next()?)?;
+    Some([first, numbers.next_back().and_then(|last| elements.number(last))?])
+}
+
+/// Turns every time in `bytes`, the values of `variable`, into other units, exactly or not at all.
+/// What marks missing values stays as it is.
+pub fn rebase(bytes: &mut [u8], variable: &Variable, rebase: Rebase) -> Result<()> {
+    if rebase == Rebase::IDENTITY {
+        return Ok(());
+    }
+    check_not_packed(variable)?;
+    let elements = Elements::of(variable)?;
+    for bytes in bytes.chunks_exact_mut(elements.size) {
+        let Some(time) = elements.number(bytes) else { continue };
+        let moved = rebase.apply(time).and_then(|moved| moved.encode(variable.dtype));
+        // A time that became the mark of missing ones would be taken for one.
+        let Some(moved) = moved.filter(|moved| elements.number(moved).is_some()) else {
+            return Err(Error::new(
+                Code::UnitsDiffer,
+                format!(
+                    "{time} has no exact value of type {} in the time units of the first file",
+                    variable.dtype
+                ),
+            )
+            .with_hint(SAME_UNITS));
+        };
+        bytes.copy_from_slice(&moved);
+    }
+    Ok(())
+}
+
+/// What a packed number means is another number, of which this module knows nothing.
+fn check_not_packed(variable: &Variable) -> Result<()> {
+    let packing = ["scale_factor", "add_offset", "_Unsigned"];
+    match packing.into_iter().find(|name| variable.attributes.get(name).is_some()) {
+        None => Ok(()),
+        Some(name) => Err(Error::unsupported(format!("`{name}` of times in several files"))
+            .with_hint("rewrite the files with times that are not packed")),
+    }
+}
+
+/// How the elements of a variable become numbers.
+struct Elements {
+    dtype: DataType,
+    size: usize,
+    /// Numbers that mark missing values.
+    marks: Vec<Dyadic>,
+}
+
+impl Elements {
+    fn of(variable: &Variable) -> Result<Self> {
+        let dtype = variable.dtype;
+        let size = dtype.size().and_then(|size| usize::try_from(size).ok());
+        let is_number =
+            matches!(dtype, DataType::Int(..) | DataType::UInt(..) | DataType::Float(4 | 8, _));
+        let Some(size) = size.filter(|_| is_number) else {
+            return Err(Error::unsupported(format!("a time coordinate of type {dtype}")));
+        };
+        let marks = ["_FillValue", "missing_value"].into_iter();
+        let marks = marks.filter_map(|name| variable.attributes.get(name));
+        let marks = marks.flat_map(|mark| numbers(mark, dtype)).collect();
+        Ok(Self { dtype, size, marks })
+    }
+
+    /// The number in the bytes of one element, if it is one and not missing.
+    fn number(&self, bytes: &[u8]) -> Option<Dyadic> {
+        Dyadic::decode(bytes, self.dtype).filter(|number| !self.marks.contains(number))
+    }
+}
+
+/// The numbers of an attribute, as the elements of `dtype` that they are compared with.
+fn numbers(value: &AttributeValue, dtype: DataType) -> Vec<Dyadic> {
+    let float = |number: f64| {
+        #[allow(clippy::cast_possible_truncation, reason = "as readers round the mark")]
+        let number =
+            if matches!(dtype, DataType::Float(4, _)) { (number as f32).into() } else { number };
+        Dyadic::from_f64(number)
+    };
+    match value {
+        AttributeValue::Int(numbers) => {
+            numbers.iter().map(|&number| Dyadic::new(number.into(), 0)).collect()
+        }
+        AttributeValue::UInt(numbers) => {
+            numbers.iter().map(|&number| Dyadic::new(number.into(), 0)).collect()
+        }
+        AttributeValue::Float(numbers) => {
+            numbers.iter().filter_map(|&number| float(number.into())).collect()
+        }
+        AttributeValue::Double(numbers) => {
+            numbers.iter().filter_map(|&number| float(number)).collect()
+        }
+        AttributeValue::Text(_) | AttributeValue::Strings(_) => Vec::new(),
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::array::{Fill, Storage};
+    use crate::model::attribute::Attributes;
+    use crate::model::dtype::ByteOrder::{Big, Little};
 
-    #[test]
-    fn a_sum_that_would_round_is_refused() {
-        assert_eq!(add_f64(15.5, 730), Some(745.5));
-        assert_eq!(add_f64(0.1, 730), None);
-        assert_eq!(add_f64(1e300, 1), None);
+    fn variable(dtype: DataType, attributes: &[(&str, AttributeValue)]) -> Variable {
+        let attributes = attributes.iter().map(|(name, value)| ((*name).to_owned(), value.clone()));
+        Variable {
+            name: "time".into(),
+            dimensions: vec!["time".into()],
+            shape: vec![1],
+            dtype,
+            fill: Fill::Undefined,
+            filters: Vec::new(),
+            storage: Storage::Contiguous(None),
+            attributes: attributes.collect::<Attributes>(),
+            values: None,
+        }
+    }
+
+    fn axis(units: &str, calendar: &str) -> AxisUnits {
+        let text = |text: &str| AttributeValue::Text(text.to_owned());
+        let attributes = [("units", text(units)), ("calendar", text(calendar))];
+        AxisUnits::of(&variable(DataType::Float(8, Little), &attributes))
+    }
+
+    fn moved<const N: usize>(
+        mut bytes: [u8; N],
+        variable: &Variable,
+        from: &str,
+        to: &str,
+    ) -> Result<[u8; N]> {
+        let step = axis(from, "noleap").rebase_to(&axis(to, "noleap"))?;
+        rebase(&mut bytes, variable, step).map(|()| bytes)
     }
 
     #[test]
-    fn integer_times_must_fit_their_type() {
-        let mut bytes = i32::MAX.to_le_bytes();
-        assert!(add(&mut bytes, DataType::Int(4, ByteOrder::Little), 1).is_err());
-        let mut bytes = 5i32.to_le_bytes();
-        add(&mut bytes, DataType::Int(4, ByteOrder::Little), -7).unwrap();
-        assert_eq!(i32::from_le_bytes(bytes), -2);
+    fn times_are_moved_exactly_or_not_at_all() {
+        let double = variable(DataType::Float(8, Little), &[]);
+        let (days, later) = ("days since 1850-01-01", "days since 1852-01-01");
+        let (hours, noon) = ("hours since 1850-01-01", "days since 1850-01-01 12:00");
+        let move_f64 = |time: f64, from, to| {
+            moved(time.to_le_bytes(), &double, from, to).ok().map(f64::from_le_bytes)
+        };
+        assert_eq!(move_f64(15.5, later, days), Some(745.5));
+        assert_eq!(move_f64(0.1, later, days), None);
+        assert_eq!(move_f64(0.1, days, "days since 1850-1-1 0:0:0"), Some(0.1));
+        assert_eq!(move_f64(36.0, hours, days), Some(1.5));
+        assert_eq!(move_f64(1.0, hours, days), None);
+        assert_eq!(move_f64(1.25, days, hours), Some(30.0));
+        assert_eq!(move_f64(1.0, noon, hours), Some(36.0));
+        assert_eq!(move_f64(1e300, later, days), None);
+        let error = moved(0.1f64.to_le_bytes(), &double, later, days).unwrap_err();
+        assert_eq!(error.code(), Code::UnitsDiffer);
+        assert!(error.message().starts_with("0.1 has no exact value of type <f8"), "{error}");
+    }
+
+    #[test]
+    fn integers_must_stay_integers_of_their_type() {
+        let int = variable(DataType::Int(4, Big), &[]);
+        let (days, later) = ("days since 1850-01-01", "days since 1850-01-02");
+        let move_i32 = |time: i32, from, to| {
+            moved(time.to_le_bytes(), &int, from, to).ok().map(i32::from_le_bytes)
+        };
+        assert_eq!(move_i32(5, days, later), Some(4));
+        assert_eq!(move_i32(i32::MAX, later, days), None);
+        assert_eq!(move_i32(12, "hours since 1850-01-01", days), None);
+        assert_eq!(move_i32(24, "hours since 1850-01-01", days), Some(1));
+        assert_eq!(move_i32(1 << 20, days, "seconds since 1850-01-01"), None);
+    }
+
+    #[test]
+    fn what_marks_missing_times_stays_a_mark_and_nothing_becomes_one() {
+        let mark = AttributeValue::Double(vec![1e20]);
+        let double = variable(DataType::Float(8, Little), &[("_FillValue", mark)]);
+        let (days, hours) = ("days since 1850-01-01", "hours since 1850-01-01");
+        let kept = moved(1e20f64.to_le_bytes(), &double, days, hours).unwrap();
+        assert_eq!(kept, 1e20f64.to_le_bytes());
+        assert!(moved(2.4e21f64.to_le_bytes(), &double, hours, days).is_err());
+        assert!(moved(f64::NAN.to_le_bytes(), &double, days, hours).is_ok());
+        let packed = variable(
+            DataType::Float(8, Little),
+            &[("scale_factor", AttributeValue::Double(vec![0.5]))],
+        );
+        assert!(moved(1f64.to_le_bytes(), &packed, days, hours).is_err());
+        assert!(moved(1f64.to_le_bytes(), &packed, days, days).is_ok());
+    }
+
+    #[test]
+    fn calendars_are_compared_by_meaning() {
+        let days = "days since 1850-01-01";
+        let step = |from, to| axis(days, from).rebase_to(&axis(days, to));
+        assert_eq!(step("noleap", "365_day").unwrap(), Rebase::IDENTITY);
+        assert_eq!(step("noleap", "360_day").unwrap_err().code(), Code::CalendarsDiffer);
+        assert_eq!(step("lunar", "lunar").unwrap(), Rebase::IDENTITY);
+        let months = |since: &str| axis(&format!("months since {since}"), "noleap");
+        assert!(months("1850-01-01").rebase_to(&months("1850-01-01")).is_ok());
+        let differ = months("1850-01-01").rebase_to(&months("1851-01-01")).unwrap_err();
+        assert_eq!(differ.code(), Code::UnitsDiffer);
+    }
+
+    #[test]
+    fn a_common_clock_counts_all_units_exactly() {
+        let axes = ["days since 1850-01-01", "hours since 1850-01-02 06:00:00"];
+        let axes = axes.map(|units| axis(units, "360_day"));
+        let clock = Clock::common(&[&axes[0], &axes[1]]);
+        let ticks = |of: usize, time: f64| {
+            clock.rebase(&axes[of]).apply(Dyadic::from_f64(time).unwrap()).unwrap()
+        };
+        assert_eq!(ticks(0, 1.5), ticks(1, 6.0));
+        assert!(ticks(0, 1.5) < ticks(1, 6.000_000_000_1));
+        assert_eq!(clock.shown(ticks(1, 6.0)), "1850-01-02T12:00:00");
+        assert_eq!(Clock::common(&[&axis("months since 1850-01-01", "noleap")]).calendar(), None);
     }
 }

@@ -8,6 +8,7 @@ use serde::de::{Error, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 
 use crate::model::byte_size::ByteSize;
+use crate::model::on_overlap::OnOverlap;
 
 use super::path_map::PathMap;
 
@@ -26,6 +27,8 @@ pub struct SettingsFile {
     pub contiguous_chunk: Option<ByteSize>,
     /// Percentage of a dataset's stored bytes that may be encoded anew.
     pub max_reencode: Option<u8>,
+    /// Which of two files keeps the time steps that both have.
+    pub on_overlap: Option<OnOverlap>,
     /// The number of worker threads.
     pub jobs: Option<NonZeroUsize>,
     /// The projects to look for, one name or a list; all where empty.

@@ -1,4 +1,38 @@
-//! Calendars and time units of the CF conventions (section 4.4), in whole seconds.
+//! Calendars of the CF conventions (section 4.4): from dates to days and back.
+
+use std::fmt;
+
+/// Nanoseconds since the begin of year 0 of a calendar.
+pub type Instant = i128;
+
+/// Nanoseconds of a second.
+pub const SECOND: Instant = 1_000_000_000;
+
+/// Nanoseconds of a day.
+pub const DAY: Instant = 86_400 * SECOND;
+
+/// A moment of a calendar.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Date {
+    /// The year; 0 is the one before 1.
+    pub year: i64,
+    /// The month, from 1.
+    pub month: u32,
+    /// The day of the month, from 1.
+    pub day: u32,
+    /// Nanoseconds since midnight.
+    pub nanosecond: u64,
+}
+
+impl fmt::Display for Date {
+    /// Such as `1850-01-16T12:00:00`, to the second that has begun.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { year, month, day, nanosecond } = self;
+        let second = nanosecond / 1_000_000_000;
+        let (hour, minute, second) = (second / 3600, second / 60 % 60, second % 60);
+        write!(f, "{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}")
+    }
+}
 
 /// A CF calendar.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -36,7 +70,8 @@ impl Calendar {
     #[must_use]
     pub fn day_number(self, year: i64, month: u32, day: u32) -> Option<i64> {
         let month_index = usize::try_from(month.checked_sub(1)?).ok()?;
-        if day == 0 || day > self.days_in_month(year, month_index)? {
+        let is_left_out = self.is_of_reform(year, month) && (5..15).contains(&day);
+        if day == 0 || day > self.days_in_month(year, month_index)? || is_left_out {
             return None;
         }
         let day = i64::from(day) - 1;
@@ -52,11 +87,50 @@ impl Calendar {
         })
     }
 
-    fn days_in_month(self, year: i64, month_index: usize) -> Option<u32> {
-        if self == Self::Standard && year == 1582 && month_index == 9 {
-            // 31, of which `day_number` leaves out ten.
-            return Some(31);
+    /// The date of which `day_number` gives the number; `None` more than a million years from year
+    /// 0, where no time of a model lies.
+    #[must_use]
+    pub fn date_of_day(self, number: i64) -> Option<(i64, u32, u32)> {
+        const FAR: i64 = 366_000_000;
+        if !(-FAR..FAR).contains(&number) {
+            return None;
         }
+        let first_day = |year| self.day_number(year, 1, 1);
+        let mut year = match self {
+            Self::Day360 => number.div_euclid(360),
+            Self::NoLeap => number.div_euclid(365),
+            Self::AllLeap => number.div_euclid(366),
+            // 400 Gregorian years; at most some years off in the other calendars.
+            _ => (number * 400).div_euclid(146_097),
+        };
+        while first_day(year)? > number {
+            year -= 1;
+        }
+        while first_day(year + 1)? <= number {
+            year += 1;
+        }
+        let first_of_month = |month| self.day_number(year, month, 1);
+        let month =
+            (1..=12).rev().find(|&month| first_of_month(month).is_some_and(|n| n <= number))?;
+        let day = u32::try_from(number - first_of_month(month)?).ok()? + 1;
+        let skipped = if self.is_of_reform(year, month) && day > 4 { 10 } else { 0 };
+        Some((year, month, day + skipped))
+    }
+
+    /// The moment that lies `instant` after the begin of year 0; `None` as in `date_of_day`.
+    #[must_use]
+    pub fn date(self, instant: Instant) -> Option<Date> {
+        let (year, month, day) = self.date_of_day(i64::try_from(instant.div_euclid(DAY)).ok()?)?;
+        let nanosecond = u64::try_from(instant.rem_euclid(DAY)).ok()?;
+        Some(Date { year, month, day, nanosecond })
+    }
+
+    /// October 1582, of which the standard calendar leaves out the fifth to the fourteenth.
+    fn is_of_reform(self, year: i64, month: u32) -> bool {
+        self == Self::Standard && (year, month) == (1582, 10)
+    }
+
+    fn days_in_month(self, year: i64, month_index: usize) -> Option<u32> {
         Some(match (self, month_index) {
             (Self::Day360, 0..12) | (_, 3 | 5 | 8 | 10) => 30,
             (_, 1) if self.is_leap(year) => 29,
@@ -106,96 +180,6 @@ fn leap_day(month: u32) -> i64 {
     i64::from(month > 2)
 }
 
-/// Time units: a unit of fixed length since a reference date.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct TimeUnits {
-    /// Seconds of the unit.
-    pub unit_seconds: i64,
-    /// The reference date in seconds since 1 January of year 0 of the calendar.
-    pub reference: i64,
-}
-
-impl TimeUnits {
-    /// Reads units such as `days since 1850-01-01 00:00:00`. `None` where the unit has no fixed
-    /// length (months, years), or the date is not one of the calendar or names a time zone other
-    /// than UTC.
-    #[must_use]
-    pub fn parse(units: &str, calendar: Calendar) -> Option<Self> {
-        let mut words = units.split_whitespace();
-        let unit_seconds = match words.next()?.to_ascii_lowercase().as_str() {
-            "days" | "day" | "d" => 86_400,
-            "hours" | "hour" | "hrs" | "hr" | "h" => 3_600,
-            "minutes" | "minute" | "mins" | "min" => 60,
-            "seconds" | "second" | "secs" | "sec" | "s" => 1,
-            _ => return None,
-        };
-        if !words.next()?.eq_ignore_ascii_case("since") {
-            return None;
-        }
-        let date_and_time = words.next()?;
-        let (date, glued) = match date_and_time.split_once(['T', 't']) {
-            Some((date, time)) => (date, Some(time)),
-            None => (date_and_time, None),
-        };
-        let seconds = match glued.or_else(|| words.next()) {
-            Some(time) => seconds_of_day(time)?,
-            None => 0,
-        };
-        match words.next() {
-            None | Some("Z" | "UTC" | "+00:00" | "00:00" | "0:00" | "0") => {}
-            Some(_) => return None,
-        }
-        let reference = parse_date(date, calendar)?.checked_mul(86_400)?.checked_add(seconds)?;
-        Some(Self { unit_seconds, reference })
-    }
-
-    /// What to add to a value in these units to have it in `other`, whose unit must be the same
-    /// and whose reference date a whole number of units away.
-    #[must_use]
-    pub fn shift_to(&self, other: &Self) -> Option<i64> {
-        let apart = self.reference.checked_sub(other.reference)?;
-        let whole = self.unit_seconds == other.unit_seconds && apart % self.unit_seconds == 0;
-        whole.then(|| apart / self.unit_seconds)
-    }
-}
-
-fn parse_date(date: &str, calendar: Calendar) -> Option<i64> {
-    let (sign, date) = match date.strip_prefix('-') {
-        Some(date) => (-1, date),
-        None => (1, date),
-    };
-    let mut fields = date.split('-');
-    let year = digits(fields.next()?)?;
-    let (month, day) = (digits(fields.next()?)?, digits(fields.next()?)?);
-    if fields.next().is_some() {
-        return None;
-    }
-    calendar.day_number(sign * year, u32::try_from(month).ok()?, u32::try_from(day).ok()?)
-}
-
-/// `H:M:S`, `H:M` or `H`; the seconds may have a fraction of zero.
-fn seconds_of_day(time: &str) -> Option<i64> {
-    let time = time.strip_suffix('Z').unwrap_or(time);
-    let whole = match time.split_once('.') {
-        Some((whole, fraction)) if fraction.bytes().all(|digit| digit == b'0') => whole,
-        Some(_) => return None,
-        None => time,
-    };
-    let mut fields = whole.split(':');
-    let mut seconds = 0;
-    for (unit, most) in [(3_600, 23), (60, 59), (1, 59)] {
-        let Some(field) = fields.next() else { break };
-        seconds += unit * digits(field).filter(|&value| value <= most)?;
-    }
-    fields.next().is_none().then_some(seconds)
-}
-
-/// A number of at most eight digits.
-fn digits(field: &str) -> Option<i64> {
-    let plain = (1..=8).contains(&field.len()) && field.bytes().all(|b| b.is_ascii_digit());
-    plain.then(|| field.parse().ok())?
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -208,13 +192,10 @@ mod tests {
             for year in -5..2105 {
                 for month in 1..=12 {
                     for day in 1..=31 {
-                        let reform = calendar == Standard && (year, month) == (1582, 10);
-                        if reform && (5..15).contains(&day) {
-                            continue;
-                        }
                         let Some(number) = calendar.day_number(year, month, day) else {
                             continue;
                         };
+                        assert_eq!(calendar.date_of_day(number), Some((year, month, day)));
                         if let Some(last) = last {
                             assert_eq!(number, last + 1, "{calendar:?} {year}-{month}-{day}");
                         }
@@ -239,35 +220,21 @@ mod tests {
     }
 
     #[test]
-    fn units_written_differently_are_the_same() {
-        let units = |text| TimeUnits::parse(text, NoLeap);
-        let base = units("days since 1850-01-01").unwrap();
-        for text in [
-            "days since 1850-1-1",
-            "day since 1850-01-01 00:00:00",
-            "days since 1850-01-01T00:00:00Z",
-            "days since 1850-01-01 00:00:00.0",
-            "days since 1850-01-01 0:0:0 UTC",
-        ] {
-            assert_eq!(units(text), Some(base), "{text}");
+    fn the_days_that_the_reform_left_out_are_no_days() {
+        for day in 5..15 {
+            assert_eq!(Standard.day_number(1582, 10, day), None);
+            assert!(Julian.day_number(1582, 10, day).is_some());
         }
-        assert_eq!(units("days since 1852-01-01").unwrap().shift_to(&base), Some(730));
-        assert_eq!(units("days since 1850-01-01 12:00").unwrap().shift_to(&base), None);
-        assert_eq!(units("hours since 1850-01-01").unwrap().shift_to(&base), None);
+        let fourth = Standard.day_number(1582, 10, 4).unwrap();
+        assert_eq!(Standard.day_number(1582, 10, 15), Some(fourth + 1));
+        assert_eq!(Standard.date_of_day(fourth + 17), Some((1582, 10, 31)));
     }
 
     #[test]
-    fn units_without_fixed_meaning_are_not_guessed() {
-        for text in [
-            "months since 1850-01-01",
-            "days since 1850-02-30",
-            "days since 1850-01-01 00:00 +01:00",
-            "days since 1850",
-            "K",
-            "days after 1850-01-01",
-            "days since 1850-01-01 00:00:00.5",
-        ] {
-            assert_eq!(TimeUnits::parse(text, Standard), None, "{text}");
-        }
+    fn moments_are_written_as_dates() {
+        let noon = Instant::from(Day360.day_number(1850, 2, 30).unwrap()) * DAY + DAY / 2;
+        assert_eq!(Day360.date(noon).unwrap().to_string(), "1850-02-30T12:00:00");
+        assert_eq!(NoLeap.date(-1).unwrap().to_string(), "-001-12-31T23:59:59");
+        assert_eq!(NoLeap.date(Instant::MAX), None);
     }
 }

@@ -74,8 +74,14 @@ pub enum Code {
     StaticDiffers,
     /// The time ranges of two files overlap.
     TimeOverlap,
+    /// A time step is there twice, in one file or in two.
+    TimeDuplicate,
     /// Time does not increase within a file.
     TimeNotIncreasing,
+    /// Time steps are missing, as the frequency tells.
+    TimeGap,
+    /// The time range in a file's name is not that of its time steps.
+    TimeRange,
     /// A store shows an attribute otherwise than the files do, or leaves it out.
     AttributeNotKept,
     /// Something that must fit in memory or in the format is too large.
@@ -121,7 +127,10 @@ impl Code {
             Self::FillUndefined => "fill-undefined",
             Self::StaticDiffers => "static-differs",
             Self::TimeOverlap => "time-overlap",
+            Self::TimeDuplicate => "time-duplicate",
             Self::TimeNotIncreasing => "time-not-increasing",
+            Self::TimeGap => "time-gap",
+            Self::TimeRange => "time-range",
             Self::AttributeNotKept => "attribute-not-kept",
             Self::TooLarge => "too-large",
             Self::Configuration => "configuration",

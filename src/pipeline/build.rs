@@ -2,9 +2,9 @@
 
 use rayon::prelude::*;
 
-use crate::combine::{self, Combined, Limits, SourceIndex};
+use crate::combine::{self, Combined, Coverage, Limits, SourceIndex};
 use crate::discover::{Candidate, SourceFile};
-use crate::drs::Drs;
+use crate::drs::{Dataset, Drs};
 use crate::emit;
 use crate::index;
 use crate::ledger::{DatasetRecord, ProblemRecord, Status, StoreRecord};
@@ -105,10 +105,15 @@ impl Workshop<'_> {
         let data_variable = data_variable(self.drs, candidate)
             .map_err(|error| error.in_file(&candidate.directory))?;
         let sources = index_files(&candidate.files, warnings)?;
-        let combined = combine::combine(sources, &data_variable, self.limits)
+        let mut combined = combine::combine(sources, &data_variable, self.limits)
             .map_err(|error| error.in_file(&candidate.directory))?;
         let directory = &candidate.directory;
-        let lost = emit::not_kept(&combined.dataset).into_iter();
+        let coverages = combined.coverages.iter();
+        warnings.extend(
+            coverages.filter_map(|coverage| misnamed(self.drs, &candidate.dataset, coverage)),
+        );
+        let lost = std::mem::take(&mut combined.warnings).into_iter();
+        let lost = lost.chain(emit::not_kept(&combined.dataset));
         warnings.extend(lost.map(|warning| warning.in_file(directory)));
         let Self { sites, .. } = *self;
         let writer = StoreWriter { sites, dataset: &candidate.dataset, placement };
@@ -188,10 +193,28 @@ fn index_file(file: &SourceFile) -> Result<SourceIndex> {
         .with_hint("scan again when the transfer is complete"))
 }
 
-/// `files` in the order of time.
+/// `files` in the order of time; those that were left out come last.
 fn in_order(files: &[SourceFile], combined: &Combined) -> Vec<SourceFile> {
-    let by_path = |path| files.iter().find(|file| &file.path == path).cloned();
-    combined.sources.iter().filter_map(by_path).collect()
+    let by_path = |path| files.iter().find(|file| &file.path == path);
+    let left_out = files.iter().filter(|file| !combined.sources.contains(&file.path));
+    combined.sources.iter().filter_map(by_path).chain(left_out).cloned().collect()
+}
+
+/// A warning where the name of a file gives another time range than its steps.
+fn misnamed(drs: &Drs, dataset: &Dataset, coverage: &Coverage) -> Option<Error> {
+    let Coverage { path, calendar, starts, ends } = coverage;
+    let name = drs.file_name(dataset, path.file_name()?.to_str()?).ok()?;
+    let range = name.time_range?;
+    if range.agrees_with(*calendar, starts, ends) {
+        return None;
+    }
+    let shown = |instants: &[_]| Some(calendar.date(*instants.first()?)?.to_string());
+    let message = format!(
+        "the name says {range}, but the times go from {} to {}",
+        shown(starts)?,
+        shown(ends)?
+    );
+    Some(Error::new(Code::TimeRange, message).in_file(path))
 }
 
 fn blank_record(candidate: &Candidate, placement: &Placement, warnings: &[Error]) -> DatasetRecord {

@@ -44,8 +44,10 @@ impl Sites {
         let manifest = store_directory.join(format!("{}.json", dataset.instance_id()));
         let files = self.data_roots.url(&directory.join("_"), dataset);
         let location = files.as_deref().unwrap_or("local");
-        let Limits { contiguous_chunk, max_reencode } = limits;
-        let limits = format!("chunks of {contiguous_chunk}; {max_reencode} % encoded anew");
+        let Limits { contiguous_chunk, max_reencode, on_overlap } = limits;
+        let limits = format!(
+            "chunks of {contiguous_chunk}; {max_reencode} % encoded anew; overlaps: {on_overlap}"
+        );
         let recipe = format!("{FORMAT}; {limits}; {location}");
         Placement {
             url: self.data_roots.url(&manifest, dataset),

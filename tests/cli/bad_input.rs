@@ -104,7 +104,7 @@ fn two_files_with_the_same_times() {
     });
     let tas = tree.dataset("tas");
     let run = tree.scan(&[]).names(&tas.directory.join("copy.nc"));
-    assert_only_tas_suffers(&tree, run, &tas.file(6, 6), "refused", "time-overlap");
+    assert_only_tas_suffers(&tree, run, &tas.file(6, 6), "refused", "time-duplicate");
 }
 
 #[test]

@@ -11,6 +11,7 @@ mod bad_input;
 mod command_line;
 mod manifest;
 mod netcdf;
+mod overlap;
 mod rescan;
 mod settings;
 mod shown;

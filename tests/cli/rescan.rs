@@ -177,7 +177,7 @@ fn a_manifest_that_somebody_else_wrote_is_not_removed() {
 fn a_refusal_is_remembered_and_a_repair_seen() {
     let tree = Tree::of(&["tas"]);
     let tas = tree.dataset("tas");
-    let stray = tas.write(5, 2);
+    let stray = tas.write(4, 3);
     tree.scan(&[]).exits(1).says("1 refused");
     let run = tree.scan(&[]).exits(1).says("0 built, 1 unchanged");
     run.says(&format!("{} refused as before: [time-overlap]", tas.id));

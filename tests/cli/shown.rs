@@ -10,7 +10,7 @@ use super::tree::{Tree, data, json_lines, monthly};
 /// A tree with one dataset built, one refused and one failed.
 fn mixed() -> Tree {
     let tree = Tree::of(&["pr", "tas", "ua"]);
-    tree.dataset("tas").write(5, 2);
+    tree.dataset("tas").write(4, 3);
     let ua = tree.dataset("ua");
     ua.put(&ua.file(0, 6), b"");
     tree.scan(&[]).exits(1).says("1 built, 0 unchanged, 1 refused, 1 failed");
@@ -41,15 +41,17 @@ fn list_prints_one_object_per_dataset() {
             "id": tas.id,
             "status": "refused",
             "reason": format!(
-                "time-overlap: `{}`: variable `time`: its times overlap those of `{}`",
-                tas.file(5, 2).display(),
+                "time-overlap: `{}`: variable `time`: its times, which begin at \
+                 1850-05-16T00:00:00, overlap those of `{}`, which end at 1850-06-16T00:00:00; \
+                 2 time steps are in both",
+                tas.file(4, 3).display(),
                 tas.file(0, 6).display(),
             ),
             "manifest": null,
             "url": null,
             "segments": [],
             "seams": null,
-            "files": [tas.file(0, 6), tas.file(5, 2), tas.file(6, 6)],
+            "files": [tas.file(0, 6), tas.file(4, 3), tas.file(6, 6)],
             "variables": {},
         }),
         json!({
@@ -126,7 +128,7 @@ fn show_tells_all_about_one_dataset() {
     let files = lines.iter().filter(|line| line.starts_with("file ")).count();
     assert_eq!(files, 2);
     let run = tree.run(&["show", &tas.id]).exits(0).prints("status       refused");
-    run.prints("[time-overlap]").prints("hint: ").prints(tas.file(5, 2).to_str().unwrap());
+    run.prints("[time-overlap]").prints("hint: ").prints(tas.file(4, 3).to_str().unwrap());
 }
 
 #[test]
