@@ -7,6 +7,7 @@
 //! combine_attrs="override"`.)
 
 mod agree;
+mod cut;
 mod gap;
 mod grid;
 mod join;

@@ -1,6 +1,7 @@
 //! The order of files: by decoded time, each step once.
 
 use std::cmp::Ordering;
+use std::ops::Range;
 use std::path::PathBuf;
 
 use crate::model::array::{FileIndex, Variable};
@@ -11,7 +12,7 @@ use crate::model::on_overlap::OnOverlap;
 use crate::model::time_units::Rebase;
 
 use super::time::{self, AxisUnits, Clock};
-use super::{SourceIndex, gap, overlap};
+use super::{SourceIndex, cut, gap, overlap};
 
 /// The dimension that files are joined along, and what belongs to it.
 #[derive(Debug)]
@@ -162,7 +163,9 @@ pub struct Dated {
     /// other file to be compared with.
     pub times: Vec<Dyadic>,
     /// Steps of the file that go into the dataset, as a range of `times`.
-    pub kept: std::ops::Range<usize>,
+    pub kept: Range<usize>,
+    /// The file that has the steps that are not kept.
+    pub keeper: Option<PathBuf>,
 }
 
 impl Dated {
@@ -178,7 +181,7 @@ impl Dated {
         };
         let units = AxisUnits::of(time);
         let bounds = bounds_of(time, &source.index, &units);
-        Ok(Self { kept: 0..times.len(), units, bounds, times, source })
+        Ok(Self { kept: 0..times.len(), keeper: None, units, bounds, times, source })
     }
 
     fn count_by(&mut self, clock: &Clock) -> Result<()> {
@@ -249,11 +252,9 @@ impl Dated {
     }
 
     fn take_out_dropped(&mut self, dimension: &str, data_variable: &str) -> Result<()> {
-        if self.kept == (0..self.times.len()) {
-            return Ok(());
-        }
+        let Some(keeper) = &self.keeper else { return Ok(()) };
         let steps = self.kept.start as u64..self.kept.end as u64;
-        overlap::keep_steps(&mut self.source.index, dimension, data_variable, &steps)
+        cut::keep_steps(&mut self.source.index, dimension, data_variable, &steps, keeper)
             .map_err(|error| error.in_file(&self.source.path))
     }
 }

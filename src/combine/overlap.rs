@@ -2,7 +2,6 @@
 
 use std::ops::Range;
 
-use crate::model::array::{FileIndex, Storage, Values, Variable, grid_shape, product};
 use crate::model::dyadic::Dyadic;
 use crate::model::error::{Code, Error, Result};
 use crate::model::on_overlap::OnOverlap;
@@ -87,10 +86,12 @@ fn divide(
     let (loser, keeper, dropped) = if on_overlap == OnOverlap::Last {
         let kept = earlier.times.partition_point(|time| *time < start);
         earlier.kept.end = kept;
+        earlier.keeper = Some(later.source.path.clone());
         (&*earlier, &*later, kept..earlier.times.len())
     } else {
         let dropped = later.times.partition_point(|time| *time <= end);
         later.kept.start = dropped;
+        later.keeper = Some(earlier.source.path.clone());
         (&*later, &*earlier, 0..dropped)
     };
     if !has_all(&keeper.times, loser.times.get(dropped.clone()).unwrap_or_default()) {
@@ -148,112 +149,4 @@ fn refusal(earlier: &Dated, later: &Dated, clock: &Clock) -> Error {
          which of them keeps the steps in both"
     };
     Error::new(code, message).in_file(&later.source.path).with_hint(hint)
-}
-
-/// Takes all time steps but `steps` out of a file, as if it had been written without them.
-pub fn keep_steps(
-    index: &mut FileIndex,
-    dimension: &str,
-    data_variable: &str,
-    steps: &Range<u64>,
-) -> Result<()> {
-    for variable in &mut index.variables {
-        let is_data = variable.name == data_variable;
-        let kept = match variable.dimensions.iter().position(|name| name == dimension) {
-            None => continue,
-            Some(0) => keep_rows(variable, steps, is_data),
-            Some(_) => Err(Error::unsupported("a time dimension that is not the first")
-                .with_hint("reorder the dimensions, for example with `ncpdq`")),
-        };
-        kept.map_err(|error| error.of_variable(&variable.name))?;
-    }
-    let time = index.dimensions.iter_mut().find(|known| known.name == dimension);
-    if let Some(time) = time {
-        time.size = steps.end - steps.start;
-    }
-    Ok(())
-}
-
-/// Takes all rows but `rows` out of `variable`. Where that would cut a chunk, values that were read
-/// stand for what is stored; those of the data must stay where they are.
-fn keep_rows(variable: &mut Variable, rows: &Range<u64>, is_data: bool) -> Result<()> {
-    let count = variable.shape.first().copied().unwrap_or(0);
-    let across: u64 = match &variable.storage {
-        Storage::Chunked { chunk_shape, .. } => {
-            grid_shape(&variable.shape, chunk_shape).iter().skip(1).product()
-        }
-        _ => 1,
-    };
-    let row_size = product(&variable.shape[1..])
-        .and_then(|elements| elements.checked_mul(variable.dtype.size()?));
-    match &mut variable.values {
-        Some(Values::Bytes(bytes)) => *bytes = part(bytes, count, rows),
-        Some(Values::Strings(strings)) => *strings = part(strings, count, rows),
-        None => {}
-    }
-    variable.shape[0] = rows.end - rows.start;
-    match &mut variable.storage {
-        Storage::Compact(bytes) => *bytes = part(bytes, count, rows),
-        Storage::Contiguous(None) => {}
-        Storage::Contiguous(Some((offset, size))) => {
-            // Strings, which have no such size, are held as values.
-            if let Some(row_size) = row_size {
-                *offset += rows.start * row_size;
-                *size = (rows.end - rows.start) * row_size;
-            }
-        }
-        Storage::Chunked { chunk_shape, chunks, .. } => {
-            let length = chunk_shape[0].max(1);
-            // Rows after the last one kept are what rows after the end of a file are.
-            if !rows.start.is_multiple_of(length) {
-                return hold_values(variable, rows, count, is_data);
-            }
-            let before = rows.start / length * across;
-            let kept = before..rows.end.div_ceil(length) * across;
-            chunks.retain(|chunk| kept.contains(&chunk.index));
-            for chunk in chunks {
-                chunk.index -= before;
-            }
-        }
-    }
-    Ok(())
-}
-
-/// What `rows` of `count` rows are of a list of elements.
-fn part<T: Clone>(elements: &[T], count: u64, rows: &Range<u64>) -> Vec<T> {
-    let length = usize::try_from(count).map_or(0, |count| elements.len() / count.max(1));
-    let taken = usize::try_from(rows.end - rows.start).unwrap_or(usize::MAX);
-    let skipped = usize::try_from(rows.start).unwrap_or(usize::MAX);
-    elements.iter().skip(skipped * length).take(taken * length).cloned().collect()
-}
-
-/// Makes the values of `variable` stand for its chunks, of which `rows` cut some.
-fn hold_values(
-    variable: &mut Variable,
-    rows: &Range<u64>,
-    count: u64,
-    is_data: bool,
-) -> Result<()> {
-    match &variable.values {
-        Some(Values::Bytes(bytes)) if !is_data => {
-            variable.storage = Storage::Compact(bytes.clone());
-            variable.fill = variable.fill.clone().to_little_endian(variable.dtype);
-            variable.dtype = variable.dtype.to_little_endian();
-            variable.filters.clear();
-            Ok(())
-        }
-        Some(Values::Strings(_)) => Ok(()),
-        _ => Err(Error::new(
-            Code::ChunksMisaligned,
-            format!(
-                "time steps {} to {} of {count} are not in the file that it overlaps with, and \
-                 do not begin and end where chunks do",
-                rows.start + 1,
-                rows.end
-            ),
-        )
-        .with_hint(
-            "take the steps that both files have out of one of them, for example by `ncks`",
-        )),
-    }
 }
