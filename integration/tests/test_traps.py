@@ -62,7 +62,7 @@ def test_trap(trap: Trap, scanned: Scanned, vzarr_publish: Publisher, node: Data
         assert trap.verdict is not Verdict.BUILT, f"must be built, was {store.status}: {store.reason}"
         assert store.status in ("refused", "failed")
         assert store.manifest is None, "there is a store for what could not be built"
-        told = vzarr_publish.explanation(store, scanned.ledger)
+        told = f"{store.reason}\n{vzarr_publish.explanation(store, scanned.ledger)}"
         without_paths = re.sub(r"/\S+", "", told)  # these hold the name of the trap
         assert re.search(trap.reason, without_paths, re.IGNORECASE), f"the reason does not name {trap.reason!r}:\n{told}"
         return
@@ -73,6 +73,7 @@ def test_trap(trap: Trap, scanned: Scanned, vzarr_publish: Publisher, node: Data
     assert local.manifest == scanned.local_directory / directory.relative_to(scanned.root) / f"{name}.json"
     assert store.url == node.url(store.manifest)
     assert set(store.variables) == set(truth.raw((files[0],))[0])
+    _check_warnings(trap, vzarr_publish.warnings(store, scanned.ledger))
     found = readers.differences(store.url, files)
     found += [f"local, {difference}" for difference in readers.differences(str(local.manifest), files)]
     if trap.announced:
@@ -83,6 +84,15 @@ def test_trap(trap: Trap, scanned: Scanned, vzarr_publish: Publisher, node: Data
         )
         found = [difference for difference in found if f": {variable}: " not in difference or attribute not in difference]
     assert not found, "\n" + "\n".join(found)
+
+
+def _check_warnings(trap: Trap, warnings: list[str]) -> None:
+    """Of time, there are the warnings that the trap is to give and no other."""
+    # The code comes last in a line, and first in the expressions.
+    told = [f"{line[line.index('[time-') + 1 :]} {line}" for line in warnings if "[time-" in line]
+    assert len(told) == len(trap.warns), told
+    for expected in trap.warns:
+        assert any(re.search(expected, line) for line in told), f"no warning says {expected!r}: {told}"
 
 
 def test_nothing_is_listed_that_is_no_dataset(scanned: Scanned) -> None:

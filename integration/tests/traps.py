@@ -32,6 +32,8 @@ class Trap:
     reason: str = "."
     # The one attribute, as (variable, attribute), that JSON cannot hold: the store may differ in it, if the tool says so.
     announced: tuple[str, str] | None = None
+    # Regular expressions: what the warnings about time have to say, one each; without any there are none.
+    warns: tuple[str, ...] = ()
     # Where in the tree the dataset lies, if not where most do.
     facets: dict[str, str] = field(default_factory=dict)
 
@@ -218,6 +220,55 @@ def _contiguous_levels(dataset: netCDF4.Dataset) -> None:
     ua[:] = np.arange(steps * 6 * 35, dtype="f4").reshape(steps, 6, 5, 7)
 
 
+def _times(change: Callable[[np.ndarray], np.ndarray]) -> Callable[[netCDF4.Dataset], None]:
+    """Changes the times, and leaves their bounds."""
+
+    def write(dataset: netCDF4.Dataset) -> None:
+        dataset["time"][:] = change(np.asarray(dataset["time"][:]))
+
+    return write
+
+
+def _with_step(step: int, value: Callable[[np.ndarray], float]) -> Callable[[netCDF4.Dataset], None]:
+    def change(times: np.ndarray) -> np.ndarray:
+        times[step] = value(times)
+        return times
+
+    return _times(change)
+
+
+def _climatology(dataset: netCDF4.Dataset) -> None:
+    dataset["time"].delncattr("bounds")
+    dataset["time"].climatology = "climatology_bnds"
+    dataset.renameVariable("time_bnds", "climatology_bnds")
+
+
+def _bounds_with_units(dataset: netCDF4.Dataset) -> None:
+    for attribute in ("units", "calendar"):
+        dataset["time_bnds"].setncattr(attribute, dataset["time"].getncattr(attribute))
+
+
+def _bounds_with_other_units(dataset: netCDF4.Dataset) -> None:
+    dataset["time_bnds"].setncatts({"units": "hours since 1850-01-01", "calendar": dataset["time"].calendar})
+
+
+def _bounds_not_said(dataset: netCDF4.Dataset) -> None:
+    dataset["time"].delncattr("bounds")
+
+
+def _packed_time(dataset: netCDF4.Dataset) -> None:
+    dataset["time"].scale_factor = np.float64(0.5)
+
+
+def _reference_time(calendar: str) -> Callable[[netCDF4.Dataset], None]:
+    def add(dataset: netCDF4.Dataset) -> None:
+        start = dataset.createVariable("reference_time", "f8", ("time",))
+        start.setncatts({"units": "days since 1850-01-01", "calendar": calendar, "standard_name": "forecast_reference_time"})
+        start[:] = np.arange(len(dataset.dimensions["time"]), dtype="f8")
+
+    return add
+
+
 # --- datasets that are not a plain series -------------------------------------------------------------------------------
 
 
@@ -314,6 +365,15 @@ BZIP2 = {"compression": "bzip2", "complevel": 9}
 BLOSC_CHUNKS = {"chunks": (12, 5, 7)}
 H5PY_CHUNKS = H5PY_FILTERS | {"chunks": (1, 5, 7)}
 
+# Times in the middle of months are whole hours.
+UNIT_WORDS = ["days since 1850-01-01", "hours since 1851-01-01 06:00:00", "minutes since 1852-01-01", "seconds since 1853-01-01"]
+ACROSS_1582 = ["days since 1582-10-15", "hours since 1582-10-04", "days since 0001-01-01", "seconds since 1850-01-01"]
+WITH_ZONES = ["days since 1850-01-01T00:00:00Z", "hours since 1850-01-01 06:00:00 +06:00", "hours since 1849-12-31 22:30:00 -0130"]
+WHOLE_UNITS = ["hours since 1850-01-01", "minutes since 1851-01-01", "days since 1852-01-01 12:00:00"]
+TWO_DATES = ["days since 1850-01-01", "days since 1851-01-01"]
+IN_MONTHS = ["months since 1850-01-01", "months since 1851-01-01"]
+EXACT = "units-differ.* has no exact value of type"
+
 TRAPS = [
     # What every tree holds.
     built("base", years()),
@@ -403,16 +463,61 @@ TRAPS = [
     refused("text-equal-to-fill-value", years(also=_text_with_fill(masked=True)), "_FillValue"),
     built("infinite-attribute", years(also=_infinite_attribute), announced=("tas", "valid_range")),
     # Time.
-    Trap("names-against-time", Verdict.BUILT, _names_against_time),
+    Trap("names-against-time", Verdict.BUILT, _names_against_time, warns=("time-range.*185101-185112", "time-range.*185001-185012")),
     built("calendar-360-day", years(calendar="360_day")),
     built("calendar-absent", years(calendar=None)),
     built("integer-time", years(time_units="hours since 1850-01-01", time_dtype="i4")),
     built("time-units-differ", differing(time_units=[f"days since {1850 + year}-01-01" for year in range(3)])),
+    *(
+        built(f"time-unit-words-differ-{calendar.replace('_', '-')}", differing(time_units=UNIT_WORDS, calendar=[calendar] * len(UNIT_WORDS)))
+        for calendar in ("standard", "proleptic_gregorian", "julian", "noleap", "all_leap", "360_day")
+    ),
+    built("time-units-across-1582", differing(time_units=ACROSS_1582, calendar=["standard"] * len(ACROSS_1582))),
+    built("time-units-with-zones", differing(time_units=WITH_ZONES)),
+    built("time-units-with-half-seconds", differing(time_units=["days since 1850-01-01", "seconds since 1850-01-01 00:00:00.5"])),
+    built("time-units-of-year-zero", differing(time_units=["days since 0000-01-01", "hours since 1850-01-01"])),
+    built("time-units-differ-i4", differing(time_units=WHOLE_UNITS, time_dtype=["i4"] * 3)),
+    built("time-units-differ-i8", differing(time_units=WHOLE_UNITS, time_dtype=["i8"] * 3)),
+    built("time-units-differ-f4", differing(time_units=WHOLE_UNITS, time_dtype=["f4"] * 3)),
+    built("time-units-differ-climatology", differing(time_units=UNIT_WORDS, also=[_climatology] * len(UNIT_WORDS))),
+    built("time-units-differ-bounds-repeat-them", differing(time_units=UNIT_WORDS, also=[_bounds_with_units] * len(UNIT_WORDS))),
+    refused("time-units-of-bounds-differ", differing(also=[_bounds_with_units, _bounds_with_other_units]), "units-differ.*time_bnds"),
+    refused("time-units-differ-bounds-not-said", differing(time_units=UNIT_WORDS[:2], also=[None, _bounds_not_said]), "bounds"),
+    refused("time-units-differ-packed", differing(time_units=UNIT_WORDS[:2], also=[_packed_time] * 2), "scale_factor.*times"),
+    refused("time-inexact-thirds", differing(time_units=UNIT_WORDS[:2], also=[None, _times(lambda t: t + 1)]), EXACT),
+    refused("time-inexact-digits", differing(time_units=TWO_DATES, also=[_times(lambda t: t + 0.1)] * 2), EXACT),
+    refused("time-inexact-integer", differing(time_units=WHOLE_UNITS[::-1], time_dtype=["i4"] * 3), EXACT),
+    refused("time-in-months", differing(time_units=IN_MONTHS, calendar=["360_day"] * 2), "units-differ.*months since.*fixed length"),
+    built("time-in-months-alike", years(2, time_units=IN_MONTHS[0], calendar="360_day")),
+    refused(
+        "calendar-of-another-time-differs",
+        differing(also=[_reference_time("noleap"), _reference_time("360_day")]),
+        "calendars-differ.*reference_time",
+    ),
     built("no-time-step", [File(months=0, calendar="standard")]),
     Trap("empty-among-others", Verdict.BUILT, _empty_among_others),
-    built("gap", [File(start=0), File(start=36)]),
-    refused("overlap", [File(start=0), File(start=6)], "overlap"),
-    Trap("same-time-range", Verdict.REFUSED, _same_time_range, "overlap|same time|twice|duplicate"),
+    built("gap", [File(start=0), File(start=36)], warns=("time-gap.*1850-12-16T12:00:00.*1853-01-16T12:00:00.*mon",)),
+    built(
+        "gap-within",
+        [File(), File(start=12, also=_times(lambda t: t + 365 * (t > 550)))],
+        warns=("time-gap.*1851-06-16T00:00:00 and 1852-07-16T12:00:00",),
+    ),
+    built("gap-of-days", [File(frequency="day", months=2)], warns=("time-gap.*day",)),
+    built("gap-of-no-frequency", [File(frequency=None), File(start=36, frequency=None)]),
+    built("gap-of-climatology", [File(frequency="monC"), File(start=36, frequency="monC")]),
+    refused("overlap", [File(start=0), File(start=6)], "time-overlap.* 6 time steps are in both"),
+    refused("overlap-between-steps", [File(start=0), File(start=6, also=_times(lambda t: t + 1))], "time-overlap.* 0 time steps are in both"),
+    refused("overlap-in-other-units", differing(start=[0, 6], time_units=UNIT_WORDS[:2]), "time-overlap.* 6 time steps are in both"),
+    refused("step-in-two-files", [File(months=13), File(start=12)], "time-duplicate.*1851-01-16T12:00:00"),
+    refused("step-twice", [File(), File(start=12, also=_with_step(4, lambda t: t[3]))], "time-duplicate.*1851-04-16T00:00:00 .*twice"),
+    refused("step-twice-in-one-file", [File(also=_with_step(4, lambda t: t[3]))], "time-duplicate.*twice"),
+    refused(
+        "time-not-increasing",
+        [File(), File(start=12, also=_with_step(4, lambda t: t[2] + 1))],
+        "time-not-increasing.*1851-03-17T12:00:00 comes after",
+    ),
+    refused("time-missing", [File(), File(start=12, also=_with_step(4, lambda t: np.nan))], "time-not-increasing.*step 5 is missing"),
+    Trap("same-time-range", Verdict.REFUSED, _same_time_range, "time-duplicate.*all of its 12 time steps"),
     # What no one array can hold: it must be said.
     refused("calendars-differ", differing(calendar=["noleap", "360_day"]), "calendar"),
     refused("fill-values-differ", differing(fill=[FILL, np.float32(-999)], missing=[FILL, np.float32(-999)]), "_FillValue|fill"),

@@ -49,6 +49,7 @@ class File:
     months: int = 12
     format: str = "NETCDF4"
     unlimited: bool = True
+    frequency: str | None = "mon"
     time_units: str = "days since 1850-01-01"
     calendar: str | None = "noleap"
     time_dtype: str = "f8"
@@ -86,6 +87,8 @@ class File:
     def _describe(self, dataset: netCDF4.Dataset, path: Path) -> None:
         dataset.Conventions = "CF-1.7 CMIP-6.2"
         dataset.mip_era = "CMIP6"
+        if self.frequency:
+            dataset.frequency = self.frequency
         dataset.title = "a made dataset: \u201cnot a climate\u201d, \u03b1 \u2260 \u03b2"
         dataset.history = 'first line\nsecond line\twith a tab, a \\ and a "'
         dataset.comment = ""

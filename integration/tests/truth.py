@@ -8,7 +8,7 @@ Two truths, because either alone misses errors:
   fill value or scale factor shows even where decoding hides it.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -67,8 +67,26 @@ def decoded(files: tuple[Path, ...]) -> xr.Dataset:
     if len(files) == 1:
         with xr.open_dataset(files[0], engine="netcdf4") as dataset:
             return dataset.load()
-    with xr.open_mfdataset(files, engine="netcdf4", **CONCATENATION) as dataset:
+    with xr.open_mfdataset(files, engine="netcdf4", preprocess=_restating_climatology(files[0]), **CONCATENATION) as dataset:
         return dataset.load(scheduler="synchronous")
+
+
+def _restating_climatology(first: Path) -> Callable[[xr.Dataset], xr.Dataset]:
+    """xarray decodes bounds of time, but leaves bounds of a climatology as the numbers they are; these, too, count in the units of
+    their own file."""
+    with netCDF4.Dataset(first) as dataset:
+        time = dataset.variables.get("time")
+        units = getattr(time, "units", None)
+
+    def restate(dataset: xr.Dataset) -> xr.Dataset:
+        name = dataset["time"].attrs.get("climatology") if "time" in dataset else None
+        if name in dataset and dataset["time"].encoding["units"] != units:
+            encoding = dataset["time"].encoding
+            values = _restated(dataset[name].values, encoding["units"], units, encoding["calendar"])
+            dataset[name] = dataset[name].copy(data=values)
+        return dataset
+
+    return restate
 
 
 @dataclass
@@ -119,9 +137,12 @@ def _in_units_of(first: Mapping[str, RawVariable], later: Mapping[str, RawVariab
         return values
     if other.attrs["units"] == time.attrs["units"] or values.size == 0:
         return values
-    calendar = time.attrs.get("calendar", "standard")
-    dates = cftime.num2date(values, other.attrs["units"], calendar, only_use_cftime_datetimes=True)
-    return np.asarray(cftime.date2num(dates, time.attrs["units"], calendar)).astype(values.dtype)
+    return _restated(values, other.attrs["units"], time.attrs["units"], time.attrs.get("calendar", "standard"))
+
+
+def _restated(values: np.ndarray, units: str, first_units: str, calendar: str) -> np.ndarray:
+    dates = cftime.num2date(values, units, calendar, only_use_cftime_datetimes=True)
+    return np.asarray(cftime.date2num(dates, first_units, calendar)).astype(values.dtype)
 
 
 def decoded_differences(store: xr.Dataset, files: Sequence[Path], steps: Sequence[int] | None = None) -> list[str]:
