@@ -122,7 +122,8 @@ def scanned(vzarr_publish: Publisher, node: DataNode, tmp_path_factory: pytest.T
     stores, ledgers = {}, {}
     for choice in CHOICES:
         ledgers[choice] = tmp_path_factory.mktemp(choice) / "ledger.sqlite"
-        arguments = (root, "--output-dir", node.root / choice, "--on-overlap", choice, "--data-root", f"{node.root}={node.url(node.root)}")
+        urls = ("--data-root", f"{node.root}={node.url(node.root)}")
+        arguments = (root, "--output-dir", node.root / choice, "--on-overlap", choice, *urls)
         vzarr_publish.scan(*arguments, ledger=ledgers[choice], expect=[1])
         stores[choice] = vzarr_publish.stores(ledgers[choice])
     return Scanned(root, stores, ledgers)
