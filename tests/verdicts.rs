@@ -1,0 +1,31 @@
+//! Every reason that the program can give is explained in `docs/verdicts.md`.
+
+#![allow(clippy::unwrap_used, reason = "allowed in tests, also in the functions they share")]
+
+use std::fs;
+use std::path::Path;
+
+fn text(path: &str) -> String {
+    fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(path)).unwrap()
+}
+
+/// The words that `Code::as_str` gives, of its own source: a list beside it could miss one.
+fn words(source: &str) -> Vec<&str> {
+    let body = source.split("fn as_str").nth(1).unwrap().split("\n    }\n").next().unwrap();
+    body.lines().filter_map(|line| Some(line.split_once("=> \"")?.1.split_once('"')?.0)).collect()
+}
+
+#[test]
+fn every_reason_has_its_cause_and_cure() {
+    let (source, verdicts) = (text("src/model/error.rs"), text("docs/verdicts.md"));
+    let words = words(&source);
+    assert!(words.len() > 30 && words.contains(&"time-overlap"), "{words:?}");
+    for word in &words {
+        let row = verdicts.lines().find(|line| line.starts_with(&format!("| `{word}` | ")));
+        let cells = row.map(|row| row.split(" | ").filter(|cell| !cell.trim().is_empty()).count());
+        assert_eq!(cells, Some(4), "`{word}` has no row with kind, cause and cure");
+    }
+    let rows = verdicts.lines().filter_map(|line| line.strip_prefix("| `")?.split_once('`'));
+    let unknown: Vec<_> = rows.map(|(word, _)| word).filter(|word| !words.contains(word)).collect();
+    assert_eq!(unknown, [""; 0], "no such reason is ever given");
+}
