@@ -12,7 +12,9 @@ use crate::model::error::{Code, Error, Result};
 
 /// The published contract, which also creates a new ledger.
 const SCHEMA: &str = include_str!("../../schemas/ledger.sql");
-const SCHEMA_VERSION: i64 = 1;
+const SCHEMA_VERSION: i64 = 2;
+/// What stands before the tables that a ledger of schema 1 lacks.
+const SINCE_2: &str = "-- Since schema 2.";
 /// "vzar"
 const APPLICATION_ID: [u8; 4] = 1_987_731_826_u32.to_be_bytes();
 
@@ -32,7 +34,9 @@ pub(super) fn open(path: &Path) -> Result<Connection> {
     if connection.is_readonly("main").unwrap_or(false) {
         return Err(elsewhere(path, "the file may not be written"));
     }
-    create(&mut connection).map_err(|error| unusable(path, &error))?;
+    create(&mut connection)
+        .and_then(|()| migrate(&mut connection))
+        .map_err(|error| unusable(path, &error))?;
     check_version(&connection, path)?;
     prepare_writer(&connection).map_err(|error| unusable(path, &error))?;
     Ok(connection)
@@ -46,6 +50,10 @@ pub(super) fn open_read_only(path: &Path) -> Result<Connection> {
             .with_hint("run `vzarr-publish scan` first, or name a ledger with `--ledger FILE`"));
     }
     let connection = connect(path, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
+    if is_older(&connection).map_err(|error| unusable(path, &error))? {
+        // Bringing it up to date writes, once.
+        drop(open(path)?);
+    }
     check_version(&connection, path)?;
     Ok(connection)
 }
@@ -137,6 +145,25 @@ fn create(connection: &mut Connection) -> rusqlite::Result<()> {
         transaction.execute_batch(SCHEMA)?;
     }
     transaction.commit()
+}
+
+/// Brings a ledger of an older schema up to this one.
+fn migrate(connection: &mut Connection) -> rusqlite::Result<()> {
+    if !is_older(connection)? {
+        return Ok(());
+    }
+    let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    // Another process may have been faster.
+    if is_older(&transaction)? {
+        let tables = SCHEMA.split_once(SINCE_2).map_or("", |(_, tables)| tables);
+        transaction.execute_batch(tables)?;
+        transaction.pragma_update(None, "user_version", SCHEMA_VERSION)?;
+    }
+    transaction.commit()
+}
+
+fn is_older(connection: &Connection) -> rusqlite::Result<bool> {
+    schema_version(connection).map(|version| (1..SCHEMA_VERSION).contains(&version))
 }
 
 fn prepare_writer(connection: &Connection) -> rusqlite::Result<()> {
@@ -241,6 +268,36 @@ mod tests {
     }
 
     #[test]
+    fn a_ledger_of_schema_1_becomes_one_of_today() {
+        let place = tempdir().unwrap();
+        let schema = |connection: &Connection| -> Vec<String> {
+            let mut select =
+                connection.prepare("SELECT sql FROM sqlite_schema ORDER BY name").unwrap();
+            let texts = select.query_map([], |row| row.get::<_, Option<String>>(0)).unwrap();
+            texts.filter_map(|text| text.unwrap()).collect()
+        };
+        let of_today = schema(&open(&place.path().join("new.sqlite")).unwrap());
+        let (tables_of_1, _) = SCHEMA.split_once(SINCE_2).unwrap();
+        let make = |name: &str| {
+            let path = place.path().join(name);
+            let old = Connection::open(&path).unwrap();
+            old.execute_batch(tables_of_1).unwrap();
+            old.pragma_update(None, "user_version", 1).unwrap();
+            old.execute("INSERT INTO runs (started_at, tool_version, arguments) VALUES (1, 2, '[]')", [])
+                .unwrap();
+            path
+        };
+        for connection in [
+            open(&make("write.sqlite")).unwrap(),
+            open_read_only(&make("read.sqlite")).unwrap(),
+        ] {
+            assert_eq!(schema(&connection), of_today);
+            let kept = "SELECT count(*) FROM runs";
+            assert_eq!(connection.query_row(kept, [], |row| row.get::<_, i64>(0)), Ok(1));
+        }
+    }
+
+    #[test]
     fn a_newer_ledger_is_refused() {
         let place = tempdir().unwrap();
         let path = place.path().join("ledger.sqlite");
@@ -249,14 +306,14 @@ mod tests {
             .execute_batch(
                 "INSERT INTO runs (started_at, tool_version, arguments)
                  VALUES ('2030-01-01T00:00:00Z', '9.1.0', '[]');
-                 PRAGMA user_version = 2;",
+                 PRAGMA user_version = 3;",
             )
             .unwrap();
         drop(connection);
         let before = fs::read(&path).unwrap();
         for error in [refusal(open(&path)), refusal(open_read_only(&path))] {
             assert_eq!(error.code(), Code::Ledger);
-            assert!(error.message().contains("schema 2"), "{error}");
+            assert!(error.message().contains("schema 3"), "{error}");
             assert!(error.message().contains("9.1.0"), "{error}");
             assert!(error.hint().unwrap().contains("use a newer vzarr-publish"));
         }

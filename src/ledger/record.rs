@@ -39,6 +39,8 @@ pub struct DatasetRecord {
     pub variables: Vec<(String, Verdict)>,
     /// What did not keep it from being built, but should be known.
     pub warnings: Vec<ProblemRecord>,
+    /// What verifying its store found the last time; recording the dataset forgets it.
+    pub verification: Option<VerificationRecord>,
 }
 
 impl DatasetRecord {
@@ -53,6 +55,7 @@ impl DatasetRecord {
             url: self.store.as_ref().and_then(|store| store.url.as_deref()),
             files: self.files.iter().map(|file| path_text::to_text(&file.path)).collect(),
             variables: &self.variables,
+            verified: self.verification.as_ref(),
         }
     }
 }
@@ -75,6 +78,8 @@ pub struct Listing<'a> {
     /// Verdicts by name of the variable.
     #[serde(serialize_with = "serialize_variables")]
     pub variables: &'a [(String, Verdict)],
+    /// What verifying the store found the last time.
+    pub verified: Option<&'a VerificationRecord>,
 }
 
 /// A manifest that was written.
@@ -94,6 +99,27 @@ pub struct StoreRecord {
     pub reference_count: u64,
     /// Bytes of data copied into it.
     pub inlined_bytes: u64,
+}
+
+/// What verifying a store found.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct VerificationRecord {
+    /// When it was found, in UTC as ISO 8601.
+    pub at: String,
+    /// The version of this program that did it.
+    pub version: String,
+    /// `sample` or `all`.
+    pub mode: String,
+    /// Whether byte ranges were fetched from their URLs.
+    pub http: bool,
+    /// `verified`, `different` or `incomplete`.
+    pub outcome: String,
+    /// Chunks that were compared.
+    pub chunks: u64,
+    /// Decoded bytes that were compared.
+    pub bytes: u64,
+    /// The first difference, or the first thing that could not be compared.
+    pub first_difference: Option<String>,
 }
 
 /// An error or warning as it is kept and shown.

@@ -78,6 +78,10 @@ pub enum Code {
     TimeNotIncreasing,
     /// A store shows an attribute otherwise than the files do, or leaves it out.
     AttributeNotKept,
+    /// What a store returns, or says of itself, is not what its files hold.
+    Different,
+    /// Something of a store could not be compared with its files.
+    NotVerified,
     /// Something that must fit in memory or in the format is too large.
     TooLarge,
     /// The configuration or the command line is wrong.
@@ -123,6 +127,8 @@ impl Code {
             Self::TimeOverlap => "time-overlap",
             Self::TimeNotIncreasing => "time-not-increasing",
             Self::AttributeNotKept => "attribute-not-kept",
+            Self::Different => "different",
+            Self::NotVerified => "not-verified",
             Self::TooLarge => "too-large",
             Self::Configuration => "configuration",
             Self::Ledger => "ledger",
@@ -144,6 +150,8 @@ impl Code {
                 | Self::Truncated
                 | Self::Corrupt
                 | Self::Unsupported
+                | Self::Different
+                | Self::NotVerified
                 | Self::Configuration
                 | Self::Ledger
                 | Self::Internal

@@ -1,0 +1,249 @@
+//! A store that was opened: its manifest, its arrays, and what is wrong with them by themselves.
+
+use std::collections::{BTreeMap, HashMap};
+use std::fmt::Write as _;
+use std::fs;
+use std::sync::Arc;
+
+use serde_json::Value;
+use sha2::{Digest, Sha256};
+
+use crate::model::array::product;
+use crate::model::error::{Error, Result};
+
+use super::http::Client;
+use super::readback::{Storage, StoredArray};
+use super::references::{Reference, References};
+use super::sampling::Sample;
+use super::sources::Sources;
+use super::{Published, Scope, different, expected, not_verified};
+
+/// What to do about a store that is not as it was written.
+pub const REBUILD: &str = "build it anew with `vzarr-publish scan --force`";
+
+/// A store and its arrays.
+pub struct Store {
+    storage: Arc<Storage>,
+    /// The arrays by name.
+    pub arrays: BTreeMap<String, Stored>,
+    /// Whether it has metadata of Zarr V2, too.
+    pub has_v2: bool,
+}
+
+/// An array of a store.
+pub struct Stored {
+    /// The array as `zarrs` opened it, or why it did not.
+    pub opened: std::result::Result<StoredArray, String>,
+    /// The random chunks of a sample.
+    pub sample: Sample,
+    /// Chunks without a reference.
+    pub missing: u64,
+}
+
+impl Store {
+    /// Opens a store; what is wrong with it goes to `findings`.
+    pub fn open(published: &Published, scope: &Scope, findings: &mut Vec<Error>) -> Result<Self> {
+        let client = scope.http.then(Client::new);
+        let manifest = read_manifest(published, client.as_ref(), findings)?;
+        let references = References::parse(&manifest).map_err(|message| {
+            let message = format!("the manifest cannot be read: {message}");
+            different(message).in_file(published.manifest).with_hint(REBUILD)
+        })?;
+        let is_local = |location: &String| !location.contains("://");
+        if scope.http && references.locations.iter().any(is_local) {
+            let message = "the store refers to local paths, which no server has";
+            return Err(not_verified(message)
+                .in_file(published.manifest)
+                .with_hint("scan with `--data-root` or `--config`, or verify without `--http`"));
+        }
+        let (sources, unknown) = Sources::resolve(&references.locations, published, client);
+        findings.extend(unknown.into_iter().map(|finding| finding.in_file(published.manifest)));
+        let storage = Arc::new(Storage { references, sources });
+        let mut store = Self {
+            has_v2: storage.references.get(".zgroup").is_some(),
+            arrays: BTreeMap::new(),
+            storage,
+        };
+        let in_manifest = |finding: Error| finding.in_file(published.manifest).with_hint(REBUILD);
+        store.open_arrays(scope);
+        let wrong = store.wrong_keys().into_iter().chain(store.wrong_documents());
+        findings.extend(wrong.map(in_manifest));
+        Ok(store)
+    }
+
+    /// The metadata document at `key`; null where there is none that can be read.
+    pub fn document(&self, key: &str) -> Value {
+        self.storage.references.document(key).ok().flatten().unwrap_or_default()
+    }
+
+    /// The files behind the references.
+    pub fn sources(&self) -> &Sources {
+        &self.storage.sources
+    }
+
+    /// All byte ranges: the key, the number of the location, the first byte and the length.
+    pub fn ranges(&self) -> impl Iterator<Item = (&str, usize, u64, u64)> {
+        self.storage.references.iter().filter_map(|(key, reference)| match *reference {
+            Reference::Range { location, offset, length } => Some((key, location, offset, length)),
+            _ => None,
+        })
+    }
+
+    /// Where the value of `key` comes from, for people.
+    pub fn origin(&self, key: &str) -> String {
+        let path = |location| match self.sources().get(location) {
+            Some(source) => format!("`{}`", source.path.display()),
+            None => "an unknown file".to_owned(),
+        };
+        match self.storage.references.get(key) {
+            None => "not referred to, so fill values".to_owned(),
+            Some(Reference::Inline(_)) => "in the manifest".to_owned(),
+            Some(&Reference::Range { location, offset, length }) => {
+                format!("{length} bytes from byte {offset} of {} on", path(location))
+            }
+            Some(&Reference::Whole { location }) => format!("all of {}", path(location)),
+        }
+    }
+
+    fn open_arrays(&mut self, scope: &Scope) {
+        let mut byte_ranges: HashMap<&str, u64> = HashMap::new();
+        let mut names = Vec::new();
+        for (key, reference) in self.storage.references.iter() {
+            let Some((name, rest)) = key.split_once('/') else { continue };
+            if rest == "zarr.json" {
+                names.push(name.to_owned());
+            }
+            *byte_ranges.entry(name).or_default() +=
+                u64::from(!matches!(reference, Reference::Inline(_)));
+        }
+        for name in names {
+            let count = byte_ranges.get(name.as_str()).copied().unwrap_or(0);
+            let opened = StoredArray::open(&self.storage, &name, count);
+            let grid = opened.as_ref().map_or(&[0][..], StoredArray::grid);
+            let sample = Sample::new(&name, grid, scope.sample, scope.seed);
+            let missing = product(grid).unwrap_or(u64::MAX);
+            self.arrays.insert(name, Stored { opened, sample, missing });
+        }
+    }
+
+    /// Keys that no reader asks for; counts the chunks that are missing on the way.
+    fn wrong_keys(&mut self) -> Vec<Error> {
+        let mut wrong = Vec::new();
+        for (key, _) in self.storage.references.iter() {
+            let Some((name, rest)) = key.split_once('/') else {
+                if ![".zgroup", ".zattrs", "zarr.json"].contains(&key) {
+                    wrong.push(different(format!("`{}` belongs to no array", key.escape_debug())));
+                }
+                continue;
+            };
+            if [".zarray", ".zattrs", "zarr.json"].contains(&rest) {
+                continue;
+            }
+            match self.arrays.get_mut(name) {
+                Some(Stored { opened: Err(_), .. }) => {}
+                Some(Stored { opened: Ok(array), missing, .. }) if is_chunk(array, key, rest) => {
+                    *missing = missing.saturating_sub(1);
+                }
+                _ => wrong.push(
+                    different(format!("`{}` is no chunk of an array", key.escape_debug()))
+                        .of_variable(name),
+                ),
+            }
+        }
+        wrong.sort_by_cached_key(ToString::to_string);
+        wrong
+    }
+
+    /// Documents that contradict each other.
+    fn wrong_documents(&self) -> Vec<Error> {
+        let mut wrong = Vec::new();
+        let root = self.document("zarr.json");
+        if root["zarr_format"] != 3 || root["node_type"] != "group" {
+            wrong.push(different("`zarr.json` does not describe a group"));
+        }
+        let consolidated = &root["consolidated_metadata"]["metadata"];
+        let listed = consolidated.as_object().map_or(0, serde_json::Map::len);
+        if listed != self.arrays.len() {
+            let message = format!(
+                "the consolidated metadata list {listed} arrays, the store has {}",
+                self.arrays.len()
+            );
+            wrong.push(different(message));
+        }
+        for (name, stored) in &self.arrays {
+            let v3 = self.document(&format!("{name}/zarr.json"));
+            if consolidated[name] != v3 {
+                let message = "the consolidated metadata differ from those of the array";
+                wrong.push(different(message).of_variable(name));
+            }
+            let v2 = self.document(&format!("{name}/.zarray"));
+            if self.has_v2 && expected::v2_structure(&v3) != Some(expected::structure(&v2)) {
+                let message = "the Zarr V2 metadata describe another array than those of V3";
+                wrong.push(different(message).of_variable(name));
+            }
+            // Readers of both formats must see the same where there is no chunk.
+            if self.has_v2 && stored.missing > 0 && v2["fill_value"] != v3["fill_value"] {
+                let message = format!(
+                    "{} chunks have no reference, and Zarr V2 shows {} there, V3 {}",
+                    stored.missing, v2["fill_value"], v3["fill_value"]
+                );
+                wrong.push(different(message).of_variable(name));
+            }
+        }
+        if self.has_v2 && self.document(".zgroup")["zarr_format"] != 2 {
+            wrong.push(different("`.zgroup` does not describe a group"));
+        }
+        wrong
+    }
+}
+
+fn is_chunk(array: &StoredArray, key: &str, rest: &str) -> bool {
+    chunk_place(array, rest).is_some_and(|place| array.key(&place) == key)
+}
+
+/// The place in the grid of the chunk whose key, behind the name of the array, is `rest`.
+pub fn chunk_place(array: &StoredArray, rest: &str) -> Option<Vec<u64>> {
+    let grid = array.grid();
+    if grid.is_empty() {
+        return Some(Vec::new());
+    }
+    let numbers = rest.split(['.', '/']).filter(|part| *part != "c").map(str::parse);
+    let place: Vec<u64> = numbers.collect::<std::result::Result<_, _>>().ok()?;
+    let is_inside = place.len() == grid.len() && place.iter().zip(grid).all(|(at, end)| at < end);
+    is_inside.then_some(place)
+}
+
+fn read_manifest(
+    published: &Published,
+    client: Option<&Client>,
+    findings: &mut Vec<Error>,
+) -> Result<Vec<u8>> {
+    let wrong = |message: String| different(message).in_file(published.manifest).with_hint(REBUILD);
+    let manifest = fs::read(published.manifest)
+        .map_err(|error| wrong(format!("the manifest cannot be read: {error}")))?;
+    let digest = Sha256::digest(&manifest).iter().fold(String::new(), |mut text, byte| {
+        // Writing to a `String` cannot fail.
+        let _ = write!(text, "{byte:02x}");
+        text
+    });
+    if digest != published.digest {
+        let message = "the manifest is not the one that was written: its SHA-256 is another than in \
+                       the ledger";
+        findings.push(wrong(message.to_owned()));
+    }
+    let Some((client, url)) = client.zip(published.url) else {
+        return Ok(manifest);
+    };
+    let served = client.whole(url, manifest.len() as u64);
+    let message = match served {
+        Ok(served) if served == manifest => return Ok(manifest),
+        Ok(_) => format!("{url} serves another manifest"),
+        Err(message) => message,
+    };
+    findings.push(
+        different(message)
+            .in_file(published.manifest)
+            .with_hint("check what the server has at this URL, and its caches"),
+    );
+    Ok(manifest)
+}
