@@ -283,14 +283,16 @@ mod tests {
             let old = Connection::open(&path).unwrap();
             old.execute_batch(tables_of_1).unwrap();
             old.pragma_update(None, "user_version", 1).unwrap();
-            old.execute("INSERT INTO runs (started_at, tool_version, arguments) VALUES (1, 2, '[]')", [])
-                .unwrap();
+            old.execute(
+                "INSERT INTO runs (started_at, tool_version, arguments) VALUES (1, 2, '[]')",
+                [],
+            )
+            .unwrap();
             path
         };
-        for connection in [
-            open(&make("write.sqlite")).unwrap(),
-            open_read_only(&make("read.sqlite")).unwrap(),
-        ] {
+        for connection in
+            [open(&make("write.sqlite")).unwrap(), open_read_only(&make("read.sqlite")).unwrap()]
+        {
             assert_eq!(schema(&connection), of_today);
             let kept = "SELECT count(*) FROM runs";
             assert_eq!(connection.query_row(kept, [], |row| row.get::<_, i64>(0)), Ok(1));

@@ -138,7 +138,11 @@ impl Comparison<'_> {
                 array,
                 stored,
                 rows: is_joined.then(|| start..start + length),
-                shift: if axis.is_some_and(|axis| axis.holds_times(&variable.name)) { shift } else { 0 },
+                shift: if axis.is_some_and(|axis| axis.holds_times(&variable.name)) {
+                    shift
+                } else {
+                    0
+                },
             };
             self.values(&place);
         }
@@ -148,6 +152,11 @@ impl Comparison<'_> {
 
     fn push(&mut self, finding: Error) {
         self.found.findings.push(finding);
+    }
+
+    /// Whether enough of a variable was found to differ.
+    fn has_enough(&self, name: &str) -> bool {
+        self.differing.get(name).is_some_and(|count| *count >= ENOUGH)
     }
 
     fn check_unchanged(&mut self, source: &SourceFile) -> Result<()> {
@@ -161,7 +170,9 @@ impl Comparison<'_> {
                  ledger has {} bytes and {} ns",
                 found.size, found.mtime_ns, source.size, source.mtime_ns
             );
-            self.push(different(message).in_file(&source.path).with_hint("scan again, then verify"));
+            self.push(
+                different(message).in_file(&source.path).with_hint("scan again, then verify"),
+            );
         }
         Ok(())
     }
@@ -250,7 +261,13 @@ impl Comparison<'_> {
                 continue;
             };
             let v3 = Value::from(expected::of_v3_array(&variable.attributes, dtype));
-            self.check_document(&format!("{name}/zarr.json"), &["attributes"], &v3, Some(name), path);
+            self.check_document(
+                &format!("{name}/zarr.json"),
+                &["attributes"],
+                &v3,
+                Some(name),
+                path,
+            );
             if self.store.has_v2 {
                 let v2 = expected::of_v2_array(&variable.attributes, &variable.dimensions);
                 let key = format!("{name}/.zattrs");
@@ -288,7 +305,8 @@ impl Comparison<'_> {
             }
             _ => (within.join("."), found.to_string(), expected.to_string()),
         };
-        let message = format!("{what} in `{key}` is {found}, after the file it would be {expected}");
+        let message =
+            format!("{what} in `{key}` is {found}, after the file it would be {expected}");
         let mut finding = different(message).in_file(path).with_hint(REBUILD);
         if let Some(name) = variable {
             finding = finding.of_variable(name);
@@ -302,7 +320,12 @@ impl Comparison<'_> {
         let leading = usize::from(place.rows.is_some());
         let differs = |what: &str, ours: String, theirs: String| {
             let message = format!("{what} is {ours} in the store, {theirs} in the file");
-            Some(different(message).in_file(place.path).of_variable(&variable.name).with_hint(REBUILD))
+            Some(
+                different(message)
+                    .in_file(place.path)
+                    .of_variable(&variable.name)
+                    .with_hint(REBUILD),
+            )
         };
         let is_first = self.lengths.len() == 1;
         let wrong = if array.shape().len() != variable.shape.len()
@@ -333,6 +356,9 @@ impl Comparison<'_> {
         if variable.shape.contains(&0) {
             return;
         }
+        if self.has_enough(&variable.name) {
+            return;
+        }
         if array.is_inlined { self.inlined(place) } else { self.chunks(place) }
     }
 
@@ -358,7 +384,7 @@ impl Comparison<'_> {
             Some(rows) => cells::within_rows(whole, rows),
             None => whole,
         };
-        self.compare(place, &key, &cells, ours);
+        self.compare(place, &key, &cells, &ours);
     }
 
     /// Chunks of the file, those of the sample or all.
@@ -395,8 +421,8 @@ impl Comparison<'_> {
                 }
             });
             for (chunk, cells, ours) in receiver {
-                self.compare(place, &array.key(&chunk), &cells, ours);
-                if self.differing.get(&place.variable.name).is_some_and(|count| *count >= ENOUGH) {
+                self.compare(place, &array.key(&chunk), &cells, &ours);
+                if self.has_enough(&place.variable.name) {
                     break;
                 }
             }
@@ -409,13 +435,13 @@ impl Comparison<'_> {
         place: &Place,
         key: &str,
         cells: &Cells,
-        ours: std::result::Result<Values, String>,
+        ours: &std::result::Result<Values, String>,
     ) {
         let name = &place.variable.name;
         let start = place.rows.as_ref().map_or(0, |rows| rows.start);
         let theirs = place.file.read(name, &cells::in_part(cells.clone(), start));
-        let origin = self.store.origin(key);
-        let (message, hint) = match (&ours, &theirs) {
+        let origin = self.store.origin(key, Some(place.path));
+        let (message, hint) = match (ours, &theirs) {
             (Ok(ours), Ok(theirs)) => {
                 self.found.chunks += 1;
                 self.found.bytes += cells::bytes(ours);
@@ -443,7 +469,8 @@ impl Comparison<'_> {
                 return;
             }
             (Err(ours), Err(theirs)) => {
-                let message = format!("neither the store can be read: {ours}; nor the file: {theirs}");
+                let message =
+                    format!("neither the store can be read: {ours}; nor the file: {theirs}");
                 (message, "the file is damaged, or the disk is: transfer it again")
             }
         };
@@ -504,7 +531,8 @@ impl Comparison<'_> {
             }
         }
         for &(key, location, offset, length) in &ranges {
-            let Some(file) = self.store.sources().get(location).and_then(|source| source.file) else {
+            let Some(file) = self.store.sources().get(location).and_then(|source| source.file)
+            else {
                 continue;
             };
             let size = self.published.files[file].size;
@@ -530,7 +558,7 @@ impl Comparison<'_> {
             let name = key.split_once('/').map_or(key, |(name, _)| name);
             let message = format!(
                 "chunk `{key}` ({}) {message}; there are {count} such references",
-                self.store.origin(key)
+                self.store.origin(key, None)
             );
             self.found.findings.push(different(message).of_variable(name).with_hint(REBUILD));
         }
@@ -540,6 +568,9 @@ impl Comparison<'_> {
 /// Bit for bit; times are moved by whole units, but where there is none.
 fn first_difference(place: &Place, ours: &Values, theirs: &Values) -> Option<usize> {
     if place.shift == 0 {
+        if ours == theirs {
+            return None;
+        }
         return cells::first_difference(ours, theirs, place.dtype, |ours, theirs| ours == theirs);
     }
     let missing = times::missing(&place.variable.attributes, place.dtype);
@@ -560,8 +591,7 @@ fn wrong_fill(place: &Place) -> Option<Error> {
     if ours == theirs || is_unused {
         return None;
     }
-    let shown =
-        |bytes: &[u8]| cells::cell(&Values::Bytes(bytes.to_vec()), place.dtype, 0);
+    let shown = |bytes: &[u8]| cells::cell(&Values::Bytes(bytes.to_vec()), place.dtype, 0);
     let message =
         format!("the fill value is {} in the store, {} in the file", shown(ours), shown(&theirs));
     let finding = different(message).in_file(place.path).of_variable(&place.variable.name);

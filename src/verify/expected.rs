@@ -66,7 +66,9 @@ fn json_of(value: &AttributeValue) -> Value {
         AttributeValue::Strings(texts) => texts.iter().map(|text| json!(text)).collect(),
         AttributeValue::Int(numbers) => numbers.iter().map(|number| json!(number)).collect(),
         AttributeValue::UInt(numbers) => numbers.iter().map(|number| json!(number)).collect(),
-        AttributeValue::Float(numbers) => numbers.iter().map(|&number| real(number.into())).collect(),
+        AttributeValue::Float(numbers) => {
+            numbers.iter().map(|&number| real(number.into())).collect()
+        }
         AttributeValue::Double(numbers) => numbers.iter().map(|&number| real(number)).collect(),
     };
     if list.len() == 1 { list.remove(0) } else { list.into() }

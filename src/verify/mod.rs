@@ -19,6 +19,8 @@ mod comparison;
 #[cfg(feature = "netcdf")]
 mod expected;
 #[cfg(feature = "netcdf")]
+mod fletcher32;
+#[cfg(feature = "netcdf")]
 mod http;
 #[cfg(feature = "netcdf")]
 mod readback;

@@ -38,7 +38,8 @@ impl Sources {
         client: Option<Client>,
     ) -> (Self, Vec<Error>) {
         let mut findings = Vec::new();
-        let sources: Vec<_> = locations.iter().map(|location| source(location, published)).collect();
+        let sources: Vec<_> =
+            locations.iter().map(|location| source(location, published)).collect();
         for (location, source) in locations.iter().zip(&sources) {
             if source.is_none() {
                 findings.push(
@@ -73,14 +74,14 @@ impl Sources {
             return Ok(local);
         };
         let fetched = client.range(&source.location, offset, length)?;
-        match fetched == local {
-            true => Ok(fetched),
-            false => Err(format!(
-                "{length} bytes from {offset} on of {} differ from those of `{}`",
-                source.location,
-                source.path.display()
-            )),
+        if fetched == local {
+            return Ok(fetched);
         }
+        Err(format!(
+            "{length} bytes from {offset} on of {} differ from those of `{}`",
+            source.location,
+            source.path.display()
+        ))
     }
 }
 
@@ -142,7 +143,7 @@ fn decoded(text: &str) -> Vec<u8> {
     let mut rest = text.as_bytes();
     while let Some((&first, after)) = rest.split_first() {
         let escaped = match (first, after) {
-            (b'%', [high, low, ..]) => [*high, *low].map(|digit| char::from(digit).to_digit(16)).into(),
+            (b'%', [high, low, ..]) => [*high, *low].map(|digit| char::from(digit).to_digit(16)),
             _ => [None, None],
         };
         if let [Some(high), Some(low)] = escaped {
@@ -183,12 +184,8 @@ mod tests {
     fn urls_lead_back_to_the_files() {
         let place = tempfile::tempdir().unwrap();
         let directory = place.path();
-        let file = |name: &str| SourceFile {
-            path: directory.join(name),
-            size: 0,
-            mtime_ns: 0,
-            inode: 0,
-        };
+        let file =
+            |name: &str| SourceFile { path: directory.join(name), size: 0, mtime_ns: 0, inode: 0 };
         let files = [file("a.nc"), file("b c+.nc")];
         let manifest = directory.join("id.v1.json");
         fs::write(directory.join("id.v1.seams"), "").unwrap();

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, HashMap};
 use std::fmt::Write as _;
 use std::fs;
+use std::path::Path;
 use std::sync::Arc;
 
 use serde_json::Value;
@@ -58,7 +59,7 @@ impl Store {
         }
         let (sources, unknown) = Sources::resolve(&references.locations, published, client);
         findings.extend(unknown.into_iter().map(|finding| finding.in_file(published.manifest)));
-        let storage = Arc::new(Storage { references, sources });
+        let storage = Arc::new(Storage::new(references, sources));
         let mut store = Self {
             has_v2: storage.references.get(".zgroup").is_some(),
             arrays: BTreeMap::new(),
@@ -89,9 +90,10 @@ impl Store {
         })
     }
 
-    /// Where the value of `key` comes from, for people.
-    pub fn origin(&self, key: &str) -> String {
+    /// Where the value of `key` comes from, for people who look at `file`.
+    pub fn origin(&self, key: &str, file: Option<&Path>) -> String {
         let path = |location| match self.sources().get(location) {
+            Some(source) if Some(source.path.as_path()) == file => "the file".to_owned(),
             Some(source) => format!("`{}`", source.path.display()),
             None => "an unknown file".to_owned(),
         };
@@ -99,7 +101,7 @@ impl Store {
             None => "not referred to, so fill values".to_owned(),
             Some(Reference::Inline(_)) => "in the manifest".to_owned(),
             Some(&Reference::Range { location, offset, length }) => {
-                format!("{length} bytes from byte {offset} of {} on", path(location))
+                format!("{length} bytes of {} from byte {offset} on", path(location))
             }
             Some(&Reference::Whole { location }) => format!("all of {}", path(location)),
         }

@@ -138,21 +138,21 @@ pub fn is_shifted(stored: &[u8], time: &[u8], dtype: DataType, shift: i64) -> bo
 pub fn is_increasing(times: &Values, dtype: DataType) -> bool {
     let Values::Bytes(bytes) = times else { return false };
     match dtype {
-        DataType::Float(4, _) => bytes.as_chunks().0.is_sorted_by(|a, b| {
-            f32::from_le_bytes(*a) < f32::from_le_bytes(*b)
-        }),
-        DataType::Float(8, _) => bytes.as_chunks().0.is_sorted_by(|a, b| {
-            f64::from_le_bytes(*a) < f64::from_le_bytes(*b)
-        }),
-        DataType::Int(2, _) => bytes.as_chunks().0.is_sorted_by(|a, b| {
-            i16::from_le_bytes(*a) < i16::from_le_bytes(*b)
-        }),
-        DataType::Int(4, _) => bytes.as_chunks().0.is_sorted_by(|a, b| {
-            i32::from_le_bytes(*a) < i32::from_le_bytes(*b)
-        }),
-        DataType::Int(8, _) => bytes.as_chunks().0.is_sorted_by(|a, b| {
-            i64::from_le_bytes(*a) < i64::from_le_bytes(*b)
-        }),
+        DataType::Float(4, _) => {
+            bytes.as_chunks().0.is_sorted_by(|a, b| f32::from_le_bytes(*a) < f32::from_le_bytes(*b))
+        }
+        DataType::Float(8, _) => {
+            bytes.as_chunks().0.is_sorted_by(|a, b| f64::from_le_bytes(*a) < f64::from_le_bytes(*b))
+        }
+        DataType::Int(2, _) => {
+            bytes.as_chunks().0.is_sorted_by(|a, b| i16::from_le_bytes(*a) < i16::from_le_bytes(*b))
+        }
+        DataType::Int(4, _) => {
+            bytes.as_chunks().0.is_sorted_by(|a, b| i32::from_le_bytes(*a) < i32::from_le_bytes(*b))
+        }
+        DataType::Int(8, _) => {
+            bytes.as_chunks().0.is_sorted_by(|a, b| i64::from_le_bytes(*a) < i64::from_le_bytes(*b))
+        }
         _ => false,
     }
 }

@@ -15,7 +15,9 @@ use crate::model::dtype::{ByteOrder, DataType};
 use super::cells::{self, Cells};
 
 #[cfg(target_endian = "big")]
-compile_error!("libnetcdf and zarrs return numbers in the order of the machine, little-endian here");
+compile_error!(
+    "libnetcdf and zarrs return numbers in the order of the machine, little-endian here"
+);
 
 /// An open file.
 pub struct NetcdfFile(netcdf::File);
