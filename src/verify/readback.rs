@@ -132,6 +132,7 @@ impl ReadableStorageTraits for Storage {
 /// One array of the store.
 pub struct StoredArray {
     array: Array<Storage>,
+    options: CodecOptions,
     /// The netCDF type of its elements, in the order of this machine; none for other types.
     pub dtype: Option<DataType>,
     /// Whether it is in the manifest itself, with no byte range.
@@ -144,18 +145,17 @@ impl StoredArray {
         let document = storage.references.document(&format!("{name}/zarr.json"))?;
         let dtype = document.and_then(|document| data_type(&document["data_type"]));
         let version = MetadataRetrieveVersion::V3;
-        let mut array = Array::open_opt(Arc::clone(storage), &format!("/{name}"), &version)
+        let array = Array::open_opt(Arc::clone(storage), &format!("/{name}"), &version)
             .map_err(|error| error.to_string())?;
         // Single bytes of an odd number meet the same defect of `zarrs` as the end of a chunk does;
         // libnetcdf checks these.
-        if storage.checksummed.contains(name) || dtype.and_then(DataType::size) == Some(1) {
-            let options = CodecOptions::default().with_validate_checksums(false);
-            array.set_codec_options(options);
-        }
+        let is_checked_elsewhere =
+            storage.checksummed.contains(name) || dtype.and_then(DataType::size) == Some(1);
+        let options = CodecOptions::default().with_validate_checksums(!is_checked_elsewhere);
         let size = dtype.and_then(DataType::size).unwrap_or(16);
         let bytes = product(array.shape()).and_then(|cells| cells.checked_mul(size));
         let is_small = bytes.is_some_and(|bytes| bytes <= MOST_INLINED);
-        Ok(Self { array, dtype, is_inlined: byte_ranges == 0 && is_small })
+        Ok(Self { array, options, dtype, is_inlined: byte_ranges == 0 && is_small })
     }
 
     /// Length along each dimension.
@@ -198,8 +198,8 @@ impl StoredArray {
     /// The values of these cells.
     pub fn read(&self, cells: &Cells) -> Result<Values, String> {
         let subset = ArraySubset::new_with_ranges(cells);
-        let read: ArrayBytes =
-            self.array.retrieve_array_subset(&subset).map_err(|error| error.to_string())?;
+        let read = self.array.retrieve_array_subset_opt::<ArrayBytes>(&subset, &self.options);
+        let read = read.map_err(|error| error.to_string())?;
         match read {
             ArrayBytes::Fixed(bytes) => Ok(Values::Bytes(bytes.into_owned())),
             ArrayBytes::Variable(texts) => strings(texts.bytes(), texts.offsets()),

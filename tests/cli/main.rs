@@ -16,3 +16,4 @@ mod settings;
 mod shown;
 mod stores;
 mod tree;
+mod verify;
