@@ -12,12 +12,12 @@ use serde_json::Value;
 use crate::discover::SourceFile;
 use crate::model::array::Values;
 use crate::model::dtype::DataType;
-use crate::model::error::{Error, Result};
+use crate::model::error::{Code, Error, Result};
 
 use super::cells::{self, Cells};
 use super::readback::StoredArray;
 use super::sampling;
-use super::store::{REBUILD, Store, Stored, chunk_place};
+use super::store::{REBUILD, Store, Stored, chunk_place, unserved};
 use super::times::{self, Axis};
 use super::witness::{Description, NetcdfFile, Variable};
 use super::{Mode, Published, Scope, Verification, different, expected, not_verified};
@@ -57,6 +57,10 @@ pub fn verify(published: &Published, scope: &Scope) -> Verification {
         first: None,
         lengths: Vec::new(),
     };
+    if published.files.is_empty() {
+        let message = "the ledger has no files to compare it with";
+        comparison.push(not_verified(message).in_file(published.manifest));
+    }
     for file in published.files {
         if let Err(error) = comparison.file(file) {
             comparison.found.findings.push(error.in_file(&file.path));
@@ -113,6 +117,10 @@ impl Comparison<'_> {
         let description = Rc::new(file.describe());
         for message in &description.unreadable {
             self.push(not_verified(message.clone()).in_file(&source.path));
+        }
+        for group in &description.groups {
+            let message = format!("the file has the group `{group}`, the store has none");
+            self.push(different(message).in_file(&source.path));
         }
         self.check_names(&description, &source.path);
         let shift = self.check_description(&description, &source.path)?;
@@ -410,10 +418,11 @@ impl Comparison<'_> {
         thread::scope(|threads| {
             threads.spawn(move || {
                 for chunk in chunks {
-                    let Some(mut cells) = array.cells(&chunk) else { continue };
-                    if let Some(rows) = &rows {
-                        cells = cells::within_rows(cells, rows);
-                    }
+                    let cells = array.cells(&chunk);
+                    let cells = match &rows {
+                        Some(rows) => cells::within_rows(cells, rows),
+                        None => cells,
+                    };
                     let read = array.read(&cells);
                     if sender.send((chunk, cells, read)).is_err() {
                         break;
@@ -441,42 +450,37 @@ impl Comparison<'_> {
         let start = place.rows.as_ref().map_or(0, |rows| rows.start);
         let theirs = place.file.read(name, &cells::in_part(cells.clone(), start));
         let origin = self.store.origin(key, Some(place.path));
-        let (message, hint) = match (ours, &theirs) {
+        let at_chunk = |message: String| format!("chunk `{key}` ({origin}): {message}");
+        let finding = match (ours, &theirs) {
             (Ok(ours), Ok(theirs)) => {
                 self.found.chunks += 1;
                 self.found.bytes += cells::bytes(ours);
-                let Some(number) = first_difference(place, ours, theirs) else {
+                let Some(message) = first_difference(place, cells, ours, theirs) else {
                     return;
                 };
-                let at = cells::place(cells, number as u64);
-                let [ours, theirs] =
-                    [ours, theirs].map(|values| cells::cell(values, place.dtype, number));
-                let moved = match place.shift {
-                    0 => String::new(),
-                    shift => format!(" plus {shift}"),
-                };
-                let message =
-                    format!("element {at:?} is {ours} in the store, {theirs}{moved} in the file");
-                (message, REBUILD)
+                different(at_chunk(message)).with_hint(REBUILD)
             }
-            (Err(message), Ok(_)) => (format!("the store cannot be read: {message}"), REBUILD),
+            (Err(message), Ok(_)) if self.scope.http => unserved(at_chunk(message.clone())),
+            (Err(message), Ok(_)) => {
+                let message = format!("the store cannot be read: {message}");
+                different(at_chunk(message)).with_hint(REBUILD)
+            }
             (Ok(_), Err(message)) => {
                 let message = format!("libnetcdf cannot read {}: {message}", cells::shown(cells));
-                self.push(not_verified(message).in_file(place.path).of_variable(name).with_hint(
-                    "a filter may need its plugin: set HDF5_PLUGIN_PATH to where it is",
-                ));
-                *self.differing.entry(name.clone()).or_default() = ENOUGH;
-                return;
+                not_verified(message)
+                    .with_hint("a filter may need its plugin: set HDF5_PLUGIN_PATH to where it is")
             }
             (Err(ours), Err(theirs)) => {
                 let message =
                     format!("neither the store can be read: {ours}; nor the file: {theirs}");
-                (message, "the file is damaged, or the disk is: transfer it again")
+                different(at_chunk(message))
+                    .with_hint("the file is damaged, or the disk is: transfer it again")
             }
         };
-        *self.differing.entry(name.clone()).or_default() += 1;
-        let message = format!("chunk `{key}` ({origin}): {message}");
-        self.push(different(message).in_file(place.path).of_variable(name).with_hint(hint));
+        // What cannot be read once will not be the next time.
+        let weight = if finding.code() == Code::NotVerified { ENOUGH } else { 1 };
+        *self.differing.entry(name.clone()).or_default() += weight;
+        self.push(finding.in_file(place.path).of_variable(name));
     }
 
     /// What shows only when all files were read.
@@ -544,7 +548,7 @@ impl Comparison<'_> {
                 continue;
             };
             let leading = array.dimensions().and_then(|names| names.first().copied());
-            let cells = chunk_place(array, rest).and_then(|chunk| array.cells(&chunk));
+            let cells = chunk_place(array, rest).map(|chunk| array.cells(&chunk));
             let rows = cells.and_then(|cells| cells.first().cloned());
             if let (Some(axis), Some(rows)) = (axis, rows)
                 && leading == Some(axis.dimension.as_str())
@@ -565,21 +569,29 @@ impl Comparison<'_> {
     }
 }
 
-/// Bit for bit; times are moved by whole units, but where there is none.
-fn first_difference(place: &Place, ours: &Values, theirs: &Values) -> Option<usize> {
-    if place.shift == 0 {
-        if ours == theirs {
-            return None;
-        }
-        return cells::first_difference(ours, theirs, place.dtype, |ours, theirs| ours == theirs);
+/// The first of some cells that is not the same, bit for bit, in words; times are moved by whole
+/// units, but where there is none.
+fn first_difference(
+    place: &Place,
+    cells: &Cells,
+    ours: &Values,
+    theirs: &Values,
+) -> Option<String> {
+    let Place { variable, dtype, shift, .. } = *place;
+    if shift == 0 && ours == theirs {
+        return None;
     }
-    let missing = times::missing(&place.variable.attributes, place.dtype);
-    cells::first_difference(ours, theirs, place.dtype, |ours, theirs| {
+    let missing = times::missing(&variable.attributes, dtype);
+    let number = cells::first_difference(ours, theirs, dtype, |ours, theirs| {
         if missing.iter().any(|missing| missing == theirs) {
             return ours == theirs;
         }
-        times::is_shifted(ours, theirs, place.dtype, place.shift)
-    })
+        times::is_shifted(ours, theirs, dtype, shift)
+    })?;
+    let at = cells::place(cells, number as u64);
+    let [ours, theirs] = [ours, theirs].map(|values| cells::cell(values, dtype, number));
+    let moved = if shift == 0 { String::new() } else { format!(" plus {shift}") };
+    Some(format!("element {at:?} is {ours} in the store, {theirs}{moved} in the file"))
 }
 
 /// A fill value that is not the file's. Where the file defines none and no chunk is missing, the

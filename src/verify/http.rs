@@ -1,5 +1,6 @@
 //! Byte ranges over HTTP, as readers of a store ask for them.
 
+use std::fmt::Display;
 use std::io::Read;
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,6 +10,8 @@ use ureq::{Agent, Body, http::Response};
 
 /// A data node that is silent for so long is taken for dead.
 const PATIENCE: Duration = Duration::from_mins(1);
+/// What the error says where the server, or the way there, is at fault rather than what it serves.
+pub const NO_ANSWER: &str = "no answer from";
 
 /// Keeps connections open between requests.
 #[derive(Debug)]
@@ -37,7 +40,7 @@ impl Client {
         };
         let range = format!("bytes={offset}-{last}");
         let answer = self.0.get(url).header("Range", &range).call();
-        let answer = answer.map_err(|error| format!("{url}: {error}"))?;
+        let answer = answer.map_err(|error| no_answer(url, &error))?;
         if answer.status() != 206 {
             return Err(format!("{url}: the answer to `Range: {range}` is {}", answer.status()));
         }
@@ -55,7 +58,7 @@ impl Client {
 
     /// All of a file of at most `most` bytes.
     pub fn whole(&self, url: &str, most: u64) -> Result<Vec<u8>, String> {
-        let answer = self.0.get(url).call().map_err(|error| format!("{url}: {error}"))?;
+        let answer = self.0.get(url).call().map_err(|error| no_answer(url, &error))?;
         match answer.status().as_u16() {
             200 => body(url, answer, most),
             status => Err(format!("{url}: the answer is {status}")),
@@ -68,5 +71,9 @@ fn body(url: &str, answer: Response<Body>, most: u64) -> Result<Vec<u8>, String>
     let mut bytes = Vec::new();
     let reader = answer.into_body().into_reader();
     let read = reader.take(most.saturating_add(1)).read_to_end(&mut bytes);
-    read.map(|_| bytes).map_err(|error| format!("{url}: {error}"))
+    read.map(|_| bytes).map_err(|error| no_answer(url, &error))
+}
+
+fn no_answer(url: &str, error: &dyn Display) -> String {
+    format!("{NO_ANSWER} {url}: {error}")
 }

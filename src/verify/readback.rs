@@ -185,8 +185,10 @@ impl StoredArray {
     }
 
     /// The cells of the chunk at this place of the grid; what lies outside the array is left out.
-    pub fn cells(&self, chunk: &[u64]) -> Option<Cells> {
-        Some(self.array.chunk_subset_bounded(chunk).ok()?.to_ranges())
+    /// There are none in a place outside the grid, which no caller has.
+    pub fn cells(&self, chunk: &[u64]) -> Cells {
+        let cells = self.array.chunk_subset_bounded(chunk).map(|subset| subset.to_ranges());
+        cells.unwrap_or_else(|_| self.shape().iter().map(|_| 0..0).collect())
     }
 
     /// The chunks that hold these cells, as a box of the grid.

@@ -85,7 +85,8 @@ mod tests {
 
     #[test]
     fn small_grids_are_whole_and_scalars_have_one_chunk() {
-        assert_eq!(Sample::new("x", &[3], 10, 0).within(&vec![0..3], &[3]), [[0], [1], [2]]);
+        let whole = cells::all(&[3]);
+        assert_eq!(Sample::new("x", &[3], 10, 0).within(&whole, &[3]), [[0], [1], [2]]);
         assert_eq!(Sample::new("x", &[], 10, 0).within(&vec![], &[]), [[0; 0]]);
         assert_eq!(every(&vec![]).count(), 1);
         assert_eq!(every(&vec![1..2, 0..2]).collect::<Vec<_>>(), [[1, 0], [1, 1]]);

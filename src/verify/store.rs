@@ -12,7 +12,7 @@ use sha2::{Digest, Sha256};
 use crate::model::array::product;
 use crate::model::error::{Error, Result};
 
-use super::http::Client;
+use super::http::{Client, NO_ANSWER};
 use super::readback::{Storage, StoredArray};
 use super::references::{Reference, References};
 use super::sampling::Sample;
@@ -60,11 +60,8 @@ impl Store {
         let (sources, unknown) = Sources::resolve(&references.locations, published, client);
         findings.extend(unknown.into_iter().map(|finding| finding.in_file(published.manifest)));
         let storage = Arc::new(Storage::new(references, sources));
-        let mut store = Self {
-            has_v2: storage.references.get(".zgroup").is_some(),
-            arrays: BTreeMap::new(),
-            storage,
-        };
+        let has_v2 = storage.references.iter().any(|(key, _)| is_v2_document(key));
+        let mut store = Self { storage, arrays: BTreeMap::new(), has_v2 };
         let in_manifest = |finding: Error| finding.in_file(published.manifest).with_hint(REBUILD);
         store.open_arrays(scope);
         let wrong = store.wrong_keys().into_iter().chain(store.wrong_documents());
@@ -138,10 +135,9 @@ impl Store {
                 }
                 continue;
             };
-            if [".zarray", ".zattrs", "zarr.json"].contains(&rest) {
-                continue;
-            }
+            let is_document = [".zarray", ".zattrs", "zarr.json"].contains(&rest);
             match self.arrays.get_mut(name) {
+                Some(_) if is_document => {}
                 Some(Stored { opened: Err(_), .. }) => {}
                 Some(Stored { opened: Ok(array), missing, .. }) if is_chunk(array, key, rest) => {
                     *missing = missing.saturating_sub(1);
@@ -195,8 +191,29 @@ impl Store {
         if self.has_v2 && self.document(".zgroup")["zarr_format"] != 2 {
             wrong.push(different("`.zgroup` does not describe a group"));
         }
+        let mut arrays = self.arrays.keys();
+        let fits_v2 = |name: &String| {
+            expected::v2_structure(&self.document(&format!("{name}/zarr.json"))).is_some()
+        };
+        if !self.has_v2 && arrays.all(fits_v2) {
+            wrong.push(different("the metadata of Zarr V2 are missing"));
+        }
         wrong
     }
+}
+
+fn is_v2_document(key: &str) -> bool {
+    let name = key.rsplit_once('/').map_or(key, |(_, name)| name);
+    [".zgroup", ".zarray", ".zattrs"].contains(&name)
+}
+
+/// What a server does not serve as it is on disk, or does not serve at the moment.
+pub fn unserved(message: String) -> Error {
+    if message.contains(NO_ANSWER) {
+        return not_verified(message)
+            .with_hint("check that the server runs, the way there, and whether it is trusted");
+    }
+    different(message).with_hint("check what the server has at this URL, and its caches")
 }
 
 fn is_chunk(array: &StoredArray, key: &str, rest: &str) -> bool {
@@ -242,10 +259,6 @@ fn read_manifest(
         Ok(_) => format!("{url} serves another manifest"),
         Err(message) => message,
     };
-    findings.push(
-        different(message)
-            .in_file(published.manifest)
-            .with_hint("check what the server has at this URL, and its caches"),
-    );
+    findings.push(unserved(message).in_file(published.manifest));
     Ok(manifest)
 }

@@ -29,6 +29,8 @@ pub struct Description {
     pub attributes: Attributes,
     /// Variables of the root group in the order of the file.
     pub variables: Vec<Variable>,
+    /// Names of the groups below the root.
+    pub groups: Vec<String>,
     /// Attributes that cannot be read.
     pub unreadable: Vec<String>,
 }
@@ -84,7 +86,12 @@ impl NetcdfFile {
                 name,
             });
         }
-        Description { attributes, variables, unreadable }
+        let groups = match self.0.groups() {
+            Ok(groups) => groups.map(|group| group.name()).collect(),
+            // NetCDF classic has none, and says so by an error.
+            Err(_) => Vec::new(),
+        };
+        Description { attributes, variables, groups, unreadable }
     }
 
     /// The values of some cells of a variable.

@@ -95,7 +95,7 @@ mod with_libnetcdf {
         let changed = document.to_string();
         fs::write(&manifest, &changed).unwrap();
         let digest = Sha256::digest(changed.as_bytes());
-        let digest: String = digest.iter().map(|byte| format!("{byte:02x}")).collect();
+        let digest = digest.iter().fold(String::new(), |text, byte| format!("{text}{byte:02x}"));
         let ledger = tree.path("state/vzarr-publish/vzarr-ledger.sqlite");
         let ledger = rusqlite::Connection::open(ledger).unwrap();
         let changed = ledger.execute("UPDATE stores SET digest = ?1", [digest]).unwrap();
@@ -113,7 +113,7 @@ mod with_libnetcdf {
     fn edit_v3(refs: &mut Refs, name: &str, change: impl Fn(&mut Value)) {
         edit(refs, &format!("{name}/zarr.json"), &change);
         edit(refs, "zarr.json", |root| {
-            change(&mut root["consolidated_metadata"]["metadata"][name])
+            change(&mut root["consolidated_metadata"]["metadata"][name]);
         });
     }
 
@@ -178,7 +178,7 @@ mod with_libnetcdf {
     fn every_mutation_is_caught() {
         type Mutation = (&'static str, bool, fn(&mut Refs));
         // The name, whether a sample catches it, too, and what is done to the manifest.
-        let mutations: [Mutation; 22] = [
+        let mutations: [Mutation; 25] = [
             ("the first time", true, |refs| flip(refs, "time/0", 6)),
             ("the last bit of a moved time", true, |refs| flip(refs, "time/0", 8 * 50)),
             ("a moved bound", true, |refs| flip(refs, "time_bnds/0.0", 16 * 79)),
@@ -237,6 +237,14 @@ mod with_libnetcdf {
             }),
             ("a filter in V2", true, |refs| {
                 edit(refs, "tas/.zarray", |array| array["filters"] = Value::Null);
+            }),
+            ("the group in V2", true, |refs| drop(refs.remove(".zgroup"))),
+            ("all of V2", true, |refs| {
+                refs.retain(|key, _| !key.contains("/.z") && !key.starts_with(".z"));
+            }),
+            ("an array of V2 alone", true, |refs| {
+                let array = refs["lat/.zarray"].clone();
+                refs.insert("extra/.zarray".to_owned(), array);
             }),
             ("the consolidated metadata", true, |refs| {
                 edit(refs, "zarr.json", |root| {
