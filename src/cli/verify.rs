@@ -31,7 +31,8 @@ mod with_libnetcdf {
     use crate::pipeline::verify::{self, Observer, Summary, Verify};
     use crate::verify::{Mode, SAMPLE, Scope, Verification};
 
-    use super::super::{log, settings, text};
+    use crate::cli::{log, settings, text};
+
     use super::{Exit, OsString, Progress, Result, VerifyArgs};
 
     /// Verifies and reports.

@@ -34,6 +34,7 @@ fn list_prints_one_object_per_dataset() {
                 "time": "inlined", "time_bnds": "inlined", "lat": "inlined", "lon": "inlined",
                 "height": "inlined", "pr": "virtual",
             },
+            "verified": null,
         }),
         json!({
             "id": tas.id,
@@ -47,6 +48,7 @@ fn list_prints_one_object_per_dataset() {
             "url": null,
             "files": [tas.file(0, 6), tas.file(5, 2), tas.file(6, 6)],
             "variables": {},
+            "verified": null,
         }),
         json!({
             "id": ua.id,
@@ -56,6 +58,7 @@ fn list_prints_one_object_per_dataset() {
             "url": null,
             "files": [ua.file(0, 6), ua.file(6, 6)],
             "variables": {},
+            "verified": null,
         }),
     ];
     assert_eq!(listed, expected);
@@ -165,7 +168,7 @@ fn the_report_has_a_line_for_each_dataset_and_problem() {
     };
     let (va, tas) = (dataset("va"), dataset("tas"));
     let keys: Vec<&String> = va.as_object().unwrap().keys().collect();
-    let mut expected = [
+    let expected = [
         "type",
         "id",
         "status",
@@ -174,6 +177,7 @@ fn the_report_has_a_line_for_each_dataset_and_problem() {
         "url",
         "files",
         "variables",
+        "verified",
         "unchanged",
         "local",
         "references",
@@ -181,7 +185,6 @@ fn the_report_has_a_line_for_each_dataset_and_problem() {
         "error",
         "warnings",
     ];
-    expected.sort_unstable();
     assert_eq!(keys, expected);
     assert_eq!((&va["unchanged"], &va["references"]), (&json!(false), &json!(6)));
     // Six times with their bounds, two latitudes, three longitudes, one height.
