@@ -1,9 +1,8 @@
--- The ledger of vzarr-publish: what was found, built, refused and why. Schema 2.
+-- The ledger of vzarr-publish: what was found, built, refused and why. Schema 3.
 --
 -- This file is the contract. Anyone may read a ledger with it, also while a scan writes: readers
 -- see whole transactions and block nobody. Only vzarr-publish writes. Every change of the schema
--- raises `user_version`; a program brings an older ledger up to its own schema when it opens it, and
--- refuses one newer than itself; `runs.tool_version`
+-- raises `user_version`, and a program refuses a ledger newer than itself; `runs.tool_version`
 -- keeps its name for ever, so that the refusal can say who wrote it.
 --
 -- Conventions
@@ -16,7 +15,7 @@
 --   reasons    the codes of vzarr-publish, kebab-case words such as `time-overlap`
 
 PRAGMA application_id = 1987731826; -- "vzar"
-PRAGMA user_version = 2;
+PRAGMA user_version = 3;
 
 -- One row for each run of the program that may write.
 CREATE TABLE runs (
@@ -82,12 +81,26 @@ CREATE TABLE stores (
     PRIMARY KEY (dataset, format)
 ) STRICT, WITHOUT ROWID;
 
+-- The files that belong to a store beside its manifest, where one regular grid cannot hold it.
+CREATE TABLE parts (
+    dataset  INTEGER NOT NULL REFERENCES datasets (id) ON DELETE CASCADE,
+    position INTEGER NOT NULL,          -- 0, 1, ...; segments in the order of time
+    -- segment: a manifest of some of the files, in both Zarr formats
+    -- seams:   chunks encoded anew, to which the manifest of the store refers
+    kind     TEXT NOT NULL CHECK (kind IN ('segment', 'seams')),
+    path     TEXT NOT NULL,
+    url      TEXT,                      -- where it is published; NULL: no data root covers it
+    digest   TEXT NOT NULL CHECK (length(digest) = 64), -- SHA-256, hex
+    size     INTEGER NOT NULL,          -- bytes
+    PRIMARY KEY (dataset, position)
+) STRICT, WITHOUT ROWID;
+
 -- The variables of a store and how each got into it.
 CREATE TABLE variables (
     dataset  INTEGER NOT NULL REFERENCES datasets (id) ON DELETE CASCADE,
     position INTEGER NOT NULL,          -- 0, 1, ... in the order of the store
     name     TEXT NOT NULL,
-    verdict  TEXT NOT NULL CHECK (verdict IN ('virtual', 'inlined')),
+    verdict  TEXT NOT NULL CHECK (verdict IN ('virtual', 'inlined', 'seamed')),
     PRIMARY KEY (dataset, position),
     UNIQUE (dataset, name)
 ) STRICT, WITHOUT ROWID;
@@ -110,7 +123,6 @@ CREATE INDEX problems_by_dataset ON problems (dataset);
 CREATE UNIQUE INDEX one_error_a_dataset ON problems (dataset)
     WHERE severity = 'error' AND dataset IS NOT NULL;
 
--- Since schema 2.
 -- What `verify` found of a store the last time. A row goes when the dataset is recorded anew: what was
 -- verified was another store, or of other files.
 CREATE TABLE verifications (

@@ -21,6 +21,8 @@ class Store:
     url: str | None
     files: list[Path]
     variables: dict[str, str]
+    segments: list[Path]
+    seams: Path | None
 
     @property
     def built(self) -> bool:
@@ -31,7 +33,11 @@ class Store:
         fields = json.loads(line)
         manifest = fields["manifest"] and Path(fields["manifest"])
         files = [Path(file) for file in fields["files"]]
-        return cls(fields["id"], fields["status"], fields["reason"], manifest, fields["url"], files, fields["variables"])
+        segments = [Path(segment) for segment in fields["segments"]]
+        seams = fields["seams"] and Path(fields["seams"])
+        return cls(
+            fields["id"], fields["status"], fields["reason"], manifest, fields["url"], files, fields["variables"], segments, seams
+        )
 
 
 @dataclass(frozen=True)

@@ -419,7 +419,6 @@ TRAPS = [
     refused("packings-differ", [File(**PACKED), File(start=12, **PACKED | {"packing": (0.02, 250.0)})], "scale_factor"),
     refused("offsets-differ", [File(**PACKED), File(start=12, **PACKED | {"packing": (0.01, 260.0)})], "add_offset"),
     refused("chunks-differ", differing(chunks=[(1, 5, 7), (12, 5, 7)]), "chunk"),
-    refused("inner-chunk-partial", lengths(12, 13, 11, chunks=(5, 5, 7)), "chunk"),
     refused("codecs-differ", differing(shuffle=[True, False]), "shuffle|codec|filter"),
     refused("compressors-differ", differing(compression=[ZSTD, None]), "zstd"),
     replace(rewritten("lzf", years(), storage={"tas": {"compression": "lzf"}}), verdict=Verdict.REFUSED, reason="lzf"),

@@ -77,6 +77,10 @@ pub struct ScanArgs {
     /// (the default), 8M or 65536.
     #[arg(long, value_name = "BYTES")]
     pub contiguous_chunk: Option<ByteSize>,
+    /// Encode chunks at the seams of files anew while they make up at most PERCENT of a dataset's
+    /// stored bytes (default 20), or at most 16 MiB; with 0 never.
+    #[arg(long, value_name = "PERCENT", value_parser = clap::value_parser!(u8).range(0..=100))]
+    pub max_reencode: Option<u8>,
     /// Number of worker threads; by default one per processor.
     #[arg(short, long, value_name = "N")]
     pub jobs: Option<NonZeroUsize>,

@@ -6,6 +6,7 @@ use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::thread;
 
+use crate::combine::Limits;
 use crate::drs::{Config, DataRoots, Drs, SettingsFile};
 use crate::model::byte_size::ByteSize;
 use crate::model::error::{Code, Error, Result};
@@ -16,6 +17,9 @@ use super::args::{LedgerArgs, ScanArgs};
 
 /// Small enough to be fetched for a single time step, large enough not to cost a request each.
 const CONTIGUOUS_CHUNK: ByteSize = ByteSize::mebibytes(4);
+
+/// Ten-year monthly files in chunks of 37 steps need 7.5 %.
+const MAX_REENCODE: u8 = 20;
 
 const LEDGER_NAME: &str = "vzarr-publish/vzarr-ledger.sqlite";
 
@@ -57,7 +61,10 @@ impl ScanSettings {
                 roots: args.paths.iter().map(absolute).collect::<Result<_>>()?,
                 drs: Drs::builtin()?.only(&projects)?,
                 sites: Sites { data_roots, output_dir },
-                contiguous_chunk: contiguous_chunk.unwrap_or(CONTIGUOUS_CHUNK),
+                limits: Limits {
+                    contiguous_chunk: contiguous_chunk.unwrap_or(CONTIGUOUS_CHUNK),
+                    max_reencode: args.max_reencode.or(file.max_reencode).unwrap_or(MAX_REENCODE),
+                },
                 jobs,
                 force: args.force,
                 dry_run: args.dry_run,

@@ -50,6 +50,10 @@ fn describe(record: &DatasetRecord) -> String {
         line("size", &text::bytes(store.size));
         line("references", &store.reference_count.to_string());
         line("inlined", &text::bytes(store.inlined_bytes));
+        for part in &store.parts {
+            let described = format!("{} {}", text::path(&part.path), text::bytes(part.size));
+            line(part.kind.as_str(), &described);
+        }
     }
     if let Some(found) = &record.verification {
         line("verified", &verification(found));

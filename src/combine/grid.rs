@@ -18,7 +18,6 @@ pub fn concatenate(
     let files = if joined { of_files.len() } else { 1 };
     let codecs = common_codecs(&of_files[..files], context)?;
     let chunk_shape = common_chunk_shape(&of_files[..files], context)?;
-    check_boundaries(&of_files[..files], &chunk_shape, context)?;
     let mut shape = of_files[0].shape.clone();
     if files > 1 {
         shape[0] = context.lengths.iter().sum();
@@ -29,11 +28,12 @@ pub fn concatenate(
     let mut description = None;
     for (file, mut variable) in of_files.into_iter().take(files).enumerate() {
         let path = &context.paths[file];
-        let rows = grid_shape(&variable.shape, &chunk_shape).first().copied().unwrap_or(1);
+        let grid_rows = grid_shape(&variable.shape, &chunk_shape).first().copied().unwrap_or(1);
+        let rows = variable.shape.first().copied().unwrap_or(1);
         let chunks = chunks(&mut variable, &chunk_shape).map_err(|error| error.in_file(path))?;
-        check_chunks(&variable, &chunks, rows * across, path)?;
-        runs.push(Run { file, first: first_row * across, chunks });
-        first_row += rows;
+        check_chunks(&variable, &chunks, grid_rows * across, path)?;
+        runs.push(Run { file, rows, first: first_row * across, chunks });
+        first_row += grid_rows;
         description.get_or_insert(variable);
     }
     let Some(first) = description else {
@@ -181,31 +181,6 @@ fn piece_length(length: u64, most: u64) -> u64 {
 
 fn greatest_common_divisor(a: u64, b: u64) -> u64 {
     if b == 0 { a } else { greatest_common_divisor(b, a % b) }
-}
-
-/// Every file but the last with time steps ends where a chunk ends.
-fn check_boundaries(of_files: &[Variable], chunk_shape: &[u64], context: &Context) -> Result<()> {
-    let Some(&chunk) = chunk_shape.first() else {
-        return Ok(());
-    };
-    let Some(last) = of_files.iter().rposition(|variable| !variable.is_empty()) else {
-        return Ok(());
-    };
-    for (variable, path) in of_files[..last].iter().zip(context.paths) {
-        let length = variable.shape[0];
-        if !length.is_multiple_of(chunk) {
-            return Err(Error::new(
-                Code::ChunksMisaligned,
-                format!("{length} time steps in chunks of {chunk} do not end on a chunk boundary"),
-            )
-            .in_file(path)
-            .with_hint(format!(
-                "rewrite the files with a time chunk that divides {length}, \
-                 or with a number of steps that is a multiple of {chunk}"
-            )));
-        }
-    }
-    Ok(())
 }
 
 /// Takes the chunks out of `variable`, cut into those of `chunk_shape`.

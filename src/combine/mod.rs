@@ -10,6 +10,7 @@ mod agree;
 mod grid;
 mod join;
 mod order;
+mod seam;
 mod time;
 
 use std::collections::{HashMap, HashSet};
@@ -18,7 +19,7 @@ use std::path::PathBuf;
 use crate::model::array::{FileIndex, Variable};
 use crate::model::byte_size::ByteSize;
 use crate::model::error::{Code, Error, Result};
-use crate::model::virtual_dataset::VirtualDataset;
+use crate::model::virtual_dataset::{Joint, VirtualDataset};
 
 use order::TimeAxis;
 
@@ -40,16 +41,24 @@ pub struct Combined {
     pub sources: Vec<PathBuf>,
 }
 
-/// Combines `sources`, the files of one dataset, around the variable called `data_variable`. Data
-/// stored uncompressed in one piece are cut into chunks of at most `contiguous_chunk`, where their
-/// lengths have such divisors.
+/// How far combining may go.
+#[derive(Clone, Copy, Debug)]
+pub struct Limits {
+    /// Most bytes of the chunks that data stored uncompressed in one piece are cut into, where their
+    /// lengths have such divisors.
+    pub contiguous_chunk: ByteSize,
+    /// Percentage of a dataset's stored bytes that may be encoded anew.
+    pub max_reencode: u8,
+}
+
+/// Combines `sources`, the files of one dataset, around the variable called `data_variable`.
 ///
 /// # Errors
 /// The reason why no store can hold exactly what the files hold.
 pub fn combine(
     mut sources: Vec<SourceIndex>,
     data_variable: &str,
-    contiguous_chunk: ByteSize,
+    limits: Limits,
 ) -> Result<Combined> {
     for source in &sources {
         check_source(source, data_variable)?;
@@ -76,7 +85,7 @@ pub fn combine(
         lengths: &lengths,
         axis: axis.as_ref(),
         data_variable,
-        contiguous_chunk: contiguous_chunk.bytes(),
+        contiguous_chunk: limits.contiguous_chunk.bytes(),
     };
     let arrays = names
         .iter()
@@ -85,8 +94,10 @@ pub fn combine(
             join::join(of_files, &context).map_err(|error| error.of_variable(name))
         })
         .collect::<Result<_>>()?;
-    let attributes = attributes.unwrap_or_default();
-    Ok(Combined { dataset: VirtualDataset { attributes, arrays }, sources: paths })
+    let joint = axis.map(|axis| Joint { dimension: axis.dimension, lengths });
+    let dataset = VirtualDataset { attributes: attributes.unwrap_or_default(), arrays, joint };
+    seam::check(&dataset, &paths, limits.max_reencode)?;
+    Ok(Combined { dataset, sources: paths })
 }
 
 /// What joining a variable needs to know of the dataset.

@@ -24,6 +24,8 @@ pub struct SettingsFile {
     /// Most bytes of the chunks that data in one piece are cut into, as a number or a text.
     #[serde(deserialize_with = "byte_size")]
     pub contiguous_chunk: Option<ByteSize>,
+    /// Percentage of a dataset's stored bytes that may be encoded anew.
+    pub max_reencode: Option<u8>,
     /// The number of worker threads.
     pub jobs: Option<NonZeroUsize>,
     /// The projects to look for, one name or a list; all where empty.

@@ -5,6 +5,7 @@ pub(crate) mod attributes;
 mod encode;
 pub mod reference_json;
 pub mod seal;
+pub mod seams;
 mod zarr_v2;
 mod zarr_v3;
 

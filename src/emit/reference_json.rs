@@ -1,5 +1,5 @@
 //! The manifest: a reference file in kerchunk's JSON format, version 1, that is a Zarr V3 and a
-//! Zarr V2 hierarchy at once.
+//! Zarr V2 hierarchy at once, or Zarr V3 alone where V2 has no grid for it.
 //!
 //! ```json
 //! {"version":1,"refs":{
@@ -16,12 +16,13 @@ use std::io::Write;
 
 use serde_json::{Map, Value, json};
 
-use crate::model::array::{Fill, Values, grid_shape, product};
+use crate::model::array::{Chunk, Fill, Values, product};
 use crate::model::codec::Codec;
 use crate::model::error::{Code, Error, Result};
 use crate::model::virtual_dataset::{Body, Run, VirtualArray, VirtualDataset};
 
 use super::seal::{Failure, Written};
+use super::seams::Seams;
 use super::{attributes, encode, zarr_v2, zarr_v3};
 
 /// Most bytes spent on chunks that no format can leave out, see [`constant_chunks`].
@@ -36,18 +37,32 @@ pub struct Contents {
     pub inlined_bytes: u64,
 }
 
-/// Writes the manifest of `dataset`, whose source files are at `locations`, to `out`.
+/// Where readers find what a manifest refers to.
+#[derive(Clone, Copy, Debug)]
+pub struct Locations<'a> {
+    /// The source files.
+    pub files: &'a [String],
+    /// The seams, and their file if there is one.
+    pub seams: &'a Seams,
+    /// See [`Seams`].
+    pub seam_file: Option<&'a str>,
+}
+
+/// Writes the manifest of `dataset` to `out`. One with seams is Zarr V3 alone.
 pub fn write(
     dataset: &VirtualDataset,
-    locations: &[String],
+    locations: Locations,
     out: &mut dyn Write,
 ) -> Written<Contents> {
     let documents = documents(dataset);
-    let mut manifest = Manifest { out, is_first: true, contents: Contents::default() };
+    let with_v2 = dataset.is_aligned();
+    let mut manifest = Manifest { out, with_v2, is_first: true, contents: Contents::default() };
     manifest.raw("{\"version\":1,\"refs\":{")?;
-    manifest.text(".zgroup", &json!({"zarr_format": 2}).to_string())?;
-    let attributes = Value::from(attributes::plain(&dataset.attributes));
-    manifest.text(".zattrs", &attributes.to_string())?;
+    if with_v2 {
+        manifest.text(".zgroup", &json!({"zarr_format": 2}).to_string())?;
+        let attributes = Value::from(attributes::plain(&dataset.attributes));
+        manifest.text(".zattrs", &attributes.to_string())?;
+    }
     let metadata: Map<String, Value> = dataset
         .arrays
         .iter()
@@ -55,9 +70,12 @@ pub fn write(
         .map(|(array, documents)| (array.name.clone(), documents.v3.clone()))
         .collect();
     manifest.text("zarr.json", &zarr_v3::group(&dataset.attributes, &metadata).to_string())?;
-    let locations: Vec<String> = locations.iter().map(|location| quoted(location)).collect();
-    for (array, documents) in dataset.arrays.iter().zip(&documents) {
-        manifest.array(array, documents, &locations).map_err(|failure| match failure {
+    let files: Vec<String> = locations.files.iter().map(|location| quoted(location)).collect();
+    let seam_file = locations.seam_file.map(quoted);
+    for (number, (array, documents)) in dataset.arrays.iter().zip(&documents).enumerate() {
+        let seams = locations.seams.of_arrays.get(number).map_or(&[][..], Vec::as_slice);
+        let targets = Targets { files: &files, seams, seam_file: seam_file.as_deref() };
+        manifest.array(array, documents, &targets).map_err(|failure| match failure {
             Failure::Content(error) => error.of_variable(&array.name).into(),
             failure @ Failure::System(_) => failure,
         })?;
@@ -88,8 +106,17 @@ fn documents(dataset: &VirtualDataset) -> Vec<Documents> {
     dataset.arrays.iter().map(of_array).collect()
 }
 
+/// What the references of one array point to; locations are quoted.
+struct Targets<'a> {
+    files: &'a [String],
+    seams: &'a [Chunk],
+    seam_file: Option<&'a str>,
+}
+
 struct Manifest<'a> {
     out: &'a mut dyn Write,
+    /// Whether it is Zarr V2, too.
+    with_v2: bool,
     is_first: bool,
     contents: Contents,
 }
@@ -99,25 +126,30 @@ impl Manifest<'_> {
         &mut self,
         array: &VirtualArray,
         documents: &Documents,
-        locations: &[String],
+        targets: &Targets,
     ) -> Written<()> {
         let Documents { chunk_shape, codecs, v3 } = documents;
         zarr_v3::check_text_fill(array)?;
         let key = |name: &str| format!("{}/{name}", array.name);
-        let v2 = zarr_v2::array(array, chunk_shape, codecs);
-        self.text(&key(".zarray"), &v2.to_string())?;
-        let attributes = Value::from(zarr_v2::array_attributes(array));
-        self.text(&key(".zattrs"), &attributes.to_string())?;
+        if self.with_v2 {
+            let v2 = zarr_v2::array(array, chunk_shape, codecs);
+            self.text(&key(".zarray"), &v2.to_string())?;
+            let attributes = Value::from(zarr_v2::array_attributes(array));
+            self.text(&key(".zattrs"), &attributes.to_string())?;
+        }
         self.text(&key("zarr.json"), &v3.to_string())?;
-        let grid = grid_shape(&array.shape, chunk_shape);
+        let grid = array.grid();
         // All keys of chunks start alike; quoting that part once is enough.
         let quoted_key = quoted(&key(""));
         let prefix = quoted_key.strip_suffix('"').unwrap_or(&quoted_key);
         match &array.body {
             Body::Inline(values) => self.inline(array, values, codecs, &grid, prefix),
             Body::Virtual { runs, .. } => {
-                self.references(runs, &grid, prefix, locations)?;
-                self.constant_chunks(array, documents, runs, &grid, prefix)
+                self.references(array, runs, &grid, prefix, targets)?;
+                if self.with_v2 {
+                    self.constant_chunks(array, documents, runs, &grid, prefix)?;
+                }
+                Ok(())
             }
         }
     }
@@ -143,23 +175,46 @@ impl Manifest<'_> {
 
     fn references(
         &mut self,
+        array: &VirtualArray,
         runs: &[Run],
         grid: &[u64],
         prefix: &str,
-        locations: &[String],
+        targets: &Targets,
     ) -> Written<()> {
+        let no_location = || Error::new(Code::Internal, "a file has no URL");
         let mut key = ChunkKey::new(prefix, grid);
+        let mut seam_chunks = targets.seams.iter();
+        let mut seams = array.seams().peekable();
         for run in runs {
-            let location = locations.get(run.file);
-            let location =
-                location.ok_or_else(|| Error::new(Code::Internal, "a file has no URL"))?;
-            for chunk in &run.chunks {
-                self.separate()?;
-                let key = key.of(run.first + chunk.index);
-                write!(self.out, "{key}:[{location},{},{}]", chunk.offset, chunk.size)?;
+            let location = targets.files.get(run.file).ok_or_else(no_location)?;
+            let seam = seams.next_if(|(seam, _)| seam.file == run.file);
+            let at_seam = seam.map_or(&[][..], |(run, _)| array.last_row(run));
+            let (before, _) = run.chunks.split_at(run.chunks.len() - at_seam.len());
+            for chunk in before {
+                self.reference(key.of(run.first + chunk.index), location, chunk)?;
             }
-            self.contents.references += run.chunks.len() as u64;
+            for chunk in at_seam {
+                let index = run.first + chunk.index;
+                if let Some(encoded) = seam_chunks.next() {
+                    if encoded.index != index {
+                        return Err(Error::new(Code::Internal, "a seam is out of order").into());
+                    }
+                    let location = targets.seam_file.ok_or_else(no_location)?;
+                    self.reference(key.of(index), location, encoded)?;
+                } else {
+                    let cut = Chunk { size: array.filled_bytes(run, chunk), ..*chunk };
+                    self.reference(key.of(index), location, &cut)?;
+                }
+            }
         }
+        Ok(())
+    }
+
+    /// A reference to `chunk` of the file at `location`; both texts are quoted already.
+    fn reference(&mut self, key: &str, location: &str, chunk: &Chunk) -> Written<()> {
+        self.separate()?;
+        write!(self.out, "{key}:[{location},{},{}]", chunk.offset, chunk.size)?;
+        self.contents.references += 1;
         Ok(())
     }
 

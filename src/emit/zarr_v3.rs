@@ -43,7 +43,7 @@ pub fn array(array: &VirtualArray, chunk_shape: &[u64], codecs: &[Codec]) -> Val
         "node_type": "array",
         "shape": array.shape,
         "data_type": data_type(array.dtype),
-        "chunk_grid": {"name": "regular", "configuration": {"chunk_shape": chunk_shape}},
+        "chunk_grid": chunk_grid(array, chunk_shape),
         "chunk_key_encoding": {"name": "v2", "configuration": {"separator": "."}},
         "fill_value": fill_value(array),
         "codecs": std::iter::once(serializer).chain(codecs).collect::<Vec<_>>(),
@@ -51,6 +51,24 @@ pub fn array(array: &VirtualArray, chunk_shape: &[u64], codecs: &[Codec]) -> Val
         "dimension_names": array.dimensions,
         "storage_transformers": [],
     })
+}
+
+/// A regular grid or, where chunks differ in length along the first dimension, a rectilinear one:
+/// <https://github.com/zarr-developers/zarr-extensions/tree/main/chunk-grids/rectilinear>.
+fn chunk_grid(array: &VirtualArray, chunk_shape: &[u64]) -> Value {
+    if array.seams().next().is_none() {
+        return json!({"name": "regular", "configuration": {"chunk_shape": chunk_shape}});
+    }
+    let others = array.grid().into_iter().zip(chunk_shape).skip(1);
+    let others = others.map(|(count, length)| json!([[length, count]]));
+    let shapes: Vec<Value> = [run_lengths(&array.edges())].into_iter().chain(others).collect();
+    json!({"name": "rectilinear", "configuration": {"kind": "inline", "chunk_shapes": shapes}})
+}
+
+/// Equal neighbours as `[value, count]`.
+fn run_lengths(edges: &[u64]) -> Value {
+    let runs = edges.chunk_by(|a, b| a == b).filter_map(|run| Some((run.first()?, run.len())));
+    runs.map(|(edge, count)| if count == 1 { json!(edge) } else { json!([edge, count]) }).collect()
 }
 
 fn endian(order: ByteOrder) -> &'static str {

@@ -12,9 +12,9 @@ use crate::model::error::{Code, Error, Result};
 
 /// The published contract, which also creates a new ledger.
 const SCHEMA: &str = include_str!("../../schemas/ledger.sql");
-const SCHEMA_VERSION: i64 = 2;
-/// What stands before the tables that a ledger of schema 1 lacks.
-const SINCE_2: &str = "-- Since schema 2.";
+const SCHEMA_VERSION: i64 = 3;
+/// What turns an older ledger into one of the next version, from version 1 on.
+const MIGRATIONS: [&str; 2] = [include_str!("migrations/2.sql"), include_str!("migrations/3.sql")];
 /// "vzar"
 const APPLICATION_ID: [u8; 4] = 1_987_731_826_u32.to_be_bytes();
 
@@ -34,9 +34,8 @@ pub(super) fn open(path: &Path) -> Result<Connection> {
     if connection.is_readonly("main").unwrap_or(false) {
         return Err(elsewhere(path, "the file may not be written"));
     }
-    create(&mut connection)
-        .and_then(|()| migrate(&mut connection))
-        .map_err(|error| unusable(path, &error))?;
+    create(&mut connection).map_err(|error| unusable(path, &error))?;
+    migrate(&mut connection).map_err(|error| unusable(path, &error))?;
     check_version(&connection, path)?;
     prepare_writer(&connection).map_err(|error| unusable(path, &error))?;
     Ok(connection)
@@ -50,10 +49,6 @@ pub(super) fn open_read_only(path: &Path) -> Result<Connection> {
             .with_hint("run `vzarr-publish scan` first, or name a ledger with `--ledger FILE`"));
     }
     let connection = connect(path, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
-    if is_older(&connection).map_err(|error| unusable(path, &error))? {
-        // Bringing it up to date writes, once.
-        drop(open(path)?);
-    }
     check_version(&connection, path)?;
     Ok(connection)
 }
@@ -147,23 +142,17 @@ fn create(connection: &mut Connection) -> rusqlite::Result<()> {
     transaction.commit()
 }
 
-/// Brings a ledger of an older schema up to this one.
+/// Brings an older ledger to this version, all steps or none; others wait, as in [`create`].
 fn migrate(connection: &mut Connection) -> rusqlite::Result<()> {
-    if !is_older(connection)? {
+    if !(1..SCHEMA_VERSION).contains(&schema_version(connection)?) {
         return Ok(());
     }
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-    // Another process may have been faster.
-    if is_older(&transaction)? {
-        let tables = SCHEMA.split_once(SINCE_2).map_or("", |(_, tables)| tables);
-        transaction.execute_batch(tables)?;
-        transaction.pragma_update(None, "user_version", SCHEMA_VERSION)?;
+    let version = usize::try_from(schema_version(&transaction)?).unwrap_or(0);
+    for step in MIGRATIONS.iter().skip(version.saturating_sub(1)) {
+        transaction.execute_batch(step)?;
     }
     transaction.commit()
-}
-
-fn is_older(connection: &Connection) -> rusqlite::Result<bool> {
-    schema_version(connection).map(|version| (1..SCHEMA_VERSION).contains(&version))
 }
 
 fn prepare_writer(connection: &Connection) -> rusqlite::Result<()> {
@@ -206,7 +195,11 @@ fn check_version(connection: &Connection, path: &Path) -> Result<()> {
         ),
     )
     .in_file(path)
-    .with_hint("use a newer vzarr-publish, or another ledger with `--ledger FILE`"))
+    .with_hint(if version < SCHEMA_VERSION {
+        "run `vzarr-publish scan` once, which brings the ledger to this version"
+    } else {
+        "use a newer vzarr-publish, or another ledger with `--ledger FILE`"
+    }))
 }
 
 fn schema_version(connection: &Connection) -> rusqlite::Result<i64> {
@@ -268,38 +261,6 @@ mod tests {
     }
 
     #[test]
-    fn a_ledger_of_schema_1_becomes_one_of_today() {
-        let place = tempdir().unwrap();
-        let schema = |connection: &Connection| -> Vec<String> {
-            let mut select =
-                connection.prepare("SELECT sql FROM sqlite_schema ORDER BY name").unwrap();
-            let texts = select.query_map([], |row| row.get::<_, Option<String>>(0)).unwrap();
-            texts.filter_map(|text| text.unwrap()).collect()
-        };
-        let of_today = schema(&open(&place.path().join("new.sqlite")).unwrap());
-        let (tables_of_1, _) = SCHEMA.split_once(SINCE_2).unwrap();
-        let make = |name: &str| {
-            let path = place.path().join(name);
-            let old = Connection::open(&path).unwrap();
-            old.execute_batch(tables_of_1).unwrap();
-            old.pragma_update(None, "user_version", 1).unwrap();
-            old.execute(
-                "INSERT INTO runs (started_at, tool_version, arguments) VALUES (1, 2, '[]')",
-                [],
-            )
-            .unwrap();
-            path
-        };
-        for connection in
-            [open(&make("write.sqlite")).unwrap(), open_read_only(&make("read.sqlite")).unwrap()]
-        {
-            assert_eq!(schema(&connection), of_today);
-            let kept = "SELECT count(*) FROM runs";
-            assert_eq!(connection.query_row(kept, [], |row| row.get::<_, i64>(0)), Ok(1));
-        }
-    }
-
-    #[test]
     fn a_newer_ledger_is_refused() {
         let place = tempdir().unwrap();
         let path = place.path().join("ledger.sqlite");
@@ -308,18 +269,63 @@ mod tests {
             .execute_batch(
                 "INSERT INTO runs (started_at, tool_version, arguments)
                  VALUES ('2030-01-01T00:00:00Z', '9.1.0', '[]');
-                 PRAGMA user_version = 3;",
+                 PRAGMA user_version = 99;",
             )
             .unwrap();
         drop(connection);
         let before = fs::read(&path).unwrap();
         for error in [refusal(open(&path)), refusal(open_read_only(&path))] {
             assert_eq!(error.code(), Code::Ledger);
-            assert!(error.message().contains("schema 3"), "{error}");
+            assert!(error.message().contains("schema 99"), "{error}");
             assert!(error.message().contains("9.1.0"), "{error}");
             assert!(error.hint().unwrap().contains("use a newer vzarr-publish"));
         }
         assert_eq!(fs::read(&path).unwrap(), before);
+    }
+
+    /// Columns, types and constraints of all tables, without comments.
+    fn tables(connection: &Connection) -> Vec<(String, Vec<String>)> {
+        let mut names = connection
+            .prepare("SELECT name FROM sqlite_schema WHERE type = 'table' ORDER BY name")
+            .unwrap();
+        let names = names.query_map([], |row| row.get::<_, String>(0)).unwrap();
+        let columns = |name: &str| -> Vec<String> {
+            let mut columns = connection.prepare(&format!("PRAGMA table_xinfo({name})")).unwrap();
+            let column = |row: &rusqlite::Row| {
+                let (name, kind): (String, String) = (row.get(1)?, row.get(2)?);
+                let (not_null, key): (i64, i64) = (row.get(3)?, row.get(5)?);
+                Ok(format!("{name} {kind} {not_null} {key}"))
+            };
+            columns.query_map([], column).unwrap().map(|column| column.unwrap()).collect()
+        };
+        names.map(|name| name.unwrap()).map(|name| (name.clone(), columns(&name))).collect()
+    }
+
+    #[test]
+    fn an_older_ledger_is_brought_to_this_version_and_keeps_its_rows() {
+        let place = tempdir().unwrap();
+        let old = place.path().join("old.sqlite");
+        let connection = Connection::open(&old).unwrap();
+        connection.execute_batch(include_str!("migrations/schema_1.sql")).unwrap();
+        connection
+            .execute_batch(
+                "INSERT INTO runs VALUES (1, '2026-01-01', NULL, '0.1.0', '[]', NULL, 0, 0, 0, 0, 0);
+                 INSERT INTO datasets VALUES
+                     (1, 'a.v1', 'a', 'CMIP6', 'v1', 1, '/a/v1', 'built', NULL, 'r', 1);
+                 INSERT INTO variables VALUES (1, 0, 'tas', 'virtual');",
+            )
+            .unwrap();
+        drop(connection);
+        let error = refusal(open_read_only(&old));
+        assert!(error.hint().unwrap().contains("vzarr-publish scan"), "{error:?}");
+        let migrated = open(&old).unwrap();
+        let fresh = open(&place.path().join("new.sqlite")).unwrap();
+        assert_eq!(tables(&migrated), tables(&fresh));
+        let rows = "SELECT name || verdict FROM variables";
+        let kept: String = migrated.query_row(rows, [], |row| row.get(0)).unwrap();
+        assert_eq!(kept, "tasvirtual");
+        migrated.execute_batch("INSERT INTO variables VALUES (1, 1, 'ps', 'seamed')").unwrap();
+        open_read_only(&old).unwrap();
     }
 
     #[test]

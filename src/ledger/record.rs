@@ -44,6 +44,11 @@ pub struct DatasetRecord {
 }
 
 impl DatasetRecord {
+    fn parts_of(&self, kind: PartKind) -> impl Iterator<Item = String> {
+        let stores = self.store.iter();
+        stores.flat_map(move |store| store.parts_of(kind)).map(path_text::to_text)
+    }
+
     /// The short form that `list --json` prints.
     #[must_use]
     pub fn listing(&self) -> Listing<'_> {
@@ -53,6 +58,8 @@ impl DatasetRecord {
             reason: self.error.as_ref().map(ProblemRecord::reason),
             manifest: self.store.as_ref().map(|store| path_text::to_text(&store.manifest)),
             url: self.store.as_ref().and_then(|store| store.url.as_deref()),
+            segments: self.parts_of(PartKind::Segment).collect(),
+            seams: self.parts_of(PartKind::Seams).next(),
             files: self.files.iter().map(|file| path_text::to_text(&file.path)).collect(),
             variables: &self.variables,
             verified: self.verification.as_ref(),
@@ -73,6 +80,11 @@ pub struct Listing<'a> {
     pub manifest: Option<String>,
     /// Where the manifest is published.
     pub url: Option<&'a str>,
+    /// Paths of the manifests of parts of the dataset, in the order of time, where one regular grid
+    /// cannot hold all files.
+    pub segments: Vec<String>,
+    /// Path of the file with chunks encoded anew, if there is one.
+    pub seams: Option<String>,
     /// Paths of the files in the order of time.
     pub files: Vec<String>,
     /// Verdicts by name of the variable.
@@ -99,6 +111,50 @@ pub struct StoreRecord {
     pub reference_count: u64,
     /// Bytes of data copied into it.
     pub inlined_bytes: u64,
+    /// What belongs to it beside the manifest.
+    pub parts: Vec<PartRecord>,
+}
+
+/// A file that belongs to a store beside its manifest.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PartRecord {
+    /// What it is.
+    pub kind: PartKind,
+    /// Where it is.
+    pub path: PathBuf,
+    /// Where it is published, if a data root covers it.
+    pub url: Option<String>,
+    /// SHA-256 of its content in hexadecimal digits.
+    pub digest: String,
+    /// Bytes.
+    pub size: u64,
+}
+
+/// What a part of a store is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PartKind {
+    /// The manifest of some of the files, in both Zarr formats; in the order of time.
+    Segment,
+    /// Chunks encoded anew.
+    Seams,
+}
+
+impl PartKind {
+    /// The word for it.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Segment => "segment",
+            Self::Seams => "seams",
+        }
+    }
+}
+
+impl StoreRecord {
+    /// Paths of the parts of this kind, in order.
+    pub fn parts_of(&self, kind: PartKind) -> impl Iterator<Item = &Path> {
+        self.parts.iter().filter(move |part| part.kind == kind).map(|part| part.path.as_path())
+    }
 }
 
 /// What verifying a store found.

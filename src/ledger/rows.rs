@@ -8,8 +8,8 @@ use rusqlite::{Connection, OptionalExtension, Result, Row, named_params, params}
 use super::RunId;
 use super::path_text::{from_text, to_text};
 use super::record::{
-    Counts, DatasetRecord, Filter, Gone, ProblemRecord, Scope, Severity, Status, StoreRecord,
-    VerificationRecord,
+    Counts, DatasetRecord, Filter, Gone, PartKind, PartRecord, ProblemRecord, Scope, Severity,
+    Status, StoreRecord, VerificationRecord,
 };
 use crate::discover::SourceFile;
 use crate::model::verdict::Verdict;
@@ -56,6 +56,7 @@ pub(super) fn replace(connection: &Connection, run: RunId, record: &DatasetRecor
     for forget in [
         "DELETE FROM files WHERE dataset = ?1",
         "DELETE FROM stores WHERE dataset = ?1",
+        "DELETE FROM parts WHERE dataset = ?1",
         "DELETE FROM variables WHERE dataset = ?1",
         "DELETE FROM problems WHERE dataset = ?1",
         "DELETE FROM verifications WHERE dataset = ?1",
@@ -145,6 +146,19 @@ fn insert_store(connection: &Connection, dataset: i64, store: &StoreRecord) -> R
             store.reference_count.cast_signed(),
             store.inlined_bytes.cast_signed(),
         ])?;
+    let mut insert =
+        connection.prepare_cached("INSERT INTO parts VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)")?;
+    for (position, part) in (0_i64..).zip(&store.parts) {
+        insert.execute(params![
+            dataset,
+            position,
+            part.kind,
+            to_text(&part.path),
+            part.url,
+            part.digest,
+            part.size.cast_signed(),
+        ])?;
+    }
     Ok(())
 }
 
@@ -376,6 +390,30 @@ fn load_files(connection: &Connection, dataset: i64, directory: &Path) -> Result
 }
 
 fn load_store(connection: &Connection, dataset: i64) -> Result<Option<StoreRecord>> {
+    let mut store = load_manifest(connection, dataset)?;
+    if let Some(store) = &mut store {
+        store.parts = load_parts(connection, dataset)?;
+    }
+    Ok(store)
+}
+
+fn load_parts(connection: &Connection, dataset: i64) -> Result<Vec<PartRecord>> {
+    connection
+        .prepare_cached("SELECT * FROM parts WHERE dataset = ?1 ORDER BY position")?
+        .query_map([dataset], |row| {
+            Ok(PartRecord {
+                kind: row.get("kind")?,
+                path: path(row, "path")?,
+                url: row.get("url")?,
+                digest: row.get("digest")?,
+                size: unsigned(row, "size")?,
+            })
+        })?
+        .collect()
+}
+
+/// The store without its parts.
+fn load_manifest(connection: &Connection, dataset: i64) -> Result<Option<StoreRecord>> {
     connection
         .prepare_cached("SELECT * FROM stores WHERE dataset = ?1 AND format = ?2")?
         .query_row(params![dataset, FORMAT], |row| {
@@ -387,6 +425,7 @@ fn load_store(connection: &Connection, dataset: i64) -> Result<Option<StoreRecor
                 size: unsigned(row, "size")?,
                 reference_count: unsigned(row, "reference_count")?,
                 inlined_bytes: unsigned(row, "inlined_bytes")?,
+                parts: Vec::new(),
             })
         })
         .optional()
@@ -495,5 +534,6 @@ macro_rules! word_column {
 word_column!(Mode: Sample All);
 word_column!(Outcome: Verified Different Incomplete);
 word_column!(Status: Built Refused Failed Gone);
-word_column!(Verdict: Virtual Inlined);
+word_column!(Verdict: Virtual Inlined Seamed);
+word_column!(PartKind: Segment Seams);
 word_column!(Severity: Error Warning);

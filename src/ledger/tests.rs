@@ -42,6 +42,15 @@ fn built(instance_id: &str, directory: &str) -> DatasetRecord {
             size: 1234,
             reference_count: 1980,
             inlined_bytes: 15_840,
+            parts: [(PartKind::Seams, "seams"), (PartKind::Segment, "seg00.json")]
+                .map(|(kind, name)| PartRecord {
+                    kind,
+                    path: directory.join(name),
+                    url: None,
+                    digest: "b".repeat(64),
+                    size: 7,
+                })
+                .into(),
         }),
         variables: vec![
             ("tas".to_owned(), Verdict::Virtual),
@@ -336,6 +345,7 @@ fn a_listing_is_what_list_json_promises() {
         concat!(
             r#"{"id":"a.v1","status":"built","reason":null,"manifest":"/data/a.v1.json","#,
             r#""url":"https://example.org/tas.json","#,
+            r#""segments":["/data/seg00.json"],"seams":"/data/seams","#,
             r#""files":["/data/tas_0.nc","/data/tas_1.nc","/data/tas_2.nc"],"#,
             r#""variables":{"tas":"virtual","time":"inlined","lat":"inlined"},"verified":null}"#
         )

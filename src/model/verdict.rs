@@ -9,6 +9,9 @@ pub enum Verdict {
     Virtual,
     /// By its values, in the manifest itself.
     Inlined,
+    /// By byte ranges in the source files, but for chunks that a file fills only in part though
+    /// another follows: those are cut and encoded anew.
+    Seamed,
 }
 
 impl Verdict {
@@ -18,6 +21,7 @@ impl Verdict {
         match self {
             Self::Virtual => "virtual",
             Self::Inlined => "inlined",
+            Self::Seamed => "seamed",
         }
     }
 }

@@ -1,25 +1,19 @@
 //! Building the store of one dataset, or finding out why there can be none.
 
-use std::fs;
-use std::io;
-use std::path::Path;
-
 use rayon::prelude::*;
 
-use crate::combine::{self, Combined, SourceIndex};
+use crate::combine::{self, Combined, Limits, SourceIndex};
 use crate::discover::{Candidate, SourceFile};
-use crate::drs::{Dataset, Drs};
+use crate::drs::Drs;
 use crate::emit;
-use crate::emit::reference_json::{self, Contents};
-use crate::emit::seal::{self, Failure, Sealed};
 use crate::index;
 use crate::ledger::{DatasetRecord, ProblemRecord, Status, StoreRecord};
-use crate::model::byte_size::ByteSize;
 use crate::model::error::{Code, Error, Result};
 use crate::model::verdict::Verdict;
 
 use super::placement::{Placement, Sites};
 use super::plan;
+use super::store::{self, StoreWriter};
 
 /// A dataset to be built.
 #[derive(Debug)]
@@ -39,8 +33,8 @@ pub struct Workshop<'a> {
     pub drs: &'a Drs,
     /// Where stores go.
     pub sites: &'a Sites,
-    /// Most bytes of the chunks that data in one piece are cut into.
-    pub contiguous_chunk: ByteSize,
+    /// How far combining may go.
+    pub limits: Limits,
     /// Whether nothing is to be written.
     pub dry_run: bool,
 }
@@ -56,8 +50,8 @@ pub struct Outcome {
 
 /// A store and what it holds.
 struct Store {
-    sealed: Option<Sealed>,
-    contents: Contents,
+    /// What was written, unless nothing was to be.
+    written: Option<StoreRecord>,
     variables: Vec<(String, Verdict)>,
     files: Vec<SourceFile>,
 }
@@ -76,8 +70,14 @@ impl Workshop<'_> {
             Ok(store) => {
                 record.files = store.files;
                 record.variables = store.variables;
-                record.store =
-                    store.sealed.map(|sealed| store_record(sealed, store.contents, &placement));
+                record.store = store.written;
+                // Parts that the store has no more; one written elsewhere is left alone.
+                if let (Some(before), Some(now)) =
+                    (known.and_then(|known| known.store), &record.store)
+                    && before.manifest == now.manifest
+                {
+                    store::remove(&before, Some(now));
+                }
             }
             Err(error) => {
                 let refused = error.code().is_refusal();
@@ -105,43 +105,23 @@ impl Workshop<'_> {
         let data_variable = data_variable(self.drs, candidate)
             .map_err(|error| error.in_file(&candidate.directory))?;
         let sources = index_files(&candidate.files, warnings)?;
-        let combined = combine::combine(sources, &data_variable, self.contiguous_chunk)
+        let combined = combine::combine(sources, &data_variable, self.limits)
             .map_err(|error| error.in_file(&candidate.directory))?;
         let directory = &candidate.directory;
         let lost = emit::not_kept(&combined.dataset).into_iter();
         warnings.extend(lost.map(|warning| warning.in_file(directory)));
-        let (sealed, contents) = self
-            .emit(&combined, &candidate.dataset, placement)
-            .map_err(|error| error.in_file(&candidate.directory))?;
+        let Self { sites, .. } = *self;
+        let writer = StoreWriter { sites, dataset: &candidate.dataset, placement };
+        let written = if self.dry_run {
+            writer.rehearse(&combined).map(|()| None)
+        } else {
+            writer.write(&combined).map(Some)
+        };
+        let written = written.map_err(|error| error.in_file(&candidate.directory))?;
         let arrays = &combined.dataset.arrays;
         let variables = arrays.iter().map(|array| (array.name.clone(), array.verdict())).collect();
         let files = in_order(&candidate.files, &combined);
-        Ok(Store { sealed, contents, variables, files })
-    }
-
-    fn emit(
-        &self,
-        combined: &Combined,
-        dataset: &Dataset,
-        placement: &Placement,
-    ) -> Result<(Option<Sealed>, Contents)> {
-        let locations = combined.sources.iter().map(|path| self.sites.location(path, dataset));
-        let locations = locations.collect::<Result<Vec<_>>>()?;
-        if self.dry_run {
-            let contents = reference_json::write(&combined.dataset, &locations, &mut io::sink());
-            return match contents {
-                Ok(contents) => Ok((None, contents)),
-                Err(Failure::Content(error)) => Err(error),
-                Err(Failure::System(error)) => Err(Error::new(Code::Internal, error.to_string())),
-            };
-        }
-        if self.sites.output_dir.is_some() {
-            create_parent(&placement.manifest)?;
-        }
-        let (sealed, contents) = seal::seal(&placement.manifest, |out| {
-            reference_json::write(&combined.dataset, &locations, out)
-        })?;
-        Ok((Some(sealed), contents))
+        Ok(Store { written, variables, files })
     }
 
     /// Keeps the store of an earlier run while the files are those it was built from; otherwise
@@ -158,9 +138,7 @@ impl Workshop<'_> {
             record.store = Some(store);
             return false;
         }
-        // Only what this program wrote, as it wrote it, is its to remove.
-        let is_ours = seal::digest_of(&store.manifest).is_ok_and(|digest| digest == store.digest);
-        let removed = is_ours && fs::remove_file(&store.manifest).is_ok();
+        let removed = store::remove(&store, None);
         if !removed && store.manifest.try_exists().unwrap_or(true) {
             record.store = Some(store);
         }
@@ -216,13 +194,6 @@ fn in_order(files: &[SourceFile], combined: &Combined) -> Vec<SourceFile> {
     combined.sources.iter().filter_map(by_path).collect()
 }
 
-fn create_parent(manifest: &Path) -> Result<()> {
-    let Some(parent) = manifest.parent() else {
-        return Ok(());
-    };
-    fs::create_dir_all(parent).map_err(|error| Error::io(&error, "create the directory", parent))
-}
-
 fn blank_record(candidate: &Candidate, placement: &Placement, warnings: &[Error]) -> DatasetRecord {
     let Candidate { dataset, directory, files, .. } = candidate;
     DatasetRecord {
@@ -243,20 +214,10 @@ fn blank_record(candidate: &Candidate, placement: &Placement, warnings: &[Error]
     }
 }
 
-fn store_record(sealed: Sealed, contents: Contents, placement: &Placement) -> StoreRecord {
-    StoreRecord {
-        manifest: sealed.path,
-        url: placement.url.clone(),
-        local: placement.local,
-        digest: sealed.digest,
-        size: sealed.size,
-        reference_count: contents.references,
-        inlined_bytes: contents.inlined_bytes,
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use super::*;
 
     /// A NetCDF classic file with nothing in it.

@@ -5,5 +5,6 @@ pub mod build;
 pub mod placement;
 pub mod plan;
 pub mod scan;
+mod store;
 #[cfg(feature = "netcdf")]
 pub mod verify;

@@ -2,9 +2,9 @@
 
 use std::path::{Path, PathBuf};
 
+use crate::combine::Limits;
 use crate::discover::Candidate;
 use crate::drs::{DataRoots, Dataset};
-use crate::model::byte_size::ByteSize;
 use crate::model::error::{Code, Error, Result};
 
 /// Changes when the same files, settings and URLs would give another manifest.
@@ -33,10 +33,9 @@ pub struct Placement {
 }
 
 impl Sites {
-    /// Where the store of `candidate` goes, whose data in one piece are cut into chunks of at most
-    /// `contiguous_chunk`.
+    /// Where the store of `candidate` goes, combined within `limits`.
     #[must_use]
-    pub fn place(&self, candidate: &Candidate, contiguous_chunk: ByteSize) -> Placement {
+    pub fn place(&self, candidate: &Candidate, limits: Limits) -> Placement {
         let Candidate { dataset, directory, .. } = candidate;
         let store_directory = match &self.output_dir {
             Some(output_dir) => output_dir.join(&dataset.below_root),
@@ -45,13 +44,27 @@ impl Sites {
         let manifest = store_directory.join(format!("{}.json", dataset.instance_id()));
         let files = self.data_roots.url(&directory.join("_"), dataset);
         let location = files.as_deref().unwrap_or("local");
-        let recipe = format!("{FORMAT}; chunks of {contiguous_chunk}; {location}");
+        let Limits { contiguous_chunk, max_reencode } = limits;
+        let limits = format!("chunks of {contiguous_chunk}; {max_reencode} % encoded anew");
+        let recipe = format!("{FORMAT}; {limits}; {location}");
         Placement {
             url: self.data_roots.url(&manifest, dataset),
             manifest,
             local: files.is_none(),
             recipe,
         }
+    }
+
+    /// Where the file at `path` is published, if a data root covers it.
+    #[must_use]
+    pub fn url(&self, path: &Path, dataset: &Dataset) -> Option<String> {
+        self.data_roots.url(path, dataset)
+    }
+
+    /// Whether readers find the file at `path` by its local path.
+    #[must_use]
+    pub fn is_local(&self, path: &Path, dataset: &Dataset) -> bool {
+        self.url(path, dataset).is_none()
     }
 
     /// Where readers find the file at `path`: its URL, or its path where no data root covers it.

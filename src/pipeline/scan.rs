@@ -4,7 +4,7 @@
 //! ledger and reports. Bounded channels between them keep memory flat.
 
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
@@ -12,12 +12,12 @@ use std::thread;
 
 use rayon::ThreadPool;
 
+use crate::combine::Limits;
 use crate::discover::{self, Candidate};
 use crate::drs::Drs;
 use crate::ledger::{
     Counts, DatasetRecord, Gone, Ledger, ProblemRecord, RunId, Scope, Severity, Status,
 };
-use crate::model::byte_size::ByteSize;
 use crate::model::error::{Code, Error, Result};
 
 use super::build::{Job, Outcome, Workshop};
@@ -36,8 +36,8 @@ pub struct Scan {
     pub drs: Drs,
     /// Where stores go.
     pub sites: Sites,
-    /// Most bytes of the chunks that data in one piece are cut into.
-    pub contiguous_chunk: ByteSize,
+    /// How far combining may go.
+    pub limits: Limits,
     /// Number of worker threads.
     pub jobs: usize,
     /// Whether to build what did not change.
@@ -92,12 +92,8 @@ pub fn scan(
         Some((ledger, _)) => Some(Ledger::open_read_only(ledger.path())?),
         None => None,
     };
-    let workshop = Workshop {
-        drs: &scan.drs,
-        sites: &scan.sites,
-        contiguous_chunk: scan.contiguous_chunk,
-        dry_run: scan.dry_run,
-    };
+    let workshop =
+        Workshop { drs: &scan.drs, sites: &scan.sites, limits: scan.limits, dry_run: scan.dry_run };
     let (jobs, jobs_in) = sync_channel::<Job>(2 * scan.jobs);
     let (events, events_in) = sync_channel::<Event>(BATCH);
     let (workshop, pool) = (&workshop, &pool);
@@ -173,11 +169,14 @@ fn planned(scan: &Scan, ledger: Option<&Ledger>, candidate: Candidate) -> Result
     if let Some(known) = &known {
         check_place(known, &candidate)?;
     }
-    let placement = scan.sites.place(&candidate, scan.contiguous_chunk);
+    let placement = scan.sites.place(&candidate, scan.limits);
     let is_intact = |known: &DatasetRecord| {
         known.store.as_ref().is_some_and(|store| {
+            let has_size =
+                |path: &Path, size| fs::metadata(path).is_ok_and(|found| found.len() == size);
             store.manifest == placement.manifest
-                && fs::metadata(&store.manifest).is_ok_and(|found| found.len() == store.size)
+                && has_size(&store.manifest, store.size)
+                && store.parts.iter().all(|part| has_size(&part.path, part.size))
         })
     };
     let decision = plan(known.as_ref(), &candidate.files, &placement.recipe, is_intact);

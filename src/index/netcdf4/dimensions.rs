@@ -95,7 +95,8 @@ impl Scales {
             found.dimensions.push(Dimension {
                 name: member.name.clone(),
                 size,
-                unlimited: maximum.is_none(),
+                // netCDF has one word for no length and for no bound.
+                unlimited: maximum.is_none() || size == 0,
             });
             found.by_address.insert(member.address, place);
             found.in_order[in_file] = place;
@@ -201,7 +202,6 @@ impl PhonyDimensions {
         let place = self.dimensions.len();
         let name = format!("phony_dim_{}", self.next_id);
         self.next_id = self.next_id.saturating_add(1);
-        // netCDF has one word for no length and for no bound.
         let unlimited = unlimited || size == 0;
         self.dimensions.push(Dimension { name, size, unlimited });
         self.in_order.push(place);

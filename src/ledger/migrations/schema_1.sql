@@ -1,0 +1,110 @@
+-- The ledger of vzarr-publish: what was found, built, refused and why. Schema 1.
+--
+-- This file is the contract. Anyone may read a ledger with it, also while a scan writes: readers
+-- see whole transactions and block nobody. Only vzarr-publish writes. Every change of the schema
+-- raises `user_version`, and a program refuses a ledger newer than itself; `runs.tool_version`
+-- keeps its name for ever, so that the refusal can say who wrote it.
+--
+-- Conventions
+--   paths      absolute, as published (symbolic links not resolved), in one spelling: no `//`, no
+--              `/./`, no `/` at the end. UTF-8 as it is, but a backslash is written `\\` and a byte
+--              that is not UTF-8 `\xHH`, so that every path has exactly one text and comes back
+--              byte for byte.
+--   times      UTC, ISO 8601
+--   counts     64 bits; an inode of 2^63 or more, as some file systems give, appears negative
+--   reasons    the codes of vzarr-publish, kebab-case words such as `time-overlap`
+
+PRAGMA application_id = 1987731826; -- "vzar"
+PRAGMA user_version = 1;
+
+-- One row for each run of the program that may write.
+CREATE TABLE runs (
+    id           INTEGER PRIMARY KEY,
+    started_at   TEXT NOT NULL,
+    finished_at  TEXT,                  -- NULL: still running, or killed
+    tool_version TEXT NOT NULL,
+    arguments    TEXT NOT NULL CHECK (json_valid(arguments)), -- JSON array of strings
+    exit_code    INTEGER,
+    -- Datasets by what the run did with them.
+    built        INTEGER NOT NULL DEFAULT 0,
+    unchanged    INTEGER NOT NULL DEFAULT 0,
+    refused      INTEGER NOT NULL DEFAULT 0,
+    failed       INTEGER NOT NULL DEFAULT 0,
+    gone         INTEGER NOT NULL DEFAULT 0,
+    CHECK ((finished_at IS NULL) = (exit_code IS NULL))
+) STRICT;
+
+-- One row for each dataset version ever found.
+CREATE TABLE datasets (
+    id          INTEGER PRIMARY KEY,    -- internal: keeps the many rows of `files` short
+    instance_id TEXT NOT NULL UNIQUE,   -- CMIP6.CMIP....gn.v20190308
+    master_id   TEXT NOT NULL,          -- instance_id without the version
+    project     TEXT NOT NULL,
+    version     TEXT NOT NULL,          -- as the directory says: v20190308, or latest
+    versioned   INTEGER NOT NULL CHECK (versioned IN (0, 1)), -- 0: a directory without a version
+    directory   TEXT NOT NULL,          -- the version directory
+    -- built:   its store is in `stores`
+    -- refused: read and understood, but no store could equal the files
+    -- failed:  could not be read or written
+    -- gone:    no longer found where it was; the other tables still say what was there
+    status      TEXT NOT NULL CHECK (status IN ('built', 'refused', 'failed', 'gone')),
+    reason      TEXT,                   -- code of the error; the rest of it is in `problems`
+    recipe      TEXT NOT NULL,          -- changes when the same files would give another manifest
+    run_id      INTEGER NOT NULL REFERENCES runs (id), -- the latest run that looked at it
+    CHECK ((reason IS NOT NULL) = (status IN ('refused', 'failed')))
+) STRICT;
+CREATE INDEX datasets_by_directory ON datasets (directory);
+
+-- The NetCDF files of a dataset as they were when it was indexed.
+CREATE TABLE files (
+    dataset  INTEGER NOT NULL REFERENCES datasets (id) ON DELETE CASCADE,
+    position INTEGER NOT NULL,          -- 0, 1, ... in the order of time
+    path     TEXT NOT NULL,             -- relative to the directory of the dataset if below it
+    size     INTEGER NOT NULL,          -- bytes
+    mtime_ns INTEGER NOT NULL,          -- nanoseconds since 1970
+    inode    INTEGER NOT NULL,
+    PRIMARY KEY (dataset, position)
+) STRICT, WITHOUT ROWID;
+
+-- What was written for a dataset. A row stays as long as the manifest may be on disk, so a
+-- dataset that is refused or gone can have one.
+CREATE TABLE stores (
+    dataset         INTEGER NOT NULL REFERENCES datasets (id) ON DELETE CASCADE,
+    format          TEXT NOT NULL CHECK (format IN ('reference-json')),
+    manifest        TEXT NOT NULL,      -- path of the manifest
+    url             TEXT,               -- where it is published; NULL: no data root covers it
+    local           INTEGER NOT NULL CHECK (local IN (0, 1)), -- 1: it refers to local paths
+    digest          TEXT NOT NULL CHECK (length(digest) = 64), -- SHA-256 of the manifest, hex
+    size            INTEGER NOT NULL,   -- bytes of the manifest
+    reference_count INTEGER NOT NULL,   -- byte ranges it refers to
+    inlined_bytes   INTEGER NOT NULL,   -- bytes of data copied into it
+    PRIMARY KEY (dataset, format)
+) STRICT, WITHOUT ROWID;
+
+-- The variables of a store and how each got into it.
+CREATE TABLE variables (
+    dataset  INTEGER NOT NULL REFERENCES datasets (id) ON DELETE CASCADE,
+    position INTEGER NOT NULL,          -- 0, 1, ... in the order of the store
+    name     TEXT NOT NULL,
+    verdict  TEXT NOT NULL CHECK (verdict IN ('virtual', 'inlined')),
+    PRIMARY KEY (dataset, position),
+    UNIQUE (dataset, name)
+) STRICT, WITHOUT ROWID;
+
+-- What is wrong: with a dataset (at most one error, which is its `reason`, and any number of
+-- warnings, replaced whenever it is indexed again), or, without one, with a path below the scanned
+-- directories, such as a directory that cannot be read or a file that fits no DRS.
+CREATE TABLE problems (
+    id       INTEGER PRIMARY KEY,       -- ascending as they were met
+    run_id   INTEGER NOT NULL REFERENCES runs (id),
+    dataset  INTEGER REFERENCES datasets (id) ON DELETE CASCADE,
+    severity TEXT NOT NULL CHECK (severity IN ('error', 'warning')),
+    code     TEXT NOT NULL,
+    path     TEXT,
+    variable TEXT,
+    message  TEXT NOT NULL,
+    hint     TEXT
+) STRICT;
+CREATE INDEX problems_by_dataset ON problems (dataset);
+CREATE UNIQUE INDEX one_error_a_dataset ON problems (dataset)
+    WHERE severity = 'error' AND dataset IS NOT NULL;

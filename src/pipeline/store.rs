@@ -1,0 +1,149 @@
+//! Writing the files of one store: the manifest and, where one regular grid cannot hold the dataset,
+//! its seams and segments.
+
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use crate::combine::Combined;
+use crate::drs::Dataset;
+use crate::emit::reference_json::{self, Contents, Locations};
+use crate::emit::seal::{self, Failure, Sealed, Written};
+use crate::emit::seams::{self, Seams};
+use crate::ledger::{PartKind, PartRecord, StoreRecord};
+use crate::model::error::{Code, Error, Result};
+use crate::model::virtual_dataset::VirtualDataset;
+
+use super::placement::{Placement, Sites};
+
+/// Writes stores where they belong.
+#[derive(Clone, Copy)]
+pub struct StoreWriter<'a> {
+    /// Where stores go.
+    pub sites: &'a Sites,
+    /// What the dataset is called.
+    pub dataset: &'a Dataset,
+    /// Where its store goes.
+    pub placement: &'a Placement,
+}
+
+impl StoreWriter<'_> {
+    /// Writes the store of `combined`: what the manifest refers to first, the manifest last.
+    pub fn write(&self, combined: &Combined) -> Result<StoreRecord> {
+        let manifest = &self.placement.manifest;
+        if self.sites.output_dir.is_some() {
+            create_parent(manifest)?;
+        }
+        let files = self.locations(combined)?;
+        let dataset = &combined.dataset;
+        let mut parts = Vec::new();
+        let (mut seams, mut seam_file) = (Seams::default(), None);
+        if seams::are_needed(dataset) {
+            let path = manifest.with_extension("seams");
+            seam_file = Some(self.seam_location(&path)?);
+            let write = |out: &mut dyn io::Write| seams::write(dataset, &combined.sources, out);
+            let (sealed, written) = seal::seal(&path, write)?;
+            parts.push(self.part(PartKind::Seams, sealed));
+            seams = written;
+        }
+        if !dataset.is_aligned() {
+            parts.extend(self.segments(dataset, &files)?);
+        }
+        let locations = Locations { files: &files, seams: &seams, seam_file: seam_file.as_deref() };
+        let write = |out: &mut dyn io::Write| reference_json::write(dataset, locations, out);
+        let (sealed, contents) = seal::seal(manifest, write)?;
+        Ok(self.record(sealed, contents, parts))
+    }
+
+    /// Finds out whether the store of `combined` can be written, and writes nothing.
+    pub fn rehearse(&self, combined: &Combined) -> Result<()> {
+        let files = self.locations(combined)?;
+        let dataset = &combined.dataset;
+        let seams = in_content(seams::write(dataset, &combined.sources, &mut io::sink()))?;
+        let locations = Locations { files: &files, seams: &seams, seam_file: Some("") };
+        in_content(reference_json::write(dataset, locations, &mut io::sink())).map(drop)
+    }
+
+    /// A manifest for each run of files that a regular grid can hold.
+    fn segments(&self, dataset: &VirtualDataset, files: &[String]) -> Result<Vec<PartRecord>> {
+        let no_seams = Seams::default();
+        let locations = Locations { files, seams: &no_seams, seam_file: None };
+        let segments = dataset.aligned_files().into_iter().enumerate().map(|(number, range)| {
+            let path = self.placement.manifest.with_extension(format!("seg{number:02}.json"));
+            let segment = dataset.of_files(range);
+            let write = |out: &mut dyn io::Write| reference_json::write(&segment, locations, out);
+            seal::seal(&path, write).map(|(sealed, _)| self.part(PartKind::Segment, sealed))
+        });
+        segments.collect()
+    }
+
+    fn locations(&self, combined: &Combined) -> Result<Vec<String>> {
+        combined.sources.iter().map(|path| self.sites.location(path, self.dataset)).collect()
+    }
+
+    /// Readers cannot follow URLs and local paths in one manifest.
+    fn seam_location(&self, path: &Path) -> Result<String> {
+        if self.sites.is_local(path, self.dataset) == self.placement.local {
+            return self.sites.location(path, self.dataset);
+        }
+        Err(Error::new(
+            Code::OutsideDataRoots,
+            "the NetCDF files have URLs, but the chunks encoded anew, which lie beside the store, \
+             would have none",
+        )
+        .in_file(path)
+        .with_hint("add a data root that covers the directory of the stores"))
+    }
+
+    fn part(&self, kind: PartKind, sealed: Sealed) -> PartRecord {
+        let Sealed { path, digest, size, .. } = sealed;
+        PartRecord { kind, url: self.sites.url(&path, self.dataset), path, digest, size }
+    }
+
+    fn record(&self, sealed: Sealed, contents: Contents, parts: Vec<PartRecord>) -> StoreRecord {
+        StoreRecord {
+            manifest: sealed.path,
+            url: self.placement.url.clone(),
+            local: self.placement.local,
+            digest: sealed.digest,
+            size: sealed.size,
+            reference_count: contents.references,
+            inlined_bytes: contents.inlined_bytes,
+            parts,
+        }
+    }
+}
+
+/// Removes those files of `store` that this program wrote, as it wrote them, and that `kept` does not
+/// name. Tells whether the manifest was among them.
+pub fn remove(store: &StoreRecord, kept: Option<&StoreRecord>) -> bool {
+    let is_kept = |path: &PathBuf| {
+        kept.is_some_and(|kept| {
+            kept.manifest == *path || kept.parts.iter().any(|part| part.path == *path)
+        })
+    };
+    let remove = |path: &PathBuf, digest: &str| {
+        let is_ours = !is_kept(path) && seal::digest_of(path).is_ok_and(|found| found == digest);
+        is_ours && fs::remove_file(path).is_ok()
+    };
+    let removed = remove(&store.manifest, &store.digest);
+    for part in &store.parts {
+        remove(&part.path, &part.digest);
+    }
+    removed
+}
+
+/// What can fail when nothing is written.
+fn in_content<T>(written: Written<T>) -> Result<T> {
+    written.map_err(|failure| match failure {
+        Failure::Content(error) => error,
+        Failure::System(error) => Error::new(Code::Internal, error.to_string()),
+    })
+}
+
+fn create_parent(manifest: &Path) -> Result<()> {
+    let Some(parent) = manifest.parent() else {
+        return Ok(());
+    };
+    fs::create_dir_all(parent).map_err(|error| Error::io(&error, "create the directory", parent))
+}
