@@ -13,7 +13,8 @@ import traps
 from nodes import DataNode
 from publisher import Publisher
 from test_real_files import COLLECTIONS
-from trees import write_series, years
+from test_seams import SEAMED
+from trees import version_directory, write_series, years
 
 # Written with `libver="latest"`, which HDF5 1.10, that of Debian 12, cannot open.
 TOO_NEW = re.compile(r"latest-format")
@@ -65,6 +66,31 @@ def test_traps(verifier: Publisher, node: DataNode, tmp_path: Path, small: tuple
         assert_verified(verifier, ledger, "--http")
 
 
+def test_seams(verifier: Publisher, node: DataNode, tmp_path: Path) -> None:
+    """Rectilinear stores, the files with their seams, and their segments."""
+    root = node.root / "verified-seams"
+    for name, files in SEAMED.items():
+        write_series(version_directory(root, name), files, name)
+    ledger = tmp_path / "ledger.sqlite"
+    verifier.scan(root, "--data-root", f"{root}={node.url(root)}", ledger=ledger, expect=[0])
+    assert_verified(verifier, ledger)
+    assert_verified(verifier, ledger, "--http")
+    done = verifier.run("verify", "--ledger", ledger)
+    assert done.returncode == 0, done.stderr
+    for seams in root.rglob("*.seams"):
+        spoilt = bytearray(seams.read_bytes())
+        spoilt[len(spoilt) // 2] ^= 1
+        seams.write_bytes(spoilt)
+        name = seams.stem
+        done = verifier.run("verify", "--all", name, "--ledger", ledger)
+        assert done.returncode == 1 and "its SHA-256 is another" in done.stderr and "chunk `" in done.stderr, done.stderr
+    segment = next(root.rglob("*.seg01.json"))
+    name = segment.name.removesuffix(".seg01.json")
+    segment.write_text(segment.read_text().replace("air_temperature", "air_pressure_"))
+    done = verifier.run("verify", name, "--ledger", ledger)
+    assert done.returncode == 1 and f"in `{segment.name}`: " in done.stderr, done.stderr
+
+
 @pytest.mark.parametrize("collection", COLLECTIONS, ids=lambda collection: collection.name)
 def test_real_files(verifier: Publisher, tmp_path: Path, collection) -> None:
     ledger = tmp_path / "ledger.sqlite"
@@ -103,5 +129,5 @@ def test_what_a_node_serves_wrongly_is_noticed(verifier: Publisher, node: DataNo
     manifest = copy / store.manifest.name
     manifest.write_text(manifest.read_text() + " ")
     done = verifier.run(*everything)
-    assert done.returncode == 1 and "serves another manifest" in done.stderr, done.stderr
+    assert done.returncode == 1 and "serves another file" in done.stderr, done.stderr
     assert verifier.run("verify", "--all", "--ledger", ledger).returncode == 0

@@ -2,9 +2,9 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use crate::ledger::{DatasetRecord, Filter, Ledger, RunId, Status};
+use crate::ledger::{DatasetRecord, Filter, Ledger, PartKind, PartRecord, RunId, Status};
 use crate::model::error::{Code, Error, Result};
-use crate::verify::{self, Outcome, Published, Scope, Verification};
+use crate::verify::{self, Outcome, Published, Scope, Verification, Written};
 
 /// Which stores to verify, and how.
 #[derive(Debug)]
@@ -120,11 +120,16 @@ fn published(ledger: &Ledger, id: &str) -> Result<DatasetRecord> {
 
 fn of_record(record: &DatasetRecord, scope: &Scope) -> Verification {
     let Some(store) = &record.store else { return Verification::default() };
+    let parts = |kind| store.parts.iter().filter(move |part| part.kind == kind);
     let published = Published {
         instance_id: &record.instance_id,
-        manifest: &store.manifest,
-        url: store.url.as_deref(),
-        digest: &store.digest,
+        manifest: Written {
+            path: &store.manifest,
+            url: store.url.as_deref(),
+            digest: &store.digest,
+        },
+        segments: parts(PartKind::Segment).map(written).collect(),
+        seams: parts(PartKind::Seams).map(written).next(),
         files: &record.files,
     };
     // A defect of a reader, met by one store, is no reason to leave the others unverified.
@@ -133,4 +138,8 @@ fn of_record(record: &DatasetRecord, scope: &Scope) -> Verification {
         let finding = Error::new(Code::NotVerified, message).in_file(&store.manifest);
         Verification { findings: vec![finding], ..Verification::default() }
     })
+}
+
+fn written(part: &PartRecord) -> Written<'_> {
+    Written { path: &part.path, url: part.url.as_deref(), digest: &part.digest }
 }

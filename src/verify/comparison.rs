@@ -15,12 +15,15 @@ use crate::model::dtype::DataType;
 use crate::model::error::{Code, Error, Result};
 
 use super::cells::{self, Cells};
+use super::http::Client;
 use super::readback::StoredArray;
 use super::sampling;
 use super::store::{REBUILD, Store, Stored, chunk_place, unserved};
 use super::times::{self, Axis};
 use super::witness::{Description, NetcdfFile, Variable};
-use super::{Mode, Published, Scope, Verification, different, expected, not_verified};
+use super::{
+    Mode, Published, Scope, Verification, Written, different, expected, not_verified, store,
+};
 
 /// Differing chunks of one variable after which the rest of it is left alone.
 const ENOUGH: u64 = 3;
@@ -34,11 +37,60 @@ const DECODING: [&str; 6] =
 #[must_use]
 pub fn verify(published: &Published, scope: &Scope) -> Verification {
     let mut found = Verification::default();
-    let store = match Store::open(published, scope, &mut found.findings) {
+    if published.files.is_empty() {
+        let message = "the ledger has no files to compare it with";
+        found.findings.push(not_verified(message).in_file(published.manifest.path));
+    }
+    if let Some(seams) = &published.seams {
+        let client = scope.http.then(Client::new);
+        if let Err(error) = store::read_written(seams, client.as_ref(), &mut found.findings) {
+            found.findings.push(error);
+        }
+    }
+    compare(published, scope, (&published.manifest, true), 0, &mut found);
+    // Each segment goes on with the file behind those of the segment before.
+    let mut next = 0;
+    for (number, segment) in published.segments.iter().enumerate() {
+        let known = found.findings.len();
+        let is_last = number + 1 == published.segments.len();
+        next = compare(published, scope, (segment, is_last), next, &mut found);
+        for finding in &mut found.findings[known..] {
+            *finding = of_segment(finding, segment.path);
+        }
+    }
+    found
+}
+
+/// The finding, with the name of the segment that it is about.
+fn of_segment(finding: &Error, segment: &Path) -> Error {
+    let name = segment.file_name().unwrap_or_default().to_string_lossy();
+    let mut named = Error::new(finding.code(), format!("in `{name}`: {}", finding.message()));
+    if let Some(path) = finding.path() {
+        named = named.in_file(path);
+    }
+    if let Some(variable) = finding.variable() {
+        named = named.of_variable(variable);
+    }
+    match finding.hint() {
+        Some(hint) => named.with_hint(hint),
+        None => named,
+    }
+}
+
+/// Compares the store that `manifest` describes with the files from the one at `start` on, all if it
+/// is the last, else as many as it has rows; returns the next.
+fn compare(
+    published: &Published,
+    scope: &Scope,
+    (manifest, is_last): (&Written, bool),
+    start: usize,
+    found: &mut Verification,
+) -> usize {
+    let store = match Store::open((manifest, published), scope, &mut found.findings) {
         Ok(store) => store,
         Err(error) => {
             found.findings.push(error);
-            return found;
+            return published.files.len();
         }
     };
     for (name, stored) in &store.arrays {
@@ -55,25 +107,20 @@ pub fn verify(published: &Published, scope: &Scope) -> Verification {
         differing: HashMap::new(),
         inlined: HashMap::new(),
         first: None,
+        start,
         lengths: Vec::new(),
     };
-    if published.files.is_empty() {
-        let message = "the ledger has no files to compare it with";
-        comparison.push(not_verified(message).in_file(published.manifest));
-    }
-    for file in published.files {
-        if let Err(error) = comparison.file(file) {
-            comparison.found.findings.push(error.in_file(&file.path));
-            return comparison.found;
-        }
+    if let Err(error) = comparison.files(is_last) {
+        comparison.found.findings.push(error);
+        return published.files.len();
     }
     comparison.totals();
-    comparison.found
+    start + comparison.lengths.len()
 }
 
 /// What the first file holds.
 struct First {
-    description: Rc<Description>,
+    description: Description,
     /// What the files are joined along; a single one is not.
     axis: Option<Axis>,
 }
@@ -82,13 +129,16 @@ struct Comparison<'a> {
     published: &'a Published<'a>,
     scope: &'a Scope,
     store: &'a Store,
-    found: Verification,
+    found: &'a mut Verification,
     /// How many chunks of a variable differ.
     differing: HashMap<String, u64>,
     /// Arrays that are in the manifest, once they were decoded.
     inlined: HashMap<String, std::result::Result<Values, String>>,
-    first: Option<First>,
-    /// Rows of each file so far.
+    /// What the first file of the dataset holds; none until it was read.
+    first: Option<Rc<First>>,
+    /// The first of the files that the store holds.
+    start: usize,
+    /// Rows of each of these files so far.
     lengths: Vec<u64>,
 }
 
@@ -107,14 +157,39 @@ struct Place<'a> {
 }
 
 impl Comparison<'_> {
+    /// Compares file after file, all or as many as the store has rows.
+    fn files(&mut self, is_last: bool) -> Result<()> {
+        let [leading, ..] = self.published.files else { return Ok(()) };
+        // Attributes and units of time are those of the dataset's first file everywhere.
+        let description = open(&leading.path)?.describe();
+        self.check_attributes(&description, &leading.path);
+        let is_joined = self.published.files.len() > 1;
+        let axis = Axis::of(&description).filter(|_| is_joined);
+        self.first = Some(Rc::new(First { description, axis }));
+        for file in &self.published.files[self.start..] {
+            if !is_last && self.is_complete() {
+                break;
+            }
+            self.file(file).map_err(|error| error.in_file(&file.path))?;
+        }
+        Ok(())
+    }
+
+    /// Whether the files so far have all rows of the store.
+    fn is_complete(&self) -> bool {
+        let axis = self.first.as_ref().and_then(|first| first.axis.as_ref());
+        let time = axis.and_then(|axis| self.store.arrays.get(&axis.dimension));
+        let Some(Ok(time)) = time.map(|stored| &stored.opened) else { return false };
+        let rows = time.shape().first().copied().unwrap_or(0);
+        !self.lengths.is_empty() && self.lengths.iter().sum::<u64>() >= rows
+    }
+
     /// Compares a file; an error is a reason to stop, because nothing behind it has a place.
     fn file(&mut self, source: &SourceFile) -> Result<()> {
+        let Some(first) = self.first.clone() else { return Ok(()) };
         self.check_unchanged(source)?;
-        let file = NetcdfFile::open(&source.path).map_err(|message| {
-            not_verified(format!("libnetcdf cannot open it: {message}"))
-                .with_hint("the files behind it were not compared either")
-        })?;
-        let description = Rc::new(file.describe());
+        let file = open(&source.path)?;
+        let description = file.describe();
         for message in &description.unreadable {
             self.push(not_verified(message.clone()).in_file(&source.path));
         }
@@ -123,12 +198,7 @@ impl Comparison<'_> {
             self.push(different(message).in_file(&source.path));
         }
         self.check_names(&description, &source.path);
-        let shift = self.check_description(&description, &source.path)?;
-        let first = self.first.take().unwrap_or_else(|| {
-            let is_joined = self.published.files.len() > 1;
-            let axis = Axis::of(&description).filter(|_| is_joined);
-            First { axis, description: Rc::clone(&description) }
-        });
+        let shift = self.check_like_first(&first, &description, &source.path)?;
         let start = self.lengths.iter().sum();
         let axis = first.axis.as_ref();
         let length = axis.and_then(|axis| description.variable(&axis.dimension));
@@ -154,7 +224,6 @@ impl Comparison<'_> {
             };
             self.values(&place);
         }
-        self.first = Some(first);
         Ok(())
     }
 
@@ -202,18 +271,8 @@ impl Comparison<'_> {
         }
     }
 
-    /// Compares what the file holds but for its data: the first with the store, others with the
-    /// first. Returns the shift of its times.
-    fn check_description(&mut self, description: &Description, path: &Path) -> Result<i64> {
-        let Some(first) = self.first.take() else {
-            self.check_attributes(description, path);
-            return Ok(0);
-        };
-        let result = self.check_like_first(&first, description, path);
-        self.first = Some(first);
-        result
-    }
-
+    /// Compares what decoding the file needs with the first, whose attributes the store has. Returns
+    /// the shift of its times.
     fn check_like_first(
         &mut self,
         first: &First,
@@ -221,7 +280,10 @@ impl Comparison<'_> {
         path: &Path,
     ) -> Result<i64> {
         let Some(axis) = &first.axis else {
-            return Err(different("the store has several files without a time dimension"));
+            return match self.published.files {
+                [_] => Ok(0),
+                _ => Err(different("the store has several files without a time dimension")),
+            };
         };
         for variable in &description.variables {
             let Some(like) = first.description.variable(&variable.name) else { continue };
@@ -491,7 +553,8 @@ impl Comparison<'_> {
 
     /// The files together are as long as the store, and its times increase.
     fn check_lengths(&mut self) {
-        let Some(First { description, axis: Some(axis) }) = &self.first else { return };
+        let Some(first) = self.first.clone() else { return };
+        let First { description, axis: Some(axis) } = &*first else { return };
         let total: u64 = self.lengths.iter().sum();
         let joined = description.variables.iter();
         let joined = joined.filter(|variable| variable.dimensions.contains(&axis.dimension));
@@ -550,9 +613,13 @@ impl Comparison<'_> {
             let leading = array.dimensions().and_then(|names| names.first().copied());
             let cells = chunk_place(array, rest).map(|chunk| array.cells(&chunk));
             let rows = cells.and_then(|cells| cells.first().cloned());
+            // Its rows in this store, if it is one of its files.
+            let place = file.checked_sub(self.start).filter(|place| *place < starts.len());
+            let held =
+                place.map_or(0..0, |place| starts[place]..starts[place] + self.lengths[place]);
             if let (Some(axis), Some(rows)) = (axis, rows)
                 && leading == Some(axis.dimension.as_str())
-                && (rows.start < starts[file] || rows.end > starts[file] + self.lengths[file])
+                && (rows.start < held.start || rows.end > held.end)
             {
                 wrong.push((key, "is in another file than its rows".to_owned()));
             }
@@ -567,6 +634,14 @@ impl Comparison<'_> {
             self.found.findings.push(different(message).of_variable(name).with_hint(REBUILD));
         }
     }
+}
+
+fn open(path: &Path) -> Result<NetcdfFile> {
+    NetcdfFile::open(path).map_err(|message| {
+        not_verified(format!("libnetcdf cannot open it: {message}"))
+            .in_file(path)
+            .with_hint("the files behind it were not compared either")
+    })
 }
 
 /// The first of some cells that is not the same, bit for bit, in words; times are moved by whole

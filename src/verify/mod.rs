@@ -44,18 +44,29 @@ pub use comparison::verify;
 pub const SAMPLE: u64 = 10;
 
 /// A store as the ledger knows it.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Published<'a> {
     /// Its dataset ID with version.
     pub instance_id: &'a str,
-    /// Path of the manifest.
-    pub manifest: &'a Path,
-    /// Where the manifest is published, if it is.
-    pub url: Option<&'a str>,
-    /// SHA-256 of the manifest in hexadecimal digits.
-    pub digest: &'a str,
+    /// The manifest of the whole.
+    pub manifest: Written<'a>,
+    /// Manifests of some of the files each, in the order of time, if there are any.
+    pub segments: Vec<Written<'a>>,
+    /// The file with chunks encoded anew, if there is one.
+    pub seams: Option<Written<'a>>,
     /// The NetCDF files in the order of time, as they were when they were indexed.
     pub files: &'a [SourceFile],
+}
+
+/// A file of a store.
+#[derive(Clone, Copy, Debug)]
+pub struct Written<'a> {
+    /// Where it is.
+    pub path: &'a Path,
+    /// Where it is published, if it is.
+    pub url: Option<&'a str>,
+    /// SHA-256 of its content in hexadecimal digits.
+    pub digest: &'a str,
 }
 
 /// How much of a store is compared, and by which way.

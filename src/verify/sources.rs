@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use crate::model::error::Error;
 
 use super::http::Client;
-use super::{Published, different};
+use super::{Published, Written, different};
 
 /// The file behind one location.
 #[derive(Debug)]
@@ -34,12 +34,12 @@ impl Sources {
     /// come from the URLs.
     pub fn resolve(
         locations: &[String],
-        published: &Published,
+        (manifest, published): (&Written, &Published),
         client: Option<Client>,
     ) -> (Self, Vec<Error>) {
         let mut findings = Vec::new();
         let sources: Vec<_> =
-            locations.iter().map(|location| source(location, published)).collect();
+            locations.iter().map(|location| source(location, manifest, published)).collect();
         for (location, source) in locations.iter().zip(&sources) {
             if source.is_none() {
                 findings.push(
@@ -52,7 +52,7 @@ impl Sources {
                 );
             }
         }
-        findings.extend(check_directory(&sources, published));
+        findings.extend(check_directory(&sources, manifest));
         (Self { sources, client }, findings)
     }
 
@@ -99,7 +99,7 @@ fn read_local(path: &Path, offset: u64, length: u64) -> io::Result<Vec<u8>> {
 
 /// Files of a dataset lie in one directory, so that their names tell them apart; what else a store
 /// refers to lies beside its manifest, under a name that begins with that of the dataset.
-fn source(location: &str, published: &Published) -> Option<Source> {
+fn source(location: &str, manifest: &Written, published: &Published) -> Option<Source> {
     let found = |path: &Path, file| {
         Some(Source { location: location.to_owned(), path: path.to_owned(), file })
     };
@@ -110,7 +110,7 @@ fn source(location: &str, published: &Published) -> Option<Source> {
         if let Some(at) = published.files.iter().position(|file| file.path == path) {
             return found(path, Some(at));
         }
-        if path.parent() != published.manifest.parent() {
+        if path.parent() != manifest.path.parent() {
             return None;
         }
         path.file_name()?.as_bytes().to_vec()
@@ -123,7 +123,7 @@ fn source(location: &str, published: &Published) -> Option<Source> {
     }
     let stem = format!("{}.", published.instance_id);
     let name = String::from_utf8(name).ok().filter(|name| name.starts_with(&stem))?;
-    let beside = published.manifest.parent()?.join(name);
+    let beside = manifest.path.parent()?.join(name);
     beside.is_file().then(|| found(&beside, None))?
 }
 
@@ -159,11 +159,11 @@ fn decoded(text: &str) -> Vec<u8> {
 
 /// A name alone would also be found below the URL of another directory. All files share one, which
 /// is that of the manifest where it lies beside them.
-fn check_directory(sources: &[Option<Source>], published: &Published) -> Option<Error> {
+fn check_directory(sources: &[Option<Source>], manifest: &Written) -> Option<Error> {
     let files = || sources.iter().flatten().filter(|source| source.file.is_some());
     let first = files().find(|source| is_url(&source.location))?;
-    let beside = published.manifest.parent() == first.path.parent();
-    let expected = match published.url {
+    let beside = manifest.path.parent() == first.path.parent();
+    let expected = match manifest.url {
         Some(url) if beside => split(url).0,
         _ => split(&first.location).0,
     };
@@ -190,15 +190,18 @@ mod tests {
         let manifest = directory.join("id.v1.json");
         fs::write(directory.join("id.v1.seams"), "").unwrap();
         fs::write(directory.join("other"), "").unwrap();
+        let url = Some("https://h/d/id.v1.json");
+        let manifest = Written { path: &manifest, url, digest: "" };
         let published = Published {
             instance_id: "id.v1",
-            manifest: &manifest,
-            url: Some("https://h/d/id.v1.json"),
-            digest: "",
+            manifest,
+            segments: Vec::new(),
+            seams: None,
             files: &files,
         };
         let local = directory.join("a.nc").to_str().unwrap().to_owned();
-        let resolved = |location: &str| source(location, &published).map(|source| source.file);
+        let resolved =
+            |location: &str| source(location, &manifest, &published).map(|source| source.file);
         assert_eq!(resolved("https://h/d/a.nc"), Some(Some(0)));
         assert_eq!(resolved("https://h/d/b%20c+.nc?x=1"), Some(Some(1)));
         assert_eq!(resolved(&local), Some(Some(0)));
@@ -208,7 +211,7 @@ mod tests {
         }
         let findings = |locations: &[&str]| {
             let locations: Vec<_> = locations.iter().map(|&text| text.to_owned()).collect();
-            Sources::resolve(&locations, &published, None).1.len()
+            Sources::resolve(&locations, (&manifest, &published), None).1.len()
         };
         assert_eq!(findings(&["https://h/d/a.nc", "https://h/d/b%20c+.nc"]), 0);
         assert_eq!(findings(&["https://h/e/a.nc"]), 1);

@@ -17,12 +17,12 @@ use super::readback::{Storage, StoredArray};
 use super::references::{Reference, References};
 use super::sampling::Sample;
 use super::sources::Sources;
-use super::{Published, Scope, different, expected, not_verified};
+use super::{Published, Scope, Written, different, expected, not_verified};
 
 /// What to do about a store that is not as it was written.
 pub const REBUILD: &str = "build it anew with `vzarr-publish scan --force`";
 
-/// A store and its arrays.
+/// One manifest of a store and its arrays.
 pub struct Store {
     storage: Arc<Storage>,
     /// The arrays by name.
@@ -42,27 +42,32 @@ pub struct Stored {
 }
 
 impl Store {
-    /// Opens a store; what is wrong with it goes to `findings`.
-    pub fn open(published: &Published, scope: &Scope, findings: &mut Vec<Error>) -> Result<Self> {
+    /// Opens the store that `manifest` describes; what is wrong with it goes to `findings`.
+    pub fn open(
+        (manifest, published): (&Written, &Published),
+        scope: &Scope,
+        findings: &mut Vec<Error>,
+    ) -> Result<Self> {
         let client = scope.http.then(Client::new);
-        let manifest = read_manifest(published, client.as_ref(), findings)?;
-        let references = References::parse(&manifest).map_err(|message| {
+        let content = read_written(manifest, client.as_ref(), findings)?;
+        let references = References::parse(&content).map_err(|message| {
             let message = format!("the manifest cannot be read: {message}");
-            different(message).in_file(published.manifest).with_hint(REBUILD)
+            different(message).in_file(manifest.path).with_hint(REBUILD)
         })?;
         let is_local = |location: &String| !location.contains("://");
         if scope.http && references.locations.iter().any(is_local) {
             let message = "the store refers to local paths, which no server has";
             return Err(not_verified(message)
-                .in_file(published.manifest)
+                .in_file(manifest.path)
                 .with_hint("scan with `--data-root` or `--config`, or verify without `--http`"));
         }
-        let (sources, unknown) = Sources::resolve(&references.locations, published, client);
-        findings.extend(unknown.into_iter().map(|finding| finding.in_file(published.manifest)));
+        let (sources, unknown) =
+            Sources::resolve(&references.locations, (manifest, published), client);
+        findings.extend(unknown.into_iter().map(|finding| finding.in_file(manifest.path)));
         let storage = Arc::new(Storage::new(references, sources));
         let has_v2 = storage.references.iter().any(|(key, _)| is_v2_document(key));
         let mut store = Self { storage, arrays: BTreeMap::new(), has_v2 };
-        let in_manifest = |finding: Error| finding.in_file(published.manifest).with_hint(REBUILD);
+        let in_manifest = |finding: Error| finding.in_file(manifest.path).with_hint(REBUILD);
         store.open_arrays(scope);
         let wrong = store.wrong_keys().into_iter().chain(store.wrong_documents());
         findings.extend(wrong.map(in_manifest));
@@ -232,33 +237,34 @@ pub fn chunk_place(array: &StoredArray, rest: &str) -> Option<Vec<u64>> {
     is_inside.then_some(place)
 }
 
-fn read_manifest(
-    published: &Published,
+/// Reads a file of a store, from the disk and with `client` also from its URL; what is wrong with it
+/// goes to `findings`.
+pub fn read_written(
+    written: &Written,
     client: Option<&Client>,
     findings: &mut Vec<Error>,
 ) -> Result<Vec<u8>> {
-    let wrong = |message: String| different(message).in_file(published.manifest).with_hint(REBUILD);
-    let manifest = fs::read(published.manifest)
-        .map_err(|error| wrong(format!("the manifest cannot be read: {error}")))?;
-    let digest = Sha256::digest(&manifest).iter().fold(String::new(), |mut text, byte| {
+    let wrong = |message: &str| different(message).in_file(written.path).with_hint(REBUILD);
+    let content = fs::read(written.path)
+        .map_err(|error| wrong(&format!("this file of the store cannot be read: {error}")))?;
+    let digest = Sha256::digest(&content).iter().fold(String::new(), |mut text, byte| {
         // Writing to a `String` cannot fail.
         let _ = write!(text, "{byte:02x}");
         text
     });
-    if digest != published.digest {
-        let message = "the manifest is not the one that was written: its SHA-256 is another than in \
-                       the ledger";
-        findings.push(wrong(message.to_owned()));
+    if digest != written.digest {
+        findings
+            .push(wrong("it is not as it was written: its SHA-256 is another than in the ledger"));
     }
-    let Some((client, url)) = client.zip(published.url) else {
-        return Ok(manifest);
+    let Some((client, url)) = client.zip(written.url) else {
+        return Ok(content);
     };
-    let served = client.whole(url, manifest.len() as u64);
+    let served = client.whole(url, content.len() as u64);
     let message = match served {
-        Ok(served) if served == manifest => return Ok(manifest),
-        Ok(_) => format!("{url} serves another manifest"),
+        Ok(served) if served == content => return Ok(content),
+        Ok(_) => format!("{url} serves another file"),
         Err(message) => message,
     };
-    findings.push(unserved(message).in_file(published.manifest));
-    Ok(manifest)
+    findings.push(unserved(message).in_file(written.path));
+    Ok(content)
 }

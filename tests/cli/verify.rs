@@ -351,7 +351,7 @@ mod with_libnetcdf {
         fs::write(dataset.manifest(), &manifest[..manifest.len() / 2]).unwrap();
         sample(&tree).exits(1).says("the manifest cannot be read");
         fs::remove_file(dataset.manifest()).unwrap();
-        sample(&tree).exits(1).says("the manifest cannot be read");
+        sample(&tree).exits(1).names(&dataset.manifest()).says("cannot be read");
         fs::write(dataset.manifest(), manifest).unwrap();
         fs::remove_file(&file).unwrap();
         sample(&tree).exits(1).names(&file).says("not there");
