@@ -41,6 +41,7 @@ pub fn verify(published: &Published, scope: &Scope) -> Verification {
         let message = "the ledger has no files to compare it with";
         found.findings.push(not_verified(message).in_file(published.manifest.path));
     }
+    found.findings.extend(published.files.iter().filter_map(changed));
     if let Some(seams) = &published.seams {
         let client = scope.http.then(Client::new);
         if let Err(error) = store::read_written(seams, client.as_ref(), &mut found.findings) {
@@ -59,6 +60,20 @@ pub fn verify(published: &Published, scope: &Scope) -> Verification {
         }
     }
     found
+}
+
+/// What happened to a file since it was indexed.
+fn changed(source: &SourceFile) -> Option<Error> {
+    let message = match SourceFile::of(&source.path) {
+        Ok(found) if (found.size, found.mtime_ns) == (source.size, source.mtime_ns) => return None,
+        Ok(found) => format!(
+            "the file changed after it was scanned: {} bytes, modified at {} ns since 1970; the \
+             ledger has {} bytes and {} ns",
+            found.size, found.mtime_ns, source.size, source.mtime_ns
+        ),
+        Err(error) => format!("the store refers to a file that is not there: {}", error.message()),
+    };
+    Some(different(message).in_file(&source.path).with_hint("scan again, then verify"))
 }
 
 /// The finding, with the name of the segment that it is about.
@@ -187,7 +202,6 @@ impl Comparison<'_> {
     /// Compares a file; an error is a reason to stop, because nothing behind it has a place.
     fn file(&mut self, source: &SourceFile) -> Result<()> {
         let Some(first) = self.first.clone() else { return Ok(()) };
-        self.check_unchanged(source)?;
         let file = open(&source.path)?;
         let description = file.describe();
         for message in &description.unreadable {
@@ -234,24 +248,6 @@ impl Comparison<'_> {
     /// Whether enough of a variable was found to differ.
     fn has_enough(&self, name: &str) -> bool {
         self.differing.get(name).is_some_and(|count| *count >= ENOUGH)
-    }
-
-    fn check_unchanged(&mut self, source: &SourceFile) -> Result<()> {
-        let found = SourceFile::of(&source.path).map_err(|error| {
-            different(format!("the store refers to a file that is not there: {}", error.message()))
-                .with_hint("scan again")
-        })?;
-        if (found.size, found.mtime_ns) != (source.size, source.mtime_ns) {
-            let message = format!(
-                "the file changed after it was scanned: {} bytes, modified at {} ns since 1970; the \
-                 ledger has {} bytes and {} ns",
-                found.size, found.mtime_ns, source.size, source.mtime_ns
-            );
-            self.push(
-                different(message).in_file(&source.path).with_hint("scan again, then verify"),
-            );
-        }
-        Ok(())
     }
 
     /// The file has exactly the variables of the store.
