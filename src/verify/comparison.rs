@@ -653,16 +653,17 @@ fn first_difference(
         return None;
     }
     let missing = times::missing(&variable.attributes, dtype);
+    let is_missing = |theirs: &[u8]| missing.iter().any(|missing| missing == theirs);
     let number = cells::first_difference(ours, theirs, dtype, |ours, theirs| {
-        if missing.iter().any(|missing| missing == theirs) {
-            return ours == theirs;
-        }
-        times::is_shifted(ours, theirs, dtype, shift)
+        times::is_shifted(ours, theirs, dtype, if is_missing(theirs) { 0 } else { shift })
     })?;
     let at = cells::place(cells, number as u64);
     let [ours, theirs] = [ours, theirs].map(|values| cells::cell(values, dtype, number));
-    let moved = if shift == 0 { String::new() } else { format!(" plus {shift}") };
-    Some(format!("element {at:?} is {ours} in the store, {theirs}{moved} in the file"))
+    let moved = match shift {
+        0 => String::new(),
+        _ => format!(", where times other than missing ones count from {shift} units later"),
+    };
+    Some(format!("element {at:?} is {ours} in the store, {theirs} in the file{moved}"))
 }
 
 /// A fill value that is not the file's. Where the file defines none and no chunk is missing, the
