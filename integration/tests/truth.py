@@ -120,8 +120,13 @@ def _in_units_of(first: Mapping[str, RawVariable], later: Mapping[str, RawVariab
     if other.attrs["units"] == time.attrs["units"] or values.size == 0:
         return values
     calendar = time.attrs.get("calendar", "standard")
-    dates = cftime.num2date(values, other.attrs["units"], calendar, only_use_cftime_datetimes=True)
-    return np.asarray(cftime.date2num(dates, time.attrs["units"], calendar)).astype(values.dtype)
+    marks = [later[name].attrs[key] for key in ("_FillValue", "missing_value") if key in later[name].attrs]
+    # A missing value says that there is no time: it stays what it is.
+    present = ~np.isin(values, marks)
+    dates = cftime.num2date(values[present], other.attrs["units"], calendar, only_use_cftime_datetimes=True)
+    restated = values.copy()
+    restated[present] = np.asarray(cftime.date2num(dates, time.attrs["units"], calendar)).astype(values.dtype)
+    return restated
 
 
 def decoded_differences(store: xr.Dataset, files: Sequence[Path], steps: Sequence[int] | None = None) -> list[str]:

@@ -148,5 +148,5 @@ fn move_times(
     if !axis.holds_times(&variable.name) {
         return Ok(());
     }
-    time::add(bytes, variable.dtype.to_little_endian(), axis.shifts[file])
+    time::add(bytes, variable, axis.shifts[file])
 }
