@@ -1,4 +1,4 @@
--- The ledger of vzarr-publish: what was found, built, refused and why. Schema 1.
+-- The ledger of vzarr-publish: what was found, built, refused and why. Schema 3.
 --
 -- This file is the contract. Anyone may read a ledger with it, also while a scan writes: readers
 -- see whole transactions and block nobody. Only vzarr-publish writes. Every change of the schema
@@ -15,7 +15,7 @@
 --   reasons    the codes of vzarr-publish, kebab-case words such as `time-overlap`
 
 PRAGMA application_id = 1987731826; -- "vzar"
-PRAGMA user_version = 2;
+PRAGMA user_version = 3;
 
 -- One row for each run of the program that may write.
 CREATE TABLE runs (
@@ -122,3 +122,22 @@ CREATE TABLE problems (
 CREATE INDEX problems_by_dataset ON problems (dataset);
 CREATE UNIQUE INDEX one_error_a_dataset ON problems (dataset)
     WHERE severity = 'error' AND dataset IS NOT NULL;
+
+-- What `verify` found of a store the last time. A row goes when the dataset is recorded anew: what was
+-- verified was another store, or of other files.
+CREATE TABLE verifications (
+    dataset          INTEGER PRIMARY KEY REFERENCES datasets (id) ON DELETE CASCADE,
+    run_id           INTEGER NOT NULL REFERENCES runs (id), -- its `tool_version` did it
+    verified_at      TEXT NOT NULL,
+    -- sample: chosen chunks of virtual variables; all: every chunk. Inlined ones are always whole.
+    mode             TEXT NOT NULL CHECK (mode IN ('sample', 'all')),
+    http             INTEGER NOT NULL CHECK (http IN (0, 1)), -- 1: ranges were fetched from their URLs
+    -- verified:   all that was compared is equal
+    -- different:  something is not as in the files, or not as this ledger says
+    -- incomplete: nothing was found to differ, but something could not be compared
+    outcome          TEXT NOT NULL CHECK (outcome IN ('verified', 'different', 'incomplete')),
+    chunks           INTEGER NOT NULL,  -- compared
+    bytes            INTEGER NOT NULL,  -- compared, decoded
+    first_difference TEXT,              -- or the first thing that could not be compared
+    CHECK ((first_difference IS NULL) = (outcome = 'verified'))
+) STRICT;

@@ -3,7 +3,8 @@
 //! The modules are layers, lowest first; each uses only those above it in this list:
 //! [`model`] nouns, [`drs`] names and places, [`discover`] walking trees, [`index`] the bytes of
 //! one file, [`combine`] many files into one dataset or a refusal, [`emit`] writing stores,
-//! [`ledger`] what was done, [`pipeline`] the verbs, [`cli`] the command line.
+//! [`verify`] reading stores back, [`ledger`] what was done, [`pipeline`] the verbs, [`cli`] the
+//! command line.
 
 pub mod cli;
 pub mod combine;
@@ -14,3 +15,4 @@ pub mod index;
 pub mod ledger;
 pub mod model;
 pub mod pipeline;
+pub mod verify;

@@ -70,6 +70,19 @@ fn modules_use_only_those_below_them() {
     assert!(seen > layers.len());
 }
 
+/// A reader that shared code with the writer would share its errors.
+#[test]
+fn what_verifies_uses_nothing_of_what_it_verifies() {
+    let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/verify");
+    for path in sources(&directory) {
+        let source = fs::read_to_string(&path).unwrap();
+        for forbidden in ["index", "combine", "emit", "drs"] {
+            let used = source.contains(&format!("crate::{forbidden}"));
+            assert!(!used, "`{}` uses `{forbidden}`", path.display());
+        }
+    }
+}
+
 #[test]
 fn every_module_is_a_layer() {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/lib.rs");

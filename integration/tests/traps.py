@@ -313,6 +313,26 @@ def _same_time_range(directory: Path) -> None:
     File().write(directory / file_name("same-time-range", "185001-185011"))
 
 
+def _missing_bounds(dtype: str, mark: int = -999, of: str = "time_bnds") -> Callable[[Path], None]:
+    """Two files that count days from their own starts; times of `of` are missing in the second, or a value becomes what marks them."""
+
+    def write(directory: Path) -> None:
+        units = [f"days since {1850 + year}-01-01" for year in range(2)]
+        # xarray decodes missing times in the calendars of pandas only.
+        files = differing(time_units=units, time_dtype=[dtype] * 2, calendar=["standard"] * 2)
+        for file in files:
+            path = directory / file_name(directory.parents[5].name, months(file.start, file.months))
+            file.write(path)
+            with netCDF4.Dataset(path, "a") as dataset:
+                dataset.set_auto_maskandscale(False)
+                times = dataset[of]
+                times.missing_value = np.array(mark, dtype)
+                if file.start and mark < 0:
+                    times[5] = mark
+
+    return write
+
+
 def _unfiltered_chunk(directory: Path) -> None:
     """A chunk stored without the compression of its neighbours: HDF5 marks it in the chunk's filter mask."""
     path = directory / file_name("unfiltered-chunk", "185001-185012")
@@ -537,6 +557,10 @@ TRAPS = [
     refused("types-differ", [File(), File(start=12, dtype="f8", fill=1e20, missing=1e20)], "type|float"),
     refused("byte-orders-differ", differing(endian=["little", "big"]), "endian|byte order|type"),
     refused("scalars-differ", differing(height=[2.0, 10.0]), r"\bheight"),
+    Trap("time-units-differ-bounds-missing", Verdict.BUILT, _missing_bounds("i4")),
+    Trap("time-units-differ-bounds-missing-f8", Verdict.BUILT, _missing_bounds("f8")),
+    Trap("time-units-differ-bound-becomes-missing", Verdict.REFUSED, _missing_bounds("i4", mark=365), "exactly"),
+    Trap("time-missing", Verdict.REFUSED, _missing_bounds("f8", of="time"), "missing"),
     refused("units-of-data-differ", differing(units=["K", "degC"]), "units"),
     refused("grids-differ", differing(lat=[tuple(LAT), tuple(LAT + 0.001)]), r"\blat"),
     Trap("variable-absent", Verdict.REFUSED, _variable_absent, r"\btas\b|\bps\b"),

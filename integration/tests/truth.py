@@ -137,12 +137,17 @@ def _in_units_of(first: Mapping[str, RawVariable], later: Mapping[str, RawVariab
         return values
     if other.attrs["units"] == time.attrs["units"] or values.size == 0:
         return values
-    return _restated(values, other.attrs["units"], time.attrs["units"], time.attrs.get("calendar", "standard"))
+    marks = [later[name].attrs[key] for key in ("_FillValue", "missing_value") if key in later[name].attrs]
+    return _restated(values, other.attrs["units"], time.attrs["units"], time.attrs.get("calendar", "standard"), marks)
 
 
-def _restated(values: np.ndarray, units: str, first_units: str, calendar: str) -> np.ndarray:
-    dates = cftime.num2date(values, units, calendar, only_use_cftime_datetimes=True)
-    return np.asarray(cftime.date2num(dates, first_units, calendar)).astype(values.dtype)
+def _restated(values: np.ndarray, units: str, first_units: str, calendar: str, marks: Sequence[object] = ()) -> np.ndarray:
+    # A missing value says that there is no time: it stays what it is.
+    present = ~np.isin(values, marks)
+    dates = cftime.num2date(values[present], units, calendar, only_use_cftime_datetimes=True)
+    restated = values.copy()
+    restated[present] = np.asarray(cftime.date2num(dates, first_units, calendar)).astype(values.dtype)
+    return restated
 
 
 def decoded_differences(store: xr.Dataset, files: Sequence[Path], steps: Sequence[int] | None = None) -> list[str]:

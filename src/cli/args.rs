@@ -27,20 +27,25 @@ const EXAMPLES_AND_EXIT_CODES: &str = "\
 Examples:
   vzarr-publish scan /data/CMIP6 --config ~/.esg/esg.yaml
   vzarr-publish list --status refused
+  vzarr-publish verify
   vzarr-publish show CMIP6.CMIP.INM.INM-CM5-0.historical.r1i1p1f1.Amon.rlds.gr1.v20190610
   vzarr-publish inspect rlds_Amon_INM-CM5-0_historical_r1i1p1f1_gr1_185001-194912.nc
 
 Exit codes:
-  0  every dataset is built or unchanged
-  1  some datasets were refused or failed, or some directories could not be read
+  0  every dataset is built or unchanged; every store is verified
+  1  some datasets were refused or failed, or some directories could not be read;
+     some stores differ from their files or could not be verified
   2  the command line or the configuration is wrong
-  3  nothing could be done: the ledger is unusable, or no path exists";
+  3  nothing could be done: the ledger is unusable, or no path exists, or no store;
+     or this program was built without libnetcdf, which verify needs";
 
 /// The verbs.
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Build the stores of all datasets below some directories.
     Scan(ScanArgs),
+    /// Read stores back and compare them with the NetCDF files, bit for bit.
+    Verify(VerifyArgs),
     /// List the datasets in the ledger.
     List(ListArgs),
     /// Show all that the ledger knows about one dataset.
@@ -106,6 +111,46 @@ Examples:
     vzarr-publish scan /data/CMIP6 --data-root /data=https://node.org/thredds/fileServer/data
   Try one dataset of a read-only archive:
     vzarr-publish scan /data/CMIP6/CMIP/INM/INM-CM5-0 --output-dir /tmp/stores --dry-run";
+
+/// Arguments of `verify`.
+#[derive(Debug, Args)]
+#[command(after_help = VERIFY_EXAMPLES)]
+pub struct VerifyArgs {
+    /// Dataset IDs with version; without any, every store of the ledger.
+    #[arg(value_name = "ID")]
+    pub ids: Vec<String>,
+    /// Of each virtual variable, compare N chunks at random beside the first and the last of every
+    /// file (10 by default). Inlined variables are always compared whole.
+    #[arg(long, value_name = "N", conflicts_with = "all")]
+    pub sample: Option<u64>,
+    /// Compare everything.
+    #[arg(long)]
+    pub all: bool,
+    /// Choose the same random chunks as another run with this seed; by default others every time.
+    #[arg(long, value_name = "S", conflicts_with = "all")]
+    pub seed: Option<u64>,
+    /// Fetch manifests and byte ranges from their URLs, and compare them with the local files, too.
+    #[arg(long)]
+    pub http: bool,
+    #[command(flatten)]
+    #[allow(missing_docs)]
+    pub ledger: LedgerArgs,
+}
+
+const VERIFY_EXAMPLES: &str = "\
+Examples:
+  Look into every store, as a cron job would:
+    vzarr-publish verify --quiet
+  Compare one store completely:
+    vzarr-publish verify --all CMIP6.CMIP.INM.INM-CM5-0.historical.r1i1p1f1.Amon.rlds.gr1.v20190610
+  See what the data node really serves:
+    vzarr-publish verify --http --sample 3
+
+Exit codes:
+  0  all stores are verified
+  1  some differ, or something could not be compared, or an ID has no store
+  2  the command line is wrong
+  3  nothing could be done: no ledger, no store, or a program built without libnetcdf";
 
 /// The ledger to use.
 #[derive(Debug, Args)]

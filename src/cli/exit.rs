@@ -5,13 +5,15 @@ use std::process::ExitCode;
 /// How the program ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Exit {
-    /// Every dataset is built or unchanged.
+    /// Every dataset is built or unchanged; every store is verified.
     Success,
-    /// Some datasets were refused or failed, or some directories could not be read.
+    /// Some datasets were refused or failed, or some directories could not be read; some stores
+    /// differ from their files or could not be verified.
     Incomplete,
     /// The command line or the configuration is wrong.
     Usage,
-    /// Nothing could be done: the ledger is unusable, or no path exists.
+    /// Nothing could be done: the ledger is unusable, or no path exists, or no store, or the program
+    /// was built without what `verify` needs.
     Failure,
 }
 

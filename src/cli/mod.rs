@@ -12,6 +12,7 @@ mod scan;
 pub mod settings;
 mod show;
 mod text;
+mod verify;
 
 use std::ffi::OsString;
 
@@ -52,6 +53,7 @@ fn dispatch(
 ) -> Result<Exit> {
     match command {
         Command::Scan(args) => scan::run(args, arguments, progress),
+        Command::Verify(args) => verify::run(args, arguments, progress),
         Command::List(args) => list::run(args),
         Command::Show(args) => show::run(args),
         Command::Inspect(args) => inspect::run(&args),

@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 use std::io::{self, Write as _};
 
-use crate::ledger::{DatasetRecord, Ledger};
+use crate::ledger::{DatasetRecord, Ledger, VerificationRecord};
 use crate::model::error::{Code, Error, Result};
 
 use super::args::ShowArgs;
@@ -55,6 +55,9 @@ fn describe(record: &DatasetRecord) -> String {
             line(part.kind.as_str(), &described);
         }
     }
+    if let Some(found) = &record.verification {
+        line("verified", &verification(found));
+    }
     for (name, verdict) in &record.variables {
         line("variable", &format!("{} {verdict}", text::printable(name)));
     }
@@ -63,6 +66,25 @@ fn describe(record: &DatasetRecord) -> String {
     }
     for warning in &record.warnings {
         line("warning", &text::problem(warning));
+    }
+    shown
+}
+
+/// What came of verifying the store, when and how, and the first difference.
+fn verification(found: &VerificationRecord) -> String {
+    let chunks = text::count(found.chunks, "chunk");
+    let all = if found.mode == "all" { "all, " } else { "a sample, " };
+    let http = if found.http { " over HTTP" } else { "" };
+    let mut shown = format!(
+        "{}: {all}{chunks}, {}{http}; {} by {}",
+        found.outcome,
+        text::bytes(found.bytes),
+        found.at,
+        found.version
+    );
+    if let Some(first) = &found.first_difference {
+        shown.push_str("\n             ");
+        shown.push_str(&text::printable(first));
     }
     shown
 }

@@ -12,9 +12,9 @@ use crate::model::error::{Code, Error, Result};
 
 /// The published contract, which also creates a new ledger.
 const SCHEMA: &str = include_str!("../../schemas/ledger.sql");
-const SCHEMA_VERSION: i64 = 2;
+const SCHEMA_VERSION: i64 = 3;
 /// What turns an older ledger into one of the next version, from version 1 on.
-const MIGRATIONS: [&str; 1] = [include_str!("migrations/2.sql")];
+const MIGRATIONS: [&str; 2] = [include_str!("migrations/2.sql"), include_str!("migrations/3.sql")];
 /// "vzar"
 const APPLICATION_ID: [u8; 4] = 1_987_731_826_u32.to_be_bytes();
 

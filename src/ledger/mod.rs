@@ -14,6 +14,7 @@ use std::path::{Path, PathBuf};
 use rusqlite::{Connection, Transaction, TransactionBehavior};
 
 use crate::model::error::Result;
+use crate::verify::{self, Verification};
 
 mod file;
 pub mod path_text;
@@ -22,7 +23,7 @@ mod rows;
 
 pub use record::{
     Counts, DatasetRecord, Filter, Gone, Listing, PartKind, PartRecord, ProblemRecord, Scope,
-    Severity, Status, StoreRecord,
+    Severity, Status, StoreRecord, VerificationRecord,
 };
 
 /// An open ledger.
@@ -104,6 +105,20 @@ impl Ledger {
     /// Forgets what runs before `run` said about paths in `scope` that belong to no dataset.
     pub fn drop_stale_problems(&mut self, run: RunId, scope: &Scope) -> Result<()> {
         self.write(|rows| rows::drop_stale_problems(rows, run, scope))
+    }
+
+    /// Records what verifying the store of a dataset found, unless it was of another manifest than
+    /// the one with this `digest`, because a scan was faster. Tells whether it did.
+    pub fn record_verification(
+        &mut self,
+        run: RunId,
+        instance_id: &str,
+        digest: &str,
+        (scope, verification): (&verify::Scope, &Verification),
+    ) -> Result<bool> {
+        self.write(|rows| {
+            rows::insert_verification(rows, run, (instance_id, digest), scope, verification)
+        })
     }
 
     /// All that is known about one dataset.

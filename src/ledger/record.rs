@@ -39,6 +39,8 @@ pub struct DatasetRecord {
     pub variables: Vec<(String, Verdict)>,
     /// What did not keep it from being built, but should be known.
     pub warnings: Vec<ProblemRecord>,
+    /// What verifying its store found the last time; recording the dataset forgets it.
+    pub verification: Option<VerificationRecord>,
 }
 
 impl DatasetRecord {
@@ -60,6 +62,7 @@ impl DatasetRecord {
             seams: self.parts_of(PartKind::Seams).next(),
             files: self.files.iter().map(|file| path_text::to_text(&file.path)).collect(),
             variables: &self.variables,
+            verified: self.verification.as_ref(),
         }
     }
 }
@@ -87,6 +90,8 @@ pub struct Listing<'a> {
     /// Verdicts by name of the variable.
     #[serde(serialize_with = "serialize_variables")]
     pub variables: &'a [(String, Verdict)],
+    /// What verifying the store found the last time.
+    pub verified: Option<&'a VerificationRecord>,
 }
 
 /// A manifest that was written.
@@ -150,6 +155,27 @@ impl StoreRecord {
     pub fn parts_of(&self, kind: PartKind) -> impl Iterator<Item = &Path> {
         self.parts.iter().filter(move |part| part.kind == kind).map(|part| part.path.as_path())
     }
+}
+
+/// What verifying a store found.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct VerificationRecord {
+    /// When it was found, in UTC as ISO 8601.
+    pub at: String,
+    /// The version of this program that did it.
+    pub version: String,
+    /// `sample` or `all`.
+    pub mode: String,
+    /// Whether byte ranges were fetched from their URLs.
+    pub http: bool,
+    /// `verified`, `different` or `incomplete`.
+    pub outcome: String,
+    /// Chunks that were compared.
+    pub chunks: u64,
+    /// Decoded bytes that were compared.
+    pub bytes: u64,
+    /// The first difference, or the first thing that could not be compared.
+    pub first_difference: Option<String>,
 }
 
 /// An error or warning as it is kept and shown.

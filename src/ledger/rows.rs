@@ -9,10 +9,11 @@ use super::RunId;
 use super::path_text::{from_text, to_text};
 use super::record::{
     Counts, DatasetRecord, Filter, Gone, PartKind, PartRecord, ProblemRecord, Scope, Severity,
-    Status, StoreRecord,
+    Status, StoreRecord, VerificationRecord,
 };
 use crate::discover::SourceFile;
 use crate::model::verdict::Verdict;
+use crate::verify::{self, Mode, Outcome, Verification};
 
 const FORMAT: &str = "reference-json";
 
@@ -58,6 +59,7 @@ pub(super) fn replace(connection: &Connection, run: RunId, record: &DatasetRecor
         "DELETE FROM parts WHERE dataset = ?1",
         "DELETE FROM variables WHERE dataset = ?1",
         "DELETE FROM problems WHERE dataset = ?1",
+        "DELETE FROM verifications WHERE dataset = ?1",
     ] {
         connection.prepare_cached(forget)?.execute([dataset])?;
     }
@@ -197,6 +199,38 @@ pub(super) fn insert_problem(
     Ok(())
 }
 
+/// Writes what was found in place of what had been; not where the store has another digest by now.
+pub(super) fn insert_verification(
+    connection: &Connection,
+    run: RunId,
+    (instance_id, digest): (&str, &str),
+    scope: &verify::Scope,
+    verification: &Verification,
+) -> Result<bool> {
+    let first = verification.first().map(|finding| ProblemRecord::from(finding).reason());
+    let written = connection
+        .prepare_cached(
+            "INSERT OR REPLACE INTO verifications (dataset, run_id, verified_at, mode, http, outcome,
+                 chunks, bytes, first_difference)
+             SELECT datasets.id, :run, strftime('%Y-%m-%dT%H:%M:%fZ'), :mode, :http, :outcome,
+                 :chunks, :bytes, :first
+             FROM datasets JOIN stores ON stores.dataset = datasets.id
+             WHERE instance_id = :instance_id AND digest = :digest",
+        )?
+        .execute(named_params! {
+            ":run": run.0,
+            ":mode": scope.mode,
+            ":http": scope.http,
+            ":outcome": verification.outcome(),
+            ":chunks": verification.chunks.cast_signed(),
+            ":bytes": verification.bytes.cast_signed(),
+            ":first": first,
+            ":instance_id": instance_id,
+            ":digest": digest,
+        })?;
+    Ok(written > 0)
+}
+
 pub(super) fn touch(connection: &Connection, run: RunId, instance_id: &str) -> Result<()> {
     connection
         .prepare_cached("UPDATE datasets SET run_id = max(run_id, ?1) WHERE instance_id = ?2")?
@@ -330,12 +364,14 @@ pub(super) fn load(connection: &Connection, dataset: i64) -> Result<DatasetRecor
                 store: None,
                 variables: Vec::new(),
                 warnings,
+                verification: None,
             })
         },
     )?;
     record.files = load_files(connection, dataset, &record.directory)?;
     record.store = load_store(connection, dataset)?;
     record.variables = load_variables(connection, dataset)?;
+    record.verification = load_verification(connection, dataset)?;
     Ok(record)
 }
 
@@ -400,6 +436,27 @@ fn load_variables(connection: &Connection, dataset: i64) -> Result<Vec<(String, 
         .prepare_cached("SELECT name, verdict FROM variables WHERE dataset = ?1 ORDER BY position")?
         .query_map([dataset], |row| Ok((row.get(0)?, row.get(1)?)))?
         .collect()
+}
+
+fn load_verification(connection: &Connection, dataset: i64) -> Result<Option<VerificationRecord>> {
+    connection
+        .prepare_cached(
+            "SELECT verifications.*, tool_version FROM verifications JOIN runs ON runs.id = run_id
+             WHERE dataset = ?1",
+        )?
+        .query_row([dataset], |row| {
+            Ok(VerificationRecord {
+                at: row.get("verified_at")?,
+                version: row.get("tool_version")?,
+                mode: row.get("mode")?,
+                http: row.get("http")?,
+                outcome: row.get("outcome")?,
+                chunks: unsigned(row, "chunks")?,
+                bytes: unsigned(row, "bytes")?,
+                first_difference: row.get("first_difference")?,
+            })
+        })
+        .optional()
 }
 
 fn load_problems(connection: &Connection, dataset: i64) -> Result<Vec<(Severity, ProblemRecord)>> {
@@ -474,6 +531,8 @@ macro_rules! word_column {
     };
 }
 
+word_column!(Mode: Sample All);
+word_column!(Outcome: Verified Different Incomplete);
 word_column!(Status: Built Refused Failed Gone);
 word_column!(Verdict: Virtual Inlined Seamed);
 word_column!(PartKind: Segment Seams);

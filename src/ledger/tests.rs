@@ -58,6 +58,7 @@ fn built(instance_id: &str, directory: &str) -> DatasetRecord {
             ("lat".to_owned(), Verdict::Inlined),
         ],
         warnings: vec![problem("odd name")],
+        verification: None,
         directory,
     }
 }
@@ -98,7 +99,7 @@ fn dump(ledger: &Ledger) -> Vec<String> {
     let mut dump = Vec::new();
     let problems = "(SELECT run_id, dataset, severity, code, path, variable, message, hint
                      FROM problems ORDER BY id)";
-    for table in ["datasets", "files", "stores", "variables", problems] {
+    for table in ["datasets", "files", "stores", "variables", "verifications", problems] {
         let mut rows = ledger.connection.prepare(&format!("SELECT * FROM {table}")).unwrap();
         let width = rows.column_count();
         let rows = rows.query_map([], |row| {
@@ -136,6 +137,41 @@ fn what_was_recorded_comes_back_after_reopening() {
             .unwrap();
         assert_eq!(ended, (r#"["scan","/data"]"#.to_owned(), 1, 2));
     }
+}
+
+#[test]
+fn a_verification_is_of_one_store() {
+    let (_place, mut ledger) = ledger();
+    let run = ledger.begin_run(&[]).unwrap();
+    let record = built("a.v1", "/data/a");
+    let digest = record.store.as_ref().unwrap().digest.clone();
+    ledger.record(run, std::slice::from_ref(&record)).unwrap();
+    let scope = verify::Scope { mode: verify::Mode::Sample, sample: 10, seed: 0, http: false };
+    let mut found = Verification { chunks: 12, bytes: 3456, findings: Vec::new() };
+    let record_of = |ledger: &Ledger| ledger.dataset("a.v1").unwrap().unwrap().verification;
+
+    assert!(!ledger.record_verification(run, "a.v1", &"0".repeat(64), (&scope, &found)).unwrap());
+    assert!(!ledger.record_verification(run, "b.v1", &digest, (&scope, &found)).unwrap());
+    assert_eq!(record_of(&ledger), None);
+
+    assert!(ledger.record_verification(run, "a.v1", &digest, (&scope, &found)).unwrap());
+    let first = record_of(&ledger).unwrap();
+    assert_eq!((first.outcome.as_str(), first.mode.as_str()), ("verified", "sample"));
+    assert_eq!((first.chunks, first.bytes, first.first_difference), (12, 3456, None));
+    assert_eq!(first.version, env!("CARGO_PKG_VERSION"));
+
+    found.findings.push(Error::new(Code::NotVerified, "no plugin").of_variable("ps"));
+    found.findings.push(Error::new(Code::Different, "another value").of_variable("tas"));
+    assert!(ledger.record_verification(run, "a.v1", &digest, (&scope, &found)).unwrap());
+    let second = record_of(&ledger).unwrap();
+    assert_eq!(second.outcome, "different");
+    let difference = second.first_difference.as_deref();
+    assert_eq!(difference, Some("different: variable `tas`: another value"));
+
+    ledger.touch(run, &["a.v1"]).unwrap();
+    assert!(record_of(&ledger).is_some());
+    ledger.record(run, &[record]).unwrap();
+    assert_eq!(record_of(&ledger), None);
 }
 
 #[test]
@@ -311,7 +347,7 @@ fn a_listing_is_what_list_json_promises() {
             r#""url":"https://example.org/tas.json","#,
             r#""segments":["/data/seg00.json"],"seams":"/data/seams","#,
             r#""files":["/data/tas_0.nc","/data/tas_1.nc","/data/tas_2.nc"],"#,
-            r#""variables":{"tas":"virtual","time":"inlined","lat":"inlined"}}"#
+            r#""variables":{"tas":"virtual","time":"inlined","lat":"inlined"},"verified":null}"#
         )
     );
     let refused = serde_json::to_value(refused("b.v1", "/data").listing()).unwrap();

@@ -84,6 +84,10 @@ pub enum Code {
     TimeRange,
     /// A store shows an attribute otherwise than the files do, or leaves it out.
     AttributeNotKept,
+    /// What a store returns, or says of itself, is not what its files hold.
+    Different,
+    /// Something of a store could not be compared with its files.
+    NotVerified,
     /// Something that must fit in memory or in the format is too large.
     TooLarge,
     /// The configuration or the command line is wrong.
@@ -132,6 +136,8 @@ impl Code {
             Self::TimeGap => "time-gap",
             Self::TimeRange => "time-range",
             Self::AttributeNotKept => "attribute-not-kept",
+            Self::Different => "different",
+            Self::NotVerified => "not-verified",
             Self::TooLarge => "too-large",
             Self::Configuration => "configuration",
             Self::Ledger => "ledger",
@@ -153,6 +159,8 @@ impl Code {
                 | Self::Truncated
                 | Self::Corrupt
                 | Self::Unsupported
+                | Self::Different
+                | Self::NotVerified
                 | Self::Configuration
                 | Self::Ledger
                 | Self::Internal

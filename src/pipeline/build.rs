@@ -233,6 +233,7 @@ fn blank_record(candidate: &Candidate, placement: &Placement, warnings: &[Error]
         store: None,
         variables: Vec::new(),
         warnings: warnings.iter().map(ProblemRecord::from).collect(),
+        verification: None,
     }
 }
 

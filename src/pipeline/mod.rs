@@ -1,7 +1,10 @@
 //! The verbs. [`scan`] reads as a recipe: discover, [`plan`], [`build`], record.
+//! `verify`, which needs the feature `netcdf`, goes from the ledger to the stores and back.
 
 pub mod build;
 pub mod placement;
 pub mod plan;
 pub mod scan;
 mod store;
+#[cfg(feature = "netcdf")]
+pub mod verify;

@@ -79,6 +79,7 @@ mod tests {
             store: None,
             variables: Vec::new(),
             warnings: Vec::new(),
+            verification: None,
         }
     }
 

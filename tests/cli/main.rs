@@ -17,3 +17,4 @@ mod settings;
 mod shown;
 mod stores;
 mod tree;
+mod verify;

@@ -36,6 +36,7 @@ fn list_prints_one_object_per_dataset() {
                 "time": "inlined", "time_bnds": "inlined", "lat": "inlined", "lon": "inlined",
                 "height": "inlined", "pr": "virtual",
             },
+            "verified": null,
         }),
         json!({
             "id": tas.id,
@@ -53,6 +54,7 @@ fn list_prints_one_object_per_dataset() {
             "seams": null,
             "files": [tas.file(0, 6), tas.file(4, 3), tas.file(6, 6)],
             "variables": {},
+            "verified": null,
         }),
         json!({
             "id": ua.id,
@@ -64,6 +66,7 @@ fn list_prints_one_object_per_dataset() {
             "seams": null,
             "files": [ua.file(0, 6), ua.file(6, 6)],
             "variables": {},
+            "verified": null,
         }),
     ];
     assert_eq!(listed, expected);
@@ -173,25 +176,25 @@ fn the_report_has_a_line_for_each_dataset_and_problem() {
     };
     let (va, tas) = (dataset("va"), dataset("tas"));
     let keys: Vec<&String> = va.as_object().unwrap().keys().collect();
-    let mut expected = [
+    let expected = [
         "type",
         "id",
         "status",
         "reason",
         "manifest",
         "url",
-        "files",
-        "variables",
-        "unchanged",
         "segments",
         "seams",
+        "files",
+        "variables",
+        "verified",
+        "unchanged",
         "local",
         "references",
         "inlined_bytes",
         "error",
         "warnings",
     ];
-    expected.sort_unstable();
     assert_eq!(keys, expected);
     assert_eq!((&va["unchanged"], &va["references"]), (&json!(false), &json!(6)));
     // Six times with their bounds, two latitudes, three longitudes, one height.

@@ -1,0 +1,126 @@
+//! `verify` on the command line.
+
+use std::ffi::OsString;
+
+use crate::model::error::Result;
+
+use super::args::VerifyArgs;
+use super::exit::Exit;
+use super::progress::Progress;
+
+/// Says how to get a program that can verify.
+#[cfg(not(feature = "netcdf"))]
+pub fn run(_: VerifyArgs, _: &[OsString], _: Progress) -> Result<Exit> {
+    use crate::model::error::{Code, Error};
+
+    Err(Error::new(Code::Unsupported, "this vzarr-publish was built without libnetcdf").with_hint(
+        "install libnetcdf (Debian: libnetcdf-dev) and build with `cargo install --path . --features \
+         netcdf`",
+    ))
+}
+
+#[cfg(feature = "netcdf")]
+pub use with_libnetcdf::run;
+
+#[cfg(feature = "netcdf")]
+mod with_libnetcdf {
+    use std::time::{SystemTime, UNIX_EPOCH};
+
+    use crate::ledger::{Counts, Ledger, ProblemRecord, Severity};
+    use crate::model::error::{Code, Error};
+    use crate::pipeline::verify::{self, Observer, Summary, Verify};
+    use crate::verify::{Mode, SAMPLE, Scope, Verification};
+
+    use crate::cli::{log, settings, text};
+
+    use super::{Exit, OsString, Progress, Result, VerifyArgs};
+
+    /// Verifies and reports.
+    pub fn run(args: VerifyArgs, arguments: &[OsString], progress: Progress) -> Result<Exit> {
+        let path = settings::ledger_path(args.ledger)?;
+        if !path.exists() {
+            // One that is not there is not to be made.
+            Ledger::open_read_only(&path)?;
+        }
+        let mut ledger = Ledger::open(&path)?;
+        let scope = Scope {
+            mode: if args.all { Mode::All } else { Mode::Sample },
+            sample: args.sample.unwrap_or(SAMPLE),
+            seed: args.seed.unwrap_or_else(any_seed),
+            http: args.http,
+        };
+        if scope.mode == Mode::Sample {
+            ::log::info!("{} random chunks a variable, with --seed {}", scope.sample, scope.seed);
+        }
+        let shown = |argument: &OsString| argument.to_string_lossy().into_owned();
+        let run = ledger.begin_run(&arguments.iter().map(shown).collect::<Vec<_>>())?;
+        let mut console = Console(progress);
+        let task = Verify { ids: args.ids, scope };
+        let summary = verify::verify(&task, &mut ledger, run, &mut console)?;
+        console.0.finish();
+        let exit = exit(&summary);
+        ledger.finish_run(run, exit.code(), &Counts::default())?;
+        if summary.stores() == 0 && summary.unknown == 0 {
+            log::error(
+                &Error::new(Code::NotFound, "the ledger has no store to verify").in_file(&path),
+            );
+        }
+        ::log::info!("{}", in_words(&summary));
+        Ok(exit)
+    }
+
+    fn exit(summary: &Summary) -> Exit {
+        match summary.stores() {
+            0 => Exit::Failure,
+            stores if stores == summary.verified && summary.unknown == 0 => Exit::Success,
+            _ => Exit::Incomplete,
+        }
+    }
+
+    /// Another sample every time, so that in the long run everything is looked at.
+    fn any_seed() -> u64 {
+        SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |now| now.as_secs())
+    }
+
+    fn in_words(summary: &Summary) -> String {
+        format!(
+            "{} verified, {} different, {} incomplete; {} compared, {}",
+            summary.verified,
+            summary.different,
+            summary.incomplete,
+            text::count(summary.chunks, "chunk"),
+            text::bytes(summary.bytes)
+        )
+    }
+
+    /// What is seen while it runs.
+    struct Console(Progress);
+
+    impl Observer for Console {
+        fn begins(&mut self, stores: usize) {
+            (0..stores).for_each(|_| self.0.found());
+        }
+
+        fn finished(&mut self, instance_id: &str, verification: &Verification) {
+            for finding in &verification.findings {
+                let found = text::problem(&ProblemRecord::from(finding));
+                match finding.code() {
+                    Code::Different => ::log::error!("{instance_id}: {found}"),
+                    _ => ::log::warn!("{instance_id}: {found}"),
+                }
+            }
+            ::log::debug!(
+                "{instance_id} {}: {}, {}",
+                verification.outcome(),
+                text::count(verification.chunks, "chunk"),
+                text::bytes(verification.bytes)
+            );
+            self.0.done();
+        }
+
+        fn problem(&mut self, problem: &Error) {
+            log::problem(Severity::Error, &ProblemRecord::from(problem));
+            self.0.done();
+        }
+    }
+}

@@ -1,0 +1,145 @@
+//! `verify`: from the ledger to the stores, and back to the ledger.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use crate::ledger::{DatasetRecord, Filter, Ledger, PartKind, PartRecord, RunId, Status};
+use crate::model::error::{Code, Error, Result};
+use crate::verify::{self, Outcome, Published, Scope, Verification, Written};
+
+/// Which stores to verify, and how.
+#[derive(Debug)]
+pub struct Verify {
+    /// Dataset IDs with version; none means every store of the ledger.
+    pub ids: Vec<String>,
+    /// How much of each store.
+    pub scope: Scope,
+}
+
+/// Whoever watches.
+pub trait Observer {
+    /// There are so many stores to verify.
+    fn begins(&mut self, stores: usize);
+    /// A store was verified, or was found not to be as its files.
+    fn finished(&mut self, instance_id: &str, verification: &Verification);
+    /// There is nothing to verify under an ID.
+    fn problem(&mut self, problem: &Error);
+}
+
+/// How it went.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Summary {
+    /// Stores of which all that was compared is equal.
+    pub verified: u64,
+    /// Stores of which something differs.
+    pub different: u64,
+    /// Stores of which something could not be compared.
+    pub incomplete: u64,
+    /// IDs without a store.
+    pub unknown: u64,
+    /// Chunks compared.
+    pub chunks: u64,
+    /// Decoded bytes compared.
+    pub bytes: u64,
+}
+
+impl Summary {
+    /// Stores that were looked at.
+    #[must_use]
+    pub fn stores(&self) -> u64 {
+        self.verified + self.different + self.incomplete
+    }
+
+    fn count(&mut self, verification: &Verification) {
+        match verification.outcome() {
+            Outcome::Verified => self.verified += 1,
+            Outcome::Different => self.different += 1,
+            Outcome::Incomplete => self.incomplete += 1,
+        }
+        self.chunks += verification.chunks;
+        self.bytes += verification.bytes;
+    }
+}
+
+/// Verifies stores one after the other and records each result under `run`.
+pub fn verify(
+    task: &Verify,
+    ledger: &mut Ledger,
+    run: RunId,
+    observer: &mut dyn Observer,
+) -> Result<Summary> {
+    let ids = if task.ids.is_empty() { all_stores(ledger)? } else { task.ids.clone() };
+    observer.begins(ids.len());
+    let mut summary = Summary::default();
+    for id in &ids {
+        match published(ledger, id) {
+            Ok(record) => {
+                let verification = of_record(&record, &task.scope);
+                summary.count(&verification);
+                if let Some(store) = &record.store {
+                    let found = (&task.scope, &verification);
+                    ledger.record_verification(run, id, &store.digest, found)?;
+                }
+                observer.finished(id, &verification);
+            }
+            Err(error) if error.code() == Code::Ledger => return Err(error),
+            Err(error) => {
+                summary.unknown += 1;
+                observer.problem(&error);
+            }
+        }
+    }
+    Ok(summary)
+}
+
+fn all_stores(ledger: &Ledger) -> Result<Vec<String>> {
+    let mut ids = Vec::new();
+    ledger.list(&Filter::default(), |record| {
+        if record.store.is_some() && record.status != Status::Gone {
+            ids.push(record.instance_id);
+        }
+        Ok(())
+    })?;
+    Ok(ids)
+}
+
+/// The dataset called `id`, which has a store.
+fn published(ledger: &Ledger, id: &str) -> Result<DatasetRecord> {
+    let missing = |message: String| {
+        Error::new(Code::NotFound, message)
+            .in_file(ledger.path())
+            .with_hint("`vzarr-publish list` names the datasets and says which are built")
+    };
+    match ledger.dataset(id)? {
+        None => Err(missing(format!("the ledger has no dataset `{}`", id.escape_debug()))),
+        Some(record) if record.store.is_none() => {
+            Err(missing(format!("{id} is {} and has no store", record.status)))
+        }
+        Some(record) => Ok(record),
+    }
+}
+
+fn of_record(record: &DatasetRecord, scope: &Scope) -> Verification {
+    let Some(store) = &record.store else { return Verification::default() };
+    let parts = |kind| store.parts.iter().filter(move |part| part.kind == kind);
+    let published = Published {
+        instance_id: &record.instance_id,
+        manifest: Written {
+            path: &store.manifest,
+            url: store.url.as_deref(),
+            digest: &store.digest,
+        },
+        segments: parts(PartKind::Segment).map(written).collect(),
+        seams: parts(PartKind::Seams).map(written).next(),
+        files: &record.files,
+    };
+    // A defect of a reader, met by one store, is no reason to leave the others unverified.
+    catch_unwind(AssertUnwindSafe(|| verify::verify(&published, scope))).unwrap_or_else(|_| {
+        let message = "a reader gave up with a panic, shown above";
+        let finding = Error::new(Code::NotVerified, message).in_file(&store.manifest);
+        Verification { findings: vec![finding], ..Verification::default() }
+    })
+}
+
+fn written(part: &PartRecord) -> Written<'_> {
+    Written { path: &part.path, url: part.url.as_deref(), digest: &part.digest }
+}

@@ -1,0 +1,683 @@
+//! A store against its files, file by file in the order of time.
+
+use std::collections::HashMap;
+use std::ops::Range;
+use std::path::Path;
+use std::rc::Rc;
+use std::sync::mpsc::sync_channel;
+use std::thread;
+
+use serde_json::Value;
+
+use crate::discover::SourceFile;
+use crate::model::array::Values;
+use crate::model::dtype::DataType;
+use crate::model::error::{Code, Error, Result};
+
+use super::cells::{self, Cells};
+use super::http::Client;
+use super::readback::StoredArray;
+use super::sampling;
+use super::store::{REBUILD, Store, Stored, chunk_place, unserved};
+use super::times::{self, Axis};
+use super::witness::{Description, NetcdfFile, Variable};
+use super::{
+    Mode, Published, Scope, Verification, Written, different, expected, not_verified, store,
+};
+
+/// Differing chunks of one variable after which the rest of it is left alone.
+const ENOUGH: u64 = 3;
+
+/// Attributes that all files must share, because the store has those of the first only and decoding
+/// depends on them. Units of times are compared as dates.
+const DECODING: [&str; 6] =
+    ["_FillValue", "missing_value", "scale_factor", "add_offset", "_Unsigned", "units"];
+
+/// Compares a store with its files.
+#[must_use]
+pub fn verify(published: &Published, scope: &Scope) -> Verification {
+    let mut found = Verification::default();
+    if published.files.is_empty() {
+        let message = "the ledger has no files to compare it with";
+        found.findings.push(not_verified(message).in_file(published.manifest.path));
+    }
+    found.findings.extend(published.files.iter().filter_map(changed));
+    if let Some(seams) = &published.seams {
+        let client = scope.http.then(Client::new);
+        if let Err(error) = store::read_written(seams, client.as_ref(), &mut found.findings) {
+            found.findings.push(error);
+        }
+    }
+    compare(published, scope, (&published.manifest, true), 0, &mut found);
+    // Each segment goes on with the file behind those of the segment before.
+    let mut next = 0;
+    for (number, segment) in published.segments.iter().enumerate() {
+        let known = found.findings.len();
+        let is_last = number + 1 == published.segments.len();
+        next = compare(published, scope, (segment, is_last), next, &mut found);
+        for finding in &mut found.findings[known..] {
+            *finding = of_segment(finding, segment.path);
+        }
+    }
+    found
+}
+
+/// What happened to a file since it was indexed.
+fn changed(source: &SourceFile) -> Option<Error> {
+    let message = match SourceFile::of(&source.path) {
+        Ok(found) if (found.size, found.mtime_ns) == (source.size, source.mtime_ns) => return None,
+        Ok(found) => format!(
+            "the file changed after it was scanned: {} bytes, modified at {} ns since 1970; the \
+             ledger has {} bytes and {} ns",
+            found.size, found.mtime_ns, source.size, source.mtime_ns
+        ),
+        Err(error) => format!("the store refers to a file that is not there: {}", error.message()),
+    };
+    Some(different(message).in_file(&source.path).with_hint("scan again, then verify"))
+}
+
+/// The finding, with the name of the segment that it is about.
+fn of_segment(finding: &Error, segment: &Path) -> Error {
+    let name = segment.file_name().unwrap_or_default().to_string_lossy();
+    let mut named = Error::new(finding.code(), format!("in `{name}`: {}", finding.message()));
+    if let Some(path) = finding.path() {
+        named = named.in_file(path);
+    }
+    if let Some(variable) = finding.variable() {
+        named = named.of_variable(variable);
+    }
+    match finding.hint() {
+        Some(hint) => named.with_hint(hint),
+        None => named,
+    }
+}
+
+/// Compares the store that `manifest` describes with the files from the one at `start` on, all if it
+/// is the last, else as many as it has rows; returns the next.
+fn compare(
+    published: &Published,
+    scope: &Scope,
+    (manifest, is_last): (&Written, bool),
+    start: usize,
+    found: &mut Verification,
+) -> usize {
+    let store = match Store::open((manifest, published), scope, &mut found.findings) {
+        Ok(store) => store,
+        Err(error) => {
+            found.findings.push(error);
+            return published.files.len();
+        }
+    };
+    for (name, stored) in &store.arrays {
+        if let Err(message) = &stored.opened {
+            let message = format!("zarrs cannot open it: {message}");
+            found.findings.push(not_verified(message).of_variable(name));
+        }
+    }
+    let mut comparison = Comparison {
+        published,
+        scope,
+        store: &store,
+        found,
+        differing: HashMap::new(),
+        inlined: HashMap::new(),
+        first: None,
+        start,
+        lengths: Vec::new(),
+    };
+    if let Err(error) = comparison.files(is_last) {
+        comparison.found.findings.push(error);
+        return published.files.len();
+    }
+    comparison.totals();
+    start + comparison.lengths.len()
+}
+
+/// What the first file holds.
+struct First {
+    description: Description,
+    /// What the files are joined along; a single one is not.
+    axis: Option<Axis>,
+}
+
+struct Comparison<'a> {
+    published: &'a Published<'a>,
+    scope: &'a Scope,
+    store: &'a Store,
+    found: &'a mut Verification,
+    /// How many chunks of a variable differ.
+    differing: HashMap<String, u64>,
+    /// Arrays that are in the manifest, once they were decoded.
+    inlined: HashMap<String, std::result::Result<Values, String>>,
+    /// What the first file of the dataset holds; none until it was read.
+    first: Option<Rc<First>>,
+    /// The first of the files that the store holds.
+    start: usize,
+    /// Rows of each of these files so far.
+    lengths: Vec<u64>,
+}
+
+/// A variable of a file, and where the store has it.
+struct Place<'a> {
+    file: &'a NetcdfFile,
+    path: &'a Path,
+    variable: &'a Variable,
+    dtype: DataType,
+    array: &'a StoredArray,
+    stored: &'a Stored,
+    /// The rows of the array that the file holds; none where it holds all of it.
+    rows: Option<Range<u64>>,
+    /// How much later the file's reference date is, where the variable holds times.
+    shift: i64,
+}
+
+impl Comparison<'_> {
+    /// Compares file after file, all or as many as the store has rows.
+    fn files(&mut self, is_last: bool) -> Result<()> {
+        let [leading, ..] = self.published.files else { return Ok(()) };
+        // Attributes and units of time are those of the dataset's first file everywhere.
+        let description = open(&leading.path)?.describe();
+        self.check_attributes(&description, &leading.path);
+        let is_joined = self.published.files.len() > 1;
+        let axis = Axis::of(&description).filter(|_| is_joined);
+        self.first = Some(Rc::new(First { description, axis }));
+        for file in &self.published.files[self.start..] {
+            if !is_last && self.is_complete() {
+                break;
+            }
+            self.file(file).map_err(|error| error.in_file(&file.path))?;
+        }
+        Ok(())
+    }
+
+    /// Whether the files so far have all rows of the store.
+    fn is_complete(&self) -> bool {
+        let axis = self.first.as_ref().and_then(|first| first.axis.as_ref());
+        let time = axis.and_then(|axis| self.store.arrays.get(&axis.dimension));
+        let Some(Ok(time)) = time.map(|stored| &stored.opened) else { return false };
+        let rows = time.shape().first().copied().unwrap_or(0);
+        !self.lengths.is_empty() && self.lengths.iter().sum::<u64>() >= rows
+    }
+
+    /// Compares a file; an error is a reason to stop, because nothing behind it has a place.
+    fn file(&mut self, source: &SourceFile) -> Result<()> {
+        let Some(first) = self.first.clone() else { return Ok(()) };
+        let file = open(&source.path)?;
+        let description = file.describe();
+        for message in &description.unreadable {
+            self.push(not_verified(message.clone()).in_file(&source.path));
+        }
+        for group in &description.groups {
+            let message = format!("the file has the group `{group}`, the store has none");
+            self.push(different(message).in_file(&source.path));
+        }
+        self.check_names(&description, &source.path);
+        let shift = self.check_like_first(&first, &description, &source.path)?;
+        let start = self.lengths.iter().sum();
+        let axis = first.axis.as_ref();
+        let length = axis.and_then(|axis| description.variable(&axis.dimension));
+        let length = length.and_then(|time| time.shape.first().copied()).unwrap_or(0);
+        self.lengths.push(length);
+        for variable in &description.variables {
+            let Some(stored) = self.store.arrays.get(&variable.name) else { continue };
+            let (Ok(array), Some(dtype)) = (&stored.opened, variable.dtype) else { continue };
+            let is_joined = axis.is_some_and(|axis| variable.dimensions.contains(&axis.dimension));
+            let place = Place {
+                file: &file,
+                path: &source.path,
+                variable,
+                dtype,
+                array,
+                stored,
+                rows: is_joined.then(|| start..start + length),
+                shift: if axis.is_some_and(|axis| axis.holds_times(&variable.name)) {
+                    shift
+                } else {
+                    0
+                },
+            };
+            self.values(&place);
+        }
+        Ok(())
+    }
+
+    fn push(&mut self, finding: Error) {
+        self.found.findings.push(finding);
+    }
+
+    /// Whether enough of a variable was found to differ.
+    fn has_enough(&self, name: &str) -> bool {
+        self.differing.get(name).is_some_and(|count| *count >= ENOUGH)
+    }
+
+    /// The file has exactly the variables of the store.
+    fn check_names(&mut self, description: &Description, path: &Path) {
+        for variable in &description.variables {
+            if !self.store.arrays.contains_key(&variable.name) {
+                let message = "the file has the variable, the store has not";
+                let finding = different(message).in_file(path).of_variable(&variable.name);
+                self.push(finding.with_hint(REBUILD));
+            }
+        }
+        for name in self.store.arrays.keys() {
+            if description.variable(name).is_none() {
+                let message = "the store has the variable, the file has not";
+                self.push(different(message).in_file(path).of_variable(name).with_hint(REBUILD));
+            }
+        }
+    }
+
+    /// Compares what decoding the file needs with the first, whose attributes the store has. Returns
+    /// the shift of its times.
+    fn check_like_first(
+        &mut self,
+        first: &First,
+        description: &Description,
+        path: &Path,
+    ) -> Result<i64> {
+        let Some(axis) = &first.axis else {
+            return match self.published.files {
+                [_] => Ok(0),
+                _ => Err(different("the store has several files without a time dimension")),
+            };
+        };
+        for variable in &description.variables {
+            let Some(like) = first.description.variable(&variable.name) else { continue };
+            let differ = |what: &str| {
+                let message = format!("{what} of the variable differ from those in the first file");
+                different(message).in_file(path).of_variable(&variable.name)
+            };
+            if variable.dimensions != like.dimensions || variable.dtype != like.dtype {
+                self.push(differ("dimensions or type"));
+            }
+            for name in DECODING {
+                let [ours, theirs] = [variable, like].map(|it| it.attributes.get(name));
+                let same = match (ours, theirs) {
+                    (Some(ours), Some(theirs)) => ours.same(theirs),
+                    (ours, theirs) => ours.is_none() && theirs.is_none(),
+                };
+                let is_moved = name == "units" && axis.holds_times(&variable.name);
+                if !same && !is_moved {
+                    self.push(differ(&format!("attributes `{name}`")));
+                }
+            }
+        }
+        let own = Axis::of(description).filter(|own| own.dimension == axis.dimension);
+        let own = own.ok_or_else(|| {
+            different(format!("the file has no times along `{}`", axis.dimension))
+        })?;
+        axis.shift(&own).map_err(|message| different(message).of_variable(&axis.dimension))
+    }
+
+    /// The attributes of the first file are those of the store, in both formats.
+    fn check_attributes(&mut self, description: &Description, path: &Path) {
+        let group = Value::from(expected::plain(&description.attributes));
+        self.check_document("zarr.json", &["attributes"], &group, None, path);
+        if self.store.has_v2 {
+            self.check_document(".zattrs", &[], &group, None, path);
+        }
+        for variable in &description.variables {
+            let name = &variable.name;
+            if !self.store.arrays.contains_key(name) {
+                continue;
+            }
+            let Some(dtype) = variable.dtype else {
+                let message = "its netCDF type is none that Zarr has";
+                self.push(not_verified(message).in_file(path).of_variable(name));
+                continue;
+            };
+            let v3 = Value::from(expected::of_v3_array(&variable.attributes, dtype));
+            self.check_document(
+                &format!("{name}/zarr.json"),
+                &["attributes"],
+                &v3,
+                Some(name),
+                path,
+            );
+            if self.store.has_v2 {
+                let v2 = expected::of_v2_array(&variable.attributes, &variable.dimensions);
+                let key = format!("{name}/.zattrs");
+                self.check_document(&key, &[], &Value::from(v2), Some(name), path);
+                let fill = expected::v2_fill(&variable.attributes, dtype);
+                let key = format!("{name}/.zarray");
+                self.check_document(&key, &["fill_value"], &fill, Some(name), path);
+            }
+        }
+    }
+
+    /// The part of the document at `key` that `within` leads to is `expected`.
+    fn check_document(
+        &mut self,
+        key: &str,
+        within: &[&str],
+        expected: &Value,
+        variable: Option<&String>,
+        path: &Path,
+    ) {
+        let document = self.store.document(key);
+        let found = within.iter().fold(&document, |value, name| &value[*name]);
+        if found == expected {
+            return;
+        }
+        let (what, found, expected) = match (found, expected) {
+            (Value::Object(found), Value::Object(expected)) => {
+                let names = found.keys().chain(expected.keys());
+                let name = names.into_iter().find(|name| found.get(*name) != expected.get(*name));
+                let name = name.map_or("", String::as_str);
+                let shown = |value: Option<&Value>| {
+                    value.map_or_else(|| "absent".to_owned(), ToString::to_string)
+                };
+                (format!("attribute `{name}`"), shown(found.get(name)), shown(expected.get(name)))
+            }
+            _ => (within.join("."), found.to_string(), expected.to_string()),
+        };
+        let message =
+            format!("{what} in `{key}` is {found}, after the file it would be {expected}");
+        let mut finding = different(message).in_file(path).with_hint(REBUILD);
+        if let Some(name) = variable {
+            finding = finding.of_variable(name);
+        }
+        self.push(finding);
+    }
+
+    /// Shape, type and fill value, then the values.
+    fn values(&mut self, place: &Place) {
+        let Place { variable, array, .. } = place;
+        let leading = usize::from(place.rows.is_some());
+        let differs = |what: &str, ours: String, theirs: String| {
+            let message = format!("{what} is {ours} in the store, {theirs} in the file");
+            Some(
+                different(message)
+                    .in_file(place.path)
+                    .of_variable(&variable.name)
+                    .with_hint(REBUILD),
+            )
+        };
+        let is_first = self.lengths.len() == 1;
+        let wrong = if array.shape().len() != variable.shape.len()
+            || array.shape().get(leading..) != variable.shape.get(leading..)
+        {
+            let [ours, theirs] = [array.shape(), &variable.shape].map(|it| format!("{it:?}"));
+            differs("the shape", ours, theirs)
+        } else if array.dtype != Some(place.dtype) {
+            let ours = array.dtype.map_or_else(|| "unknown".to_owned(), |dtype| dtype.to_string());
+            differs("the type", ours, place.dtype.to_string())
+        } else {
+            None
+        };
+        if let Some(wrong) = wrong {
+            self.push(wrong);
+            return;
+        }
+        if is_first {
+            let names: Vec<&str> = variable.dimensions.iter().map(String::as_str).collect();
+            if array.dimensions().as_ref() != Some(&names) {
+                let ours = format!("{:?}", array.dimensions());
+                let wrong = differs("the list of dimensions", ours, format!("{names:?}"));
+                self.found.findings.extend(wrong);
+            }
+            let wrong = wrong_fill(place);
+            self.found.findings.extend(wrong);
+        }
+        if variable.shape.contains(&0) {
+            return;
+        }
+        if self.has_enough(&variable.name) {
+            return;
+        }
+        if array.is_inlined { self.inlined(place) } else { self.chunks(place) }
+    }
+
+    /// All that the file holds of an array that is in the manifest.
+    fn inlined(&mut self, place: &Place) {
+        let name = &place.variable.name;
+        if !self.inlined.contains_key(name) {
+            self.inlined.insert(name.clone(), place.array.read_all());
+        }
+        let shape = place.array.shape();
+        let rows = |values: &Values| match &place.rows {
+            Some(rows) => cells::rows(values, shape, rows)
+                .ok_or_else(|| "the array ends before the files do".to_owned()),
+            None => Ok(values.clone()),
+        };
+        let ours = match &self.inlined[name] {
+            Ok(values) => rows(values),
+            Err(message) => Err(message.clone()),
+        };
+        let key = place.array.key(&vec![0; shape.len()]);
+        let whole = cells::all(shape);
+        let cells = match &place.rows {
+            Some(rows) => cells::within_rows(whole, rows),
+            None => whole,
+        };
+        self.compare(place, &key, &cells, &ours);
+    }
+
+    /// Chunks of the file, those of the sample or all.
+    fn chunks(&mut self, place: &Place) {
+        let Place { array, stored, .. } = *place;
+        let whole = cells::all(array.shape());
+        let held = match &place.rows {
+            Some(rows) => cells::within_rows(whole, rows),
+            None => whole,
+        };
+        let Some(range) = array.chunks_of(&held) else {
+            let message = "zarrs cannot tell which chunks hold its cells";
+            self.push(not_verified(message).of_variable(&place.variable.name));
+            return;
+        };
+        let chunks: Box<dyn Iterator<Item = Vec<u64>> + Send> = match self.scope.mode {
+            Mode::All => Box::new(sampling::every(&range)),
+            Mode::Sample => Box::new(stored.sample.within(&range, array.grid()).into_iter()),
+        };
+        let rows = place.rows.clone();
+        // One thread reads the store ahead, this one the file and compares.
+        let (sender, receiver) = sync_channel(2);
+        thread::scope(|threads| {
+            threads.spawn(move || {
+                for chunk in chunks {
+                    let cells = array.cells(&chunk);
+                    let cells = match &rows {
+                        Some(rows) => cells::within_rows(cells, rows),
+                        None => cells,
+                    };
+                    let read = array.read(&cells);
+                    if sender.send((chunk, cells, read)).is_err() {
+                        break;
+                    }
+                }
+            });
+            for (chunk, cells, ours) in receiver {
+                self.compare(place, &array.key(&chunk), &cells, &ours);
+                if self.has_enough(&place.variable.name) {
+                    break;
+                }
+            }
+        });
+    }
+
+    /// Compares `ours`, which the store has in `cells`, with what the file has there.
+    fn compare(
+        &mut self,
+        place: &Place,
+        key: &str,
+        cells: &Cells,
+        ours: &std::result::Result<Values, String>,
+    ) {
+        let name = &place.variable.name;
+        let start = place.rows.as_ref().map_or(0, |rows| rows.start);
+        let theirs = place.file.read(name, &cells::in_part(cells.clone(), start));
+        let origin = self.store.origin(key, Some(place.path));
+        let at_chunk = |message: String| format!("chunk `{key}` ({origin}): {message}");
+        let finding = match (ours, &theirs) {
+            (Ok(ours), Ok(theirs)) => {
+                self.found.chunks += 1;
+                self.found.bytes += cells::bytes(ours);
+                let Some(message) = first_difference(place, cells, ours, theirs) else {
+                    return;
+                };
+                different(at_chunk(message)).with_hint(REBUILD)
+            }
+            (Err(message), Ok(_)) if self.scope.http => unserved(at_chunk(message.clone())),
+            (Err(message), Ok(_)) => {
+                let message = format!("the store cannot be read: {message}");
+                different(at_chunk(message)).with_hint(REBUILD)
+            }
+            (Ok(_), Err(message)) => {
+                let message = format!("libnetcdf cannot read {}: {message}", cells::shown(cells));
+                not_verified(message)
+                    .with_hint("a filter may need its plugin: set HDF5_PLUGIN_PATH to where it is")
+            }
+            (Err(ours), Err(theirs)) => {
+                let message =
+                    format!("neither the store can be read: {ours}; nor the file: {theirs}");
+                different(at_chunk(message))
+                    .with_hint("the file is damaged, or the disk is: transfer it again")
+            }
+        };
+        // What cannot be read once will not be the next time.
+        let weight = if finding.code() == Code::NotVerified { ENOUGH } else { 1 };
+        *self.differing.entry(name.clone()).or_default() += weight;
+        self.push(finding.in_file(place.path).of_variable(name));
+    }
+
+    /// What shows only when all files were read.
+    fn totals(&mut self) {
+        self.check_lengths();
+        self.check_ranges();
+    }
+
+    /// The files together are as long as the store, and its times increase.
+    fn check_lengths(&mut self) {
+        let Some(first) = self.first.clone() else { return };
+        let First { description, axis: Some(axis) } = &*first else { return };
+        let total: u64 = self.lengths.iter().sum();
+        let joined = description.variables.iter();
+        let joined = joined.filter(|variable| variable.dimensions.contains(&axis.dimension));
+        let mut wrong = Vec::new();
+        for variable in joined {
+            let array = self.store.arrays.get(&variable.name);
+            let Some(Ok(array)) = array.map(|stored| &stored.opened) else { continue };
+            let length = array.shape().first().copied().unwrap_or(0);
+            if length != total {
+                let message = format!("{length} rows in the store, {total} in all files");
+                wrong.push(different(message).of_variable(&variable.name).with_hint(REBUILD));
+            }
+        }
+        let dtype = description.variable(&axis.dimension).and_then(|time| time.dtype);
+        if let (Some(Ok(values)), Some(dtype)) = (self.inlined.get(&axis.dimension), dtype)
+            && !times::is_increasing(values, dtype)
+        {
+            let message = "the times of the store do not increase from file to file";
+            wrong.push(different(message).of_variable(&axis.dimension).with_hint(REBUILD));
+        }
+        self.found.findings.append(&mut wrong);
+    }
+
+    /// Every reference, also those that a sample leaves out, lies in the file that holds its rows,
+    /// and no two share a byte: chunks never do.
+    fn check_ranges(&mut self) {
+        let axis = self.first.as_ref().and_then(|first| first.axis.as_ref());
+        let starts: Vec<u64> = self
+            .lengths
+            .iter()
+            .scan(0, |end, length| Some(std::mem::replace(end, *end + length)))
+            .collect();
+        let mut ranges: Vec<_> = self.store.ranges().collect();
+        ranges.sort_unstable_by_key(|&(key, location, offset, _)| (location, offset, key));
+        let mut wrong: Vec<(&str, String)> = Vec::new();
+        for pair in ranges.windows(2) {
+            let [(_, location, offset, length), (key, next, start, _)] = *pair else { continue };
+            let is_file = self.store.sources().get(location).is_some_and(|it| it.file.is_some());
+            if is_file && next == location && offset.saturating_add(length) > start {
+                wrong.push((key, "begins within another chunk".to_owned()));
+            }
+        }
+        for &(key, location, offset, length) in &ranges {
+            let Some(file) = self.store.sources().get(location).and_then(|source| source.file)
+            else {
+                continue;
+            };
+            let size = self.published.files[file].size;
+            if offset.checked_add(length).is_none_or(|end| end > size) {
+                wrong.push((key, format!("reaches beyond the {size} bytes of its file")));
+            }
+            let Some((name, rest)) = key.split_once('/') else { continue };
+            let Some(Ok(array)) = self.store.arrays.get(name).map(|stored| &stored.opened) else {
+                continue;
+            };
+            let leading = array.dimensions().and_then(|names| names.first().copied());
+            let cells = chunk_place(array, rest).map(|chunk| array.cells(&chunk));
+            let rows = cells.and_then(|cells| cells.first().cloned());
+            // Its rows in this store, if it is one of its files.
+            let place = file.checked_sub(self.start).filter(|place| *place < starts.len());
+            let held =
+                place.map_or(0..0, |place| starts[place]..starts[place] + self.lengths[place]);
+            if let (Some(axis), Some(rows)) = (axis, rows)
+                && leading == Some(axis.dimension.as_str())
+                && (rows.start < held.start || rows.end > held.end)
+            {
+                wrong.push((key, "is in another file than its rows".to_owned()));
+            }
+        }
+        let count = wrong.len() as u64;
+        for (key, message) in wrong.into_iter().take(usize::try_from(ENOUGH).unwrap_or(1)) {
+            let name = key.split_once('/').map_or(key, |(name, _)| name);
+            let message = format!(
+                "chunk `{key}` ({}) {message}; there are {count} such references",
+                self.store.origin(key, None)
+            );
+            self.found.findings.push(different(message).of_variable(name).with_hint(REBUILD));
+        }
+    }
+}
+
+fn open(path: &Path) -> Result<NetcdfFile> {
+    NetcdfFile::open(path).map_err(|message| {
+        not_verified(format!("libnetcdf cannot open it: {message}"))
+            .in_file(path)
+            .with_hint("the files behind it were not compared either")
+    })
+}
+
+/// The first of some cells that is not the same, bit for bit, in words; times are moved by whole
+/// units, but where there is none.
+fn first_difference(
+    place: &Place,
+    cells: &Cells,
+    ours: &Values,
+    theirs: &Values,
+) -> Option<String> {
+    let Place { variable, dtype, shift, .. } = *place;
+    if shift == 0 && ours == theirs {
+        return None;
+    }
+    let missing = times::missing(&variable.attributes, dtype);
+    let is_missing = |theirs: &[u8]| missing.iter().any(|missing| missing == theirs);
+    let number = cells::first_difference(ours, theirs, dtype, |ours, theirs| {
+        times::is_shifted(ours, theirs, dtype, if is_missing(theirs) { 0 } else { shift })
+    })?;
+    let at = cells::place(cells, number as u64);
+    let [ours, theirs] = [ours, theirs].map(|values| cells::cell(values, dtype, number));
+    let moved = match shift {
+        0 => String::new(),
+        _ => format!(", where times other than missing ones count from {shift} units later"),
+    };
+    Some(format!("element {at:?} is {ours} in the store, {theirs} in the file{moved}"))
+}
+
+/// A fill value that is not the file's. Where the file defines none and no chunk is missing, the
+/// store has 0 and nobody sees it.
+fn wrong_fill(place: &Place) -> Option<Error> {
+    let theirs = place.variable.fill.clone()?;
+    let ours = place.array.fill();
+    let is_unused = place.stored.missing == 0 && ours.iter().all(|byte| *byte == 0);
+    if ours == theirs || is_unused {
+        return None;
+    }
+    let shown = |bytes: &[u8]| cells::cell(&Values::Bytes(bytes.to_vec()), place.dtype, 0);
+    let message =
+        format!("the fill value is {} in the store, {} in the file", shown(ours), shown(&theirs));
+    let finding = different(message).in_file(place.path).of_variable(&place.variable.name);
+    Some(finding.with_hint(REBUILD))
+}
