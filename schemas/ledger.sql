@@ -1,4 +1,4 @@
--- The ledger of vzarr-publish: what was found, built, refused and why. Schema 3.
+-- The ledger of vzarr-publish: what was found, built, refused and why. Schema 4.
 --
 -- This file is the contract. Anyone may read a ledger with it, also while a scan writes: readers
 -- see whole transactions and block nobody. Only vzarr-publish writes. Every change of the schema
@@ -15,7 +15,7 @@
 --   reasons    the codes of vzarr-publish, kebab-case words such as `time-overlap`
 
 PRAGMA application_id = 1987731826; -- "vzar"
-PRAGMA user_version = 3;
+PRAGMA user_version = 4;
 
 -- One row for each run of the program that may write.
 CREATE TABLE runs (
@@ -63,6 +63,12 @@ CREATE TABLE files (
     size     INTEGER NOT NULL,          -- bytes
     mtime_ns INTEGER NOT NULL,          -- nanoseconds since 1970
     inode    INTEGER NOT NULL,
+    -- The time steps of the file that the store has, the first of a file being 0. Fewer than the file
+    -- has, or none, where another file of the dataset has the same; NULL without a store or without time.
+    first_step  INTEGER,
+    steps       INTEGER,
+    tracking_id TEXT,                   -- the attribute of the file; NULL: none, or no store
+    CHECK ((first_step IS NULL) = (steps IS NULL)),
     PRIMARY KEY (dataset, position)
 ) STRICT, WITHOUT ROWID;
 
@@ -71,13 +77,14 @@ CREATE TABLE files (
 CREATE TABLE stores (
     dataset         INTEGER NOT NULL REFERENCES datasets (id) ON DELETE CASCADE,
     format          TEXT NOT NULL CHECK (format IN ('reference-json')),
-    manifest        TEXT NOT NULL,      -- path of the manifest
+    manifest        TEXT,               -- path of the manifest; NULL: only `parts` can hold the files
     url             TEXT,               -- where it is published; NULL: no data root covers it
     local           INTEGER NOT NULL CHECK (local IN (0, 1)), -- 1: it refers to local paths
-    digest          TEXT NOT NULL CHECK (length(digest) = 64), -- SHA-256 of the manifest, hex
-    size            INTEGER NOT NULL,   -- bytes of the manifest
-    reference_count INTEGER NOT NULL,   -- byte ranges it refers to
+    digest          TEXT CHECK (length(digest) = 64), -- SHA-256 of the manifest, hex
+    size            INTEGER,            -- bytes of the manifest
+    reference_count INTEGER NOT NULL,   -- byte ranges that the store refers to
     inlined_bytes   INTEGER NOT NULL,   -- bytes of data copied into it
+    CHECK ((manifest IS NULL) = (digest IS NULL) AND (manifest IS NULL) = (size IS NULL)),
     PRIMARY KEY (dataset, format)
 ) STRICT, WITHOUT ROWID;
 
@@ -100,7 +107,15 @@ CREATE TABLE variables (
     dataset  INTEGER NOT NULL REFERENCES datasets (id) ON DELETE CASCADE,
     position INTEGER NOT NULL,          -- 0, 1, ... in the order of the store
     name     TEXT NOT NULL,
-    verdict  TEXT NOT NULL CHECK (verdict IN ('virtual', 'inlined', 'seamed')),
+    -- virtual:   by byte ranges in the files
+    -- inlined:   by its values in the manifest
+    -- seamed:    by byte ranges, some of them in the part `seams`: chunks encoded anew
+    -- segmented: by byte ranges, in segments only: no array can hold all files
+    verdict  TEXT NOT NULL CHECK (verdict IN ('virtual', 'inlined', 'seamed', 'segmented')),
+    reference_count INTEGER NOT NULL,   -- byte ranges
+    stored_bytes    INTEGER NOT NULL,   -- of these chunks in the files
+    inlined_bytes   INTEGER NOT NULL,   -- in the manifest, before base64
+    reencoded_bytes INTEGER NOT NULL,   -- stored bytes of the chunks encoded anew
     PRIMARY KEY (dataset, position),
     UNIQUE (dataset, name)
 ) STRICT, WITHOUT ROWID;

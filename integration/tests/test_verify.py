@@ -9,12 +9,13 @@ from pathlib import Path
 import hdf5plugin
 import pytest
 
+import test_overlap
 import traps
 from nodes import DataNode
 from publisher import Publisher
 from test_real_files import COLLECTIONS
 from test_seams import SEAMED
-from trees import version_directory, write_series, years
+from trees import file_name, months, version_directory, write_series, years
 
 # Written with `libver="latest"`, which HDF5 1.10, that of Debian 12, cannot open.
 TOO_NEW = re.compile(r"latest-format")
@@ -89,6 +90,16 @@ def test_seams(verifier: Publisher, node: DataNode, tmp_path: Path) -> None:
     segment.write_text(segment.read_text().replace("air_temperature", "air_pressure_"))
     done = verifier.run("verify", name, "--ledger", ledger)
     assert done.returncode == 1 and f"in `{segment.name}`: " in done.stderr, done.stderr
+
+
+@pytest.mark.parametrize("choice", test_overlap.CHOICES)
+def test_steps_left_out(verifier: Publisher, tmp_path: Path, choice: str) -> None:
+    for name, case in test_overlap.CASES.items():
+        for file in case.files:
+            file.write(version_directory(tmp_path, name) / file_name(name, months(file.start, file.months)))
+    ledger = tmp_path / "ledger.sqlite"
+    verifier.scan(tmp_path, "--on-overlap", choice, ledger=ledger, expect=[1])
+    assert_verified(verifier, ledger)
 
 
 @pytest.mark.parametrize("collection", COLLECTIONS, ids=lambda collection: collection.name)

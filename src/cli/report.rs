@@ -4,9 +4,9 @@ use std::fs::File;
 use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
 
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 
-use crate::ledger::{DatasetRecord, Gone, Listing, ProblemRecord, Severity};
+use crate::ledger::{DatasetRecord, Gone, Listing, ProblemRecord, Severity, VariableRecord};
 use crate::model::error::{Error, Result};
 
 /// One line of the report.
@@ -35,6 +35,9 @@ pub struct DatasetLine<'a> {
     references: Option<u64>,
     /// Bytes of data copied into the store.
     inlined_bytes: Option<u64>,
+    /// What each variable of the store takes.
+    #[serde(serialize_with = "costs")]
+    costs: &'a [VariableRecord],
     /// Why there is no store.
     error: Option<&'a ProblemRecord>,
     /// What else should be known.
@@ -51,10 +54,18 @@ impl<'a> DatasetLine<'a> {
             local: store.map(|store| store.local),
             references: store.map(|store| store.reference_count),
             inlined_bytes: store.map(|store| store.inlined_bytes),
+            costs: &record.variables,
             error: record.error.as_ref(),
             warnings: &record.warnings,
         }
     }
+}
+
+fn costs<S: Serializer>(
+    variables: &[VariableRecord],
+    serializer: S,
+) -> std::result::Result<S::Ok, S::Error> {
+    serializer.collect_map(variables.iter().map(|variable| (&variable.name, variable.cost)))
 }
 
 /// Something that belongs to no dataset.

@@ -135,7 +135,7 @@ impl Observer for Console {
                     text::count(record.files.len() as u64, "file"),
                     text::count(store.reference_count, "reference"),
                     text::bytes(store.inlined_bytes),
-                    text::path(&store.manifest),
+                    text::path(store.files().next().map_or(&record.directory, |file| &file.path)),
                 );
             }
             (None, None) => ::log::debug!("{} can be built", record.instance_id),

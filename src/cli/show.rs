@@ -3,7 +3,9 @@
 use std::fmt::Write as _;
 use std::io::{self, Write as _};
 
-use crate::ledger::{DatasetRecord, Ledger, VerificationRecord};
+use crate::ledger::{
+    DatasetRecord, FileRecord, Ledger, PartRecord, VariableRecord, VerificationRecord,
+};
 use crate::model::error::{Code, Error, Result};
 
 use super::args::ShowArgs;
@@ -43,29 +45,62 @@ fn describe(record: &DatasetRecord) -> String {
         line("reason", &text::problem(error));
     }
     if let Some(store) = &record.store {
-        line("manifest", &text::path(&store.manifest));
-        line("url", store.url.as_deref().unwrap_or("none"));
+        if let Some(manifest) = &store.manifest {
+            line("manifest", &text::path(&manifest.path));
+            line("url", manifest.url.as_deref().unwrap_or("none"));
+            line("sha256", &manifest.digest);
+            line("size", &text::bytes(manifest.size));
+        } else {
+            line("manifest", "none: only segments can hold the files");
+        }
         line("refers to", if store.local { "local paths" } else { "URLs" });
-        line("sha256", &store.digest);
-        line("size", &text::bytes(store.size));
         line("references", &store.reference_count.to_string());
         line("inlined", &text::bytes(store.inlined_bytes));
-        for part in &store.parts {
-            let described = format!("{} {}", text::path(&part.path), text::bytes(part.size));
-            line(part.kind.as_str(), &described);
+        for PartRecord { kind, written } in &store.parts {
+            let described = format!("{} {}", text::path(&written.path), text::bytes(written.size));
+            line(kind.as_str(), &described);
         }
     }
     if let Some(found) = &record.verification {
         line("verified", &verification(found));
     }
-    for (name, verdict) in &record.variables {
-        line("variable", &format!("{} {verdict}", text::printable(name)));
+    for variable in &record.variables {
+        line("variable", &described(variable));
     }
-    for file in &record.files {
-        line("file", &format!("{} {}", text::path(&file.path), text::bytes(file.size)));
+    for FileRecord { source, steps, tracking_id } in &record.files {
+        let steps = steps.as_ref().map(|steps| text::count(steps.end - steps.start, "time step"));
+        let tracking_id = tracking_id.as_deref().map(text::printable);
+        let size = Some(text::bytes(source.size));
+        let details: Vec<String> = [size, steps, tracking_id].into_iter().flatten().collect();
+        line("file", &format!("{} {}", text::path(&source.path), details.join(", ")));
     }
     for warning in &record.warnings {
         line("warning", &text::problem(warning));
+    }
+    shown
+}
+
+/// How a variable got into the store, and what that takes.
+fn described(variable: &VariableRecord) -> String {
+    let VariableRecord { name, verdict, cost } = variable;
+    let mut shown = format!("{} {verdict}", text::printable(name));
+    let mut add = |detail: String| {
+        shown.push_str(", ");
+        shown.push_str(&detail);
+    };
+    if cost.references > 0 {
+        add(format!(
+            "{} to {}",
+            text::count(cost.references, "reference"),
+            text::bytes(cost.stored_bytes)
+        ));
+    }
+    if cost.inlined_bytes > 0 {
+        add(text::bytes(cost.inlined_bytes));
+    }
+    if cost.reencoded_bytes > 0 {
+        let share = text::percent(cost.reencoded_bytes, cost.stored_bytes);
+        add(format!("{} ({share}) of them encoded anew", text::bytes(cost.reencoded_bytes)));
     }
     shown
 }

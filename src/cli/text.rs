@@ -39,6 +39,13 @@ pub fn bytes(count: u64) -> String {
     indicatif::HumanBytes(count).to_string()
 }
 
+/// How much of `whole` a part is: `0.6 %`.
+pub fn percent(part: u64, whole: u64) -> String {
+    // A tenth of a percent is what people want to know of it.
+    let tenths = u128::from(part) * 1000 / u128::from(whole.max(1));
+    format!("{}.{} %", tenths / 10, tenths % 10)
+}
+
 /// A number with its noun: `1 file`, `2 files`.
 pub fn count(count: u64, noun: &str) -> String {
     let plural = if count == 1 { "" } else { "s" };

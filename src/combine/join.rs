@@ -12,7 +12,7 @@ use super::{Context, agree, grid, time};
 
 /// Most bytes of an auxiliary variable, such as the lead time of a forecast, that go into the store
 /// itself.
-const MOST_AUXILIARY: usize = 1024 * 1024;
+const MOST_AUXILIARY: u64 = 1024 * 1024;
 
 /// Joins the variable that `of_files` hold, one per file in the order of time.
 pub fn join(of_files: Vec<Variable>, context: &Context) -> Result<VirtualArray> {
@@ -76,21 +76,14 @@ fn is_inlined(of_files: &[Variable], joined: bool, context: &Context) -> bool {
     let is_data = first.name == context.data_variable;
     // A static variable is kept once; along time even a small one grows with the record.
     let kept = if joined { of_files } else { &of_files[..1] };
-    let is_small = kept.iter().map(held_bytes).sum::<usize>() <= MOST_AUXILIARY;
+    let is_small =
+        kept.iter().filter_map(|variable| Some(variable.values.as_ref()?.bytes())).sum::<u64>()
+            <= MOST_AUXILIARY;
     has_no_range
         || is_time
         || first.is_coordinate()
         || first.shape.is_empty()
         || (!is_data && is_small)
-}
-
-/// Bytes of the values that were read.
-fn held_bytes(variable: &Variable) -> usize {
-    match &variable.values {
-        Some(Values::Bytes(bytes)) => bytes.len(),
-        Some(Values::Strings(strings)) => strings.iter().map(String::len).sum(),
-        None => 0,
-    }
 }
 
 fn inline(of_files: Vec<Variable>, joined: bool, context: &Context) -> Result<VirtualArray> {

@@ -17,6 +17,7 @@ mod seam;
 mod time;
 
 use std::collections::{HashMap, HashSet};
+use std::ops::Range;
 use std::path::PathBuf;
 
 use crate::model::array::{FileIndex, Variable};
@@ -42,12 +43,23 @@ pub struct SourceIndex {
 pub struct Combined {
     /// The dataset; its runs name files by their place in `sources`.
     pub dataset: VirtualDataset,
-    /// Paths of the files in the order of time, without those that were left out.
-    pub sources: Vec<PathBuf>,
+    /// The files in the order of time, without those that were left out.
+    pub sources: Vec<Source>,
     /// The time that each file covers, as far as it can be told.
     pub coverages: Vec<Coverage>,
     /// What did not keep the files from being combined, but should be known.
     pub warnings: Vec<Error>,
+}
+
+/// A file that a dataset refers to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Source {
+    /// Path of the file.
+    pub path: PathBuf,
+    /// The time steps of the file that the dataset has, if it has time.
+    pub steps: Option<Range<u64>>,
+    /// Its attribute `tracking_id`.
+    pub tracking_id: Option<String>,
 }
 
 /// How far combining may go.
@@ -77,12 +89,17 @@ pub fn combine(
     let Ordered { axis, coverages, warnings } =
         order::sort_by_time(&mut sources, data_variable, limits.on_overlap)?;
     let mut paths = Vec::with_capacity(sources.len());
+    let mut of_dataset = Vec::with_capacity(sources.len());
     let mut lengths = Vec::with_capacity(sources.len());
     let mut variables = Vec::with_capacity(sources.len());
     let mut names = Vec::new();
     let mut attributes = None;
-    for SourceIndex { path, index } in sources {
-        lengths.push(axis.as_ref().map_or(0, |axis| axis.length_in(&index)));
+    for (file, SourceIndex { path, index }) in sources.into_iter().enumerate() {
+        let length = axis.as_ref().map_or(0, |axis| axis.length_in(&index));
+        let steps = axis.as_ref().map(|axis| axis.starts[file]..axis.starts[file] + length);
+        let tracking_id = index.attributes.text("tracking_id").map(str::to_owned);
+        of_dataset.push(Source { path: path.clone(), steps, tracking_id });
+        lengths.push(length);
         if names.is_empty() {
             names = index.variables.iter().map(|variable| variable.name.clone()).collect();
         }
@@ -109,7 +126,7 @@ pub fn combine(
     let joint = axis.map(|axis| Joint { dimension: axis.dimension, lengths });
     let dataset = VirtualDataset { attributes: attributes.unwrap_or_default(), arrays, joint };
     seam::check(&dataset, &paths, limits.max_reencode)?;
-    Ok(Combined { dataset, sources: paths, coverages, warnings })
+    Ok(Combined { dataset, sources: of_dataset, coverages, warnings })
 }
 
 /// What joining a variable needs to know of the dataset.

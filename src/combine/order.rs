@@ -24,6 +24,8 @@ pub struct TimeAxis {
     pub bounds: Vec<String>,
     /// For each file in order, how its times become times in the units of the first file.
     pub moves: Vec<Rebase>,
+    /// For each file, how many of its first steps are left out.
+    pub starts: Vec<u64>,
 }
 
 impl TimeAxis {
@@ -103,12 +105,13 @@ fn order(
     warnings.extend(gap::find(&files, &clock, dimension));
     let moves = moves(&files)?;
     let bounds = common_bounds(&files, &moves)?;
+    let starts = files.iter().map(|file| file.kept.start as u64).collect();
     for mut file in files {
         file.take_out_dropped(dimension, data_variable)?;
         sources.push(file.source);
     }
     let warnings = warnings.into_iter().map(|warning| warning.of_variable(dimension)).collect();
-    let axis = TimeAxis { dimension: dimension.to_owned(), bounds, moves };
+    let axis = TimeAxis { dimension: dimension.to_owned(), bounds, moves, starts };
     Ok(Ordered { axis: Some(axis), coverages, warnings })
 }
 

@@ -2,7 +2,6 @@
 
 use crate::index::filter;
 use crate::model::array::{Values, Variable};
-use crate::model::attribute::AttributeValue;
 use crate::model::calendar::{Calendar, Date, Instant};
 use crate::model::dtype::DataType;
 use crate::model::dyadic::Dyadic;
@@ -175,18 +174,16 @@ pub fn rebase(bytes: &mut [u8], variable: &Variable, rebase: Rebase) -> Result<(
     for bytes in bytes.chunks_exact_mut(elements.size) {
         let Some(time) = elements.number(bytes) else { continue };
         let moved = rebase.apply(time).and_then(|moved| moved.encode(variable.dtype));
-        // A time that became the mark of missing ones would be taken for one.
-        let Some(moved) = moved.filter(|moved| elements.number(moved).is_some()) else {
-            return Err(Error::new(
-                Code::UnitsDiffer,
-                format!(
-                    "{time} has no exact value of type {} in the time units of the first file",
-                    variable.dtype
-                ),
-            )
-            .with_hint(SAME_UNITS));
+        let impossible = match moved {
+            Some(moved) if elements.number(&moved).is_some() => {
+                bytes.copy_from_slice(&moved);
+                continue;
+            }
+            Some(_) => "would be what marks missing values".to_owned(),
+            None => format!("has no exact value of type {}", variable.dtype),
         };
-        bytes.copy_from_slice(&moved);
+        let message = format!("{time} {impossible} in the time units of the first file");
+        return Err(Error::new(Code::UnitsDiffer, message).with_hint(SAME_UNITS));
     }
     Ok(())
 }
@@ -220,7 +217,7 @@ impl Elements {
         };
         let marks = ["_FillValue", "missing_value"].into_iter();
         let marks = marks.filter_map(|name| variable.attributes.get(name));
-        let marks = marks.flat_map(|mark| numbers(mark, dtype)).collect();
+        let marks = marks.flat_map(|mark| mark.numbers(dtype)).collect();
         Ok(Self { dtype, size, marks })
     }
 
@@ -230,36 +227,11 @@ impl Elements {
     }
 }
 
-/// The numbers of an attribute, as the elements of `dtype` that they are compared with.
-fn numbers(value: &AttributeValue, dtype: DataType) -> Vec<Dyadic> {
-    let float = |number: f64| {
-        #[allow(clippy::cast_possible_truncation, reason = "as readers round the mark")]
-        let number =
-            if matches!(dtype, DataType::Float(4, _)) { (number as f32).into() } else { number };
-        Dyadic::from_f64(number)
-    };
-    match value {
-        AttributeValue::Int(numbers) => {
-            numbers.iter().map(|&number| Dyadic::new(number.into(), 0)).collect()
-        }
-        AttributeValue::UInt(numbers) => {
-            numbers.iter().map(|&number| Dyadic::new(number.into(), 0)).collect()
-        }
-        AttributeValue::Float(numbers) => {
-            numbers.iter().filter_map(|&number| float(number.into())).collect()
-        }
-        AttributeValue::Double(numbers) => {
-            numbers.iter().filter_map(|&number| float(number)).collect()
-        }
-        AttributeValue::Text(_) | AttributeValue::Strings(_) => Vec::new(),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::model::array::{Fill, Storage};
-    use crate::model::attribute::Attributes;
+    use crate::model::attribute::{AttributeValue, Attributes};
     use crate::model::dtype::ByteOrder::{Big, Little};
 
     fn variable(dtype: DataType, attributes: &[(&str, AttributeValue)]) -> Variable {

@@ -165,10 +165,7 @@ impl Manifest<'_> {
         if array.shape.contains(&0) {
             return Ok(());
         }
-        self.contents.inlined_bytes += match values {
-            Values::Bytes(bytes) => bytes.len() as u64,
-            Values::Strings(strings) => strings.iter().map(|string| string.len() as u64).sum(),
-        };
+        self.contents.inlined_bytes += values.bytes();
         let chunk = encode::inline_chunk(values, codecs)?;
         self.bytes(ChunkKey::new(prefix, grid).of(0), &chunk)
     }

@@ -5,7 +5,7 @@
 //! in the file. See `docs/design/010-seams.md`.
 
 use std::io::Write;
-use std::path::PathBuf;
+use std::path::Path;
 
 use crate::index::filter::Decoder;
 use crate::index::source::{OpenFile, ReadAt};
@@ -36,7 +36,7 @@ pub fn are_needed(dataset: &VirtualDataset) -> bool {
 }
 
 /// Writes the seams of `dataset`, whose source files are `sources`, to `out`.
-pub fn write(dataset: &VirtualDataset, sources: &[PathBuf], out: &mut dyn Write) -> Written<Seams> {
+pub fn write(dataset: &VirtualDataset, sources: &[&Path], out: &mut dyn Write) -> Written<Seams> {
     let mut writer = Writer { sources, out, size: 0, decoder: Decoder::default() };
     let mut of_arrays = Vec::with_capacity(dataset.arrays.len());
     for array in &dataset.arrays {
@@ -55,7 +55,7 @@ pub fn write(dataset: &VirtualDataset, sources: &[PathBuf], out: &mut dyn Write)
 }
 
 struct Writer<'a> {
-    sources: &'a [PathBuf],
+    sources: &'a [&'a Path],
     out: &'a mut dyn Write,
     size: u64,
     decoder: Decoder,

@@ -12,9 +12,13 @@ use crate::model::error::{Code, Error, Result};
 
 /// The published contract, which also creates a new ledger.
 const SCHEMA: &str = include_str!("../../schemas/ledger.sql");
-const SCHEMA_VERSION: i64 = 3;
+const SCHEMA_VERSION: i64 = 4;
 /// What turns an older ledger into one of the next version, from version 1 on.
-const MIGRATIONS: [&str; 2] = [include_str!("migrations/2.sql"), include_str!("migrations/3.sql")];
+const MIGRATIONS: [&str; 3] = [
+    include_str!("migrations/2.sql"),
+    include_str!("migrations/3.sql"),
+    include_str!("migrations/4.sql"),
+];
 /// "vzar"
 const APPLICATION_ID: [u8; 4] = 1_987_731_826_u32.to_be_bytes();
 
@@ -324,7 +328,9 @@ mod tests {
         let rows = "SELECT name || verdict FROM variables";
         let kept: String = migrated.query_row(rows, [], |row| row.get(0)).unwrap();
         assert_eq!(kept, "tasvirtual");
-        migrated.execute_batch("INSERT INTO variables VALUES (1, 1, 'ps', 'seamed')").unwrap();
+        migrated
+            .execute_batch("INSERT INTO variables VALUES (1, 1, 'ps', 'segmented', 1, 2, 3, 4)")
+            .unwrap();
         open_read_only(&old).unwrap();
     }
 

@@ -22,8 +22,8 @@ mod record;
 mod rows;
 
 pub use record::{
-    Counts, DatasetRecord, Filter, Gone, Listing, PartKind, PartRecord, ProblemRecord, Scope,
-    Severity, Status, StoreRecord, VerificationRecord,
+    Counts, DatasetRecord, FileRecord, Filter, Gone, Listing, PartKind, PartRecord, ProblemRecord,
+    Scope, Severity, Status, StoreRecord, VariableRecord, VerificationRecord, WrittenFile,
 };
 
 /// An open ledger.

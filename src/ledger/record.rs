@@ -1,6 +1,7 @@
 //! What the ledger says about datasets, stores, files and problems.
 
 use std::fmt;
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 use serde::{Serialize, Serializer};
@@ -8,7 +9,7 @@ use serde::{Serialize, Serializer};
 use super::path_text;
 use crate::discover::SourceFile;
 use crate::model::error::Error;
-use crate::model::verdict::Verdict;
+use crate::model::verdict::{Cost, Verdict};
 
 /// A dataset version: what it is, what became of it, and all that belongs to it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -31,12 +32,12 @@ pub struct DatasetRecord {
     pub error: Option<ProblemRecord>,
     /// Text that changes when the same files would give another manifest.
     pub recipe: String,
-    /// The files in the order of time, as they were when they were indexed.
-    pub files: Vec<SourceFile>,
+    /// The files in the order of time; those of which the store has nothing come last.
+    pub files: Vec<FileRecord>,
     /// The store on disk.
     pub store: Option<StoreRecord>,
-    /// Variables in the order of the store, and how each got into it.
-    pub variables: Vec<(String, Verdict)>,
+    /// Variables in the order of the store.
+    pub variables: Vec<VariableRecord>,
     /// What did not keep it from being built, but should be known.
     pub warnings: Vec<ProblemRecord>,
     /// What verifying its store found the last time; recording the dataset forgets it.
@@ -44,6 +45,12 @@ pub struct DatasetRecord {
 }
 
 impl DatasetRecord {
+    /// The manifest of its store, if there is one of the whole.
+    #[must_use]
+    pub fn manifest(&self) -> Option<&WrittenFile> {
+        self.store.as_ref()?.manifest.as_ref()
+    }
+
     fn parts_of(&self, kind: PartKind) -> impl Iterator<Item = String> {
         let stores = self.store.iter();
         stores.flat_map(move |store| store.parts_of(kind)).map(path_text::to_text)
@@ -56,11 +63,11 @@ impl DatasetRecord {
             id: &self.instance_id,
             status: self.status,
             reason: self.error.as_ref().map(ProblemRecord::reason),
-            manifest: self.store.as_ref().map(|store| path_text::to_text(&store.manifest)),
-            url: self.store.as_ref().and_then(|store| store.url.as_deref()),
+            manifest: self.manifest().map(|manifest| path_text::to_text(&manifest.path)),
+            url: self.manifest().and_then(|manifest| manifest.url.as_deref()),
             segments: self.parts_of(PartKind::Segment).collect(),
             seams: self.parts_of(PartKind::Seams).next(),
-            files: self.files.iter().map(|file| path_text::to_text(&file.path)).collect(),
+            files: self.files.iter().map(|file| path_text::to_text(&file.source.path)).collect(),
             variables: &self.variables,
             verified: self.verification.as_ref(),
         }
@@ -89,24 +96,46 @@ pub struct Listing<'a> {
     pub files: Vec<String>,
     /// Verdicts by name of the variable.
     #[serde(serialize_with = "serialize_variables")]
-    pub variables: &'a [(String, Verdict)],
+    pub variables: &'a [VariableRecord],
     /// What verifying the store found the last time.
     pub verified: Option<&'a VerificationRecord>,
 }
 
-/// A manifest that was written.
+/// A NetCDF file of a dataset.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FileRecord {
+    /// The file as it was when it was indexed.
+    pub source: SourceFile,
+    /// The time steps of the file that the store has; none where there is no store or no time.
+    pub steps: Option<Range<u64>>,
+    /// Its attribute `tracking_id`.
+    pub tracking_id: Option<String>,
+}
+
+impl From<SourceFile> for FileRecord {
+    fn from(source: SourceFile) -> Self {
+        Self { source, steps: None, tracking_id: None }
+    }
+}
+
+/// A variable of a store, how it got into it, and what that takes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct VariableRecord {
+    /// Its name.
+    pub name: String,
+    /// How it got into the store.
+    pub verdict: Verdict,
+    /// What that takes.
+    pub cost: Cost,
+}
+
+/// What was written for a dataset.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct StoreRecord {
-    /// Path of the manifest.
-    pub manifest: PathBuf,
-    /// Where the manifest is published, if a data root covers it.
-    pub url: Option<String>,
+    /// The manifest of the whole; none where only segments can hold the dataset.
+    pub manifest: Option<WrittenFile>,
     /// Whether it refers to local paths, and so must never be advertised.
     pub local: bool,
-    /// SHA-256 of the manifest in hexadecimal digits.
-    pub digest: String,
-    /// Bytes of the manifest.
-    pub size: u64,
     /// Number of byte ranges it refers to.
     pub reference_count: u64,
     /// Bytes of data copied into it.
@@ -120,6 +149,13 @@ pub struct StoreRecord {
 pub struct PartRecord {
     /// What it is.
     pub kind: PartKind,
+    /// The file.
+    pub written: WrittenFile,
+}
+
+/// A file that was written.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct WrittenFile {
     /// Where it is.
     pub path: PathBuf,
     /// Where it is published, if a data root covers it.
@@ -153,7 +189,27 @@ impl PartKind {
 impl StoreRecord {
     /// Paths of the parts of this kind, in order.
     pub fn parts_of(&self, kind: PartKind) -> impl Iterator<Item = &Path> {
-        self.parts.iter().filter(move |part| part.kind == kind).map(|part| part.path.as_path())
+        self.parts
+            .iter()
+            .filter(move |part| part.kind == kind)
+            .map(|part| part.written.path.as_path())
+    }
+
+    /// All files of the store, what others refer to behind them.
+    pub fn files(&self) -> impl Iterator<Item = &WrittenFile> {
+        self.manifest.iter().chain(self.parts.iter().map(|part| &part.written))
+    }
+
+    /// Where it is.
+    #[must_use]
+    pub fn directory(&self) -> Option<&Path> {
+        self.files().next()?.path.parent()
+    }
+
+    /// The digest by which the store is told from one built anew.
+    #[must_use]
+    pub fn digest(&self) -> &str {
+        self.files().next().map_or("", |written| &written.digest)
     }
 }
 
@@ -330,10 +386,11 @@ impl fmt::Display for Severity {
 
 /// As `{name: verdict}`, in the order of the store.
 fn serialize_variables<S: Serializer>(
-    variables: &[(String, Verdict)],
+    variables: &[VariableRecord],
     serializer: S,
 ) -> Result<S::Ok, S::Error> {
-    serializer.collect_map(variables.iter().map(|(name, verdict)| (name, verdict.as_str())))
+    let verdicts = variables.iter().map(|variable| (&variable.name, variable.verdict.as_str()));
+    serializer.collect_map(verdicts)
 }
 
 #[cfg(test)]

@@ -8,11 +8,11 @@ use rusqlite::{Connection, OptionalExtension, Result, Row, named_params, params}
 use super::RunId;
 use super::path_text::{from_text, to_text};
 use super::record::{
-    Counts, DatasetRecord, Filter, Gone, PartKind, PartRecord, ProblemRecord, Scope, Severity,
-    Status, StoreRecord, VerificationRecord,
+    Counts, DatasetRecord, FileRecord, Filter, Gone, PartKind, PartRecord, ProblemRecord, Scope,
+    Severity, Status, StoreRecord, VariableRecord, VerificationRecord, WrittenFile,
 };
 use crate::discover::SourceFile;
-use crate::model::verdict::Verdict;
+use crate::model::verdict::{Cost, Verdict};
 use crate::verify::{self, Mode, Outcome, Verification};
 
 const FORMAT: &str = "reference-json";
@@ -114,19 +114,22 @@ fn insert_files(
     connection: &Connection,
     dataset: i64,
     directory: &Path,
-    files: &[SourceFile],
+    files: &[FileRecord],
 ) -> Result<()> {
-    let mut insert =
-        connection.prepare_cached("INSERT INTO files VALUES (?1, ?2, ?3, ?4, ?5, ?6)")?;
-    for (position, file) in (0_i64..).zip(files) {
-        let path = file.path.strip_prefix(directory).unwrap_or(&file.path);
+    let mut insert = connection
+        .prepare_cached("INSERT INTO files VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)")?;
+    for (position, FileRecord { source, steps, tracking_id }) in (0_i64..).zip(files) {
+        let path = source.path.strip_prefix(directory).unwrap_or(&source.path);
         insert.execute(params![
             dataset,
             position,
             to_text(path),
-            file.size.cast_signed(),
-            file.mtime_ns,
-            file.inode.cast_signed(),
+            source.size.cast_signed(),
+            source.mtime_ns,
+            source.inode.cast_signed(),
+            steps.as_ref().map(|steps| steps.start.cast_signed()),
+            steps.as_ref().map(|steps| (steps.end - steps.start).cast_signed()),
+            tracking_id,
         ])?;
     }
     Ok(())
@@ -138,25 +141,25 @@ fn insert_store(connection: &Connection, dataset: i64, store: &StoreRecord) -> R
         .execute(params![
             dataset,
             FORMAT,
-            to_text(&store.manifest),
-            store.url,
+            store.manifest.as_ref().map(|manifest| to_text(&manifest.path)),
+            store.manifest.as_ref().and_then(|manifest| manifest.url.as_deref()),
             store.local,
-            store.digest,
-            store.size.cast_signed(),
+            store.manifest.as_ref().map(|manifest| &manifest.digest),
+            store.manifest.as_ref().map(|manifest| manifest.size.cast_signed()),
             store.reference_count.cast_signed(),
             store.inlined_bytes.cast_signed(),
         ])?;
     let mut insert =
         connection.prepare_cached("INSERT INTO parts VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)")?;
-    for (position, part) in (0_i64..).zip(&store.parts) {
+    for (position, PartRecord { kind, written }) in (0_i64..).zip(&store.parts) {
         insert.execute(params![
             dataset,
             position,
-            part.kind,
-            to_text(&part.path),
-            part.url,
-            part.digest,
-            part.size.cast_signed(),
+            kind,
+            to_text(&written.path),
+            written.url,
+            written.digest,
+            written.size.cast_signed(),
         ])?;
     }
     Ok(())
@@ -165,11 +168,21 @@ fn insert_store(connection: &Connection, dataset: i64, store: &StoreRecord) -> R
 fn insert_variables(
     connection: &Connection,
     dataset: i64,
-    variables: &[(String, Verdict)],
+    variables: &[VariableRecord],
 ) -> Result<()> {
-    let mut insert = connection.prepare_cached("INSERT INTO variables VALUES (?1, ?2, ?3, ?4)")?;
-    for (position, (name, verdict)) in (0_i64..).zip(variables) {
-        insert.execute(params![dataset, position, name, verdict])?;
+    let mut insert = connection
+        .prepare_cached("INSERT INTO variables VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)")?;
+    for (position, VariableRecord { name, verdict, cost }) in (0_i64..).zip(variables) {
+        insert.execute(params![
+            dataset,
+            position,
+            name,
+            verdict,
+            cost.references.cast_signed(),
+            cost.stored_bytes.cast_signed(),
+            cost.inlined_bytes.cast_signed(),
+            cost.reencoded_bytes.cast_signed(),
+        ])?;
     }
     Ok(())
 }
@@ -215,7 +228,8 @@ pub(super) fn insert_verification(
              SELECT datasets.id, :run, strftime('%Y-%m-%dT%H:%M:%fZ'), :mode, :http, :outcome,
                  :chunks, :bytes, :first
              FROM datasets JOIN stores ON stores.dataset = datasets.id
-             WHERE instance_id = :instance_id AND digest = :digest",
+             WHERE instance_id = :instance_id AND :digest = coalesce(digest,
+                 (SELECT digest FROM parts WHERE parts.dataset = datasets.id AND position = 0))",
         )?
         .execute(named_params! {
             ":run": run.0,
@@ -375,16 +389,20 @@ pub(super) fn load(connection: &Connection, dataset: i64) -> Result<DatasetRecor
     Ok(record)
 }
 
-fn load_files(connection: &Connection, dataset: i64, directory: &Path) -> Result<Vec<SourceFile>> {
+fn load_files(connection: &Connection, dataset: i64, directory: &Path) -> Result<Vec<FileRecord>> {
     connection
         .prepare_cached("SELECT * FROM files WHERE dataset = ?1 ORDER BY position")?
         .query_map([dataset], |row| {
-            Ok(SourceFile {
+            let source = SourceFile {
                 path: directory.join(path(row, "path")?),
                 size: unsigned(row, "size")?,
                 mtime_ns: row.get("mtime_ns")?,
                 inode: unsigned(row, "inode")?,
-            })
+            };
+            let first = optional_unsigned(row, "first_step")?;
+            let steps = first.zip(optional_unsigned(row, "steps")?);
+            let steps = steps.map(|(first, count)| first..first + count);
+            Ok(FileRecord { source, steps, tracking_id: row.get("tracking_id")? })
         })?
         .collect()
 }
@@ -401,15 +419,18 @@ fn load_parts(connection: &Connection, dataset: i64) -> Result<Vec<PartRecord>> 
     connection
         .prepare_cached("SELECT * FROM parts WHERE dataset = ?1 ORDER BY position")?
         .query_map([dataset], |row| {
-            Ok(PartRecord {
-                kind: row.get("kind")?,
-                path: path(row, "path")?,
-                url: row.get("url")?,
-                digest: row.get("digest")?,
-                size: unsigned(row, "size")?,
-            })
+            Ok(PartRecord { kind: row.get("kind")?, written: written(row, path(row, "path")?)? })
         })?
         .collect()
+}
+
+fn written(row: &Row, path: PathBuf) -> Result<WrittenFile> {
+    Ok(WrittenFile {
+        path,
+        url: row.get("url")?,
+        digest: row.get("digest")?,
+        size: unsigned(row, "size")?,
+    })
 }
 
 /// The store without its parts.
@@ -417,12 +438,10 @@ fn load_manifest(connection: &Connection, dataset: i64) -> Result<Option<StoreRe
     connection
         .prepare_cached("SELECT * FROM stores WHERE dataset = ?1 AND format = ?2")?
         .query_row(params![dataset, FORMAT], |row| {
+            let manifest = optional_path(row, "manifest")?.map(|path| written(row, path));
             Ok(StoreRecord {
-                manifest: path(row, "manifest")?,
-                url: row.get("url")?,
+                manifest: manifest.transpose()?,
                 local: row.get("local")?,
-                digest: row.get("digest")?,
-                size: unsigned(row, "size")?,
                 reference_count: unsigned(row, "reference_count")?,
                 inlined_bytes: unsigned(row, "inlined_bytes")?,
                 parts: Vec::new(),
@@ -431,10 +450,18 @@ fn load_manifest(connection: &Connection, dataset: i64) -> Result<Option<StoreRe
         .optional()
 }
 
-fn load_variables(connection: &Connection, dataset: i64) -> Result<Vec<(String, Verdict)>> {
+fn load_variables(connection: &Connection, dataset: i64) -> Result<Vec<VariableRecord>> {
     connection
-        .prepare_cached("SELECT name, verdict FROM variables WHERE dataset = ?1 ORDER BY position")?
-        .query_map([dataset], |row| Ok((row.get(0)?, row.get(1)?)))?
+        .prepare_cached("SELECT * FROM variables WHERE dataset = ?1 ORDER BY position")?
+        .query_map([dataset], |row| {
+            let cost = Cost {
+                references: unsigned(row, "reference_count")?,
+                stored_bytes: unsigned(row, "stored_bytes")?,
+                inlined_bytes: unsigned(row, "inlined_bytes")?,
+                reencoded_bytes: unsigned(row, "reencoded_bytes")?,
+            };
+            Ok(VariableRecord { name: row.get("name")?, verdict: row.get("verdict")?, cost })
+        })?
         .collect()
 }
 
@@ -490,6 +517,10 @@ fn unsigned(row: &Row, column: &str) -> Result<u64> {
     row.get::<_, i64>(column).map(i64::cast_unsigned)
 }
 
+fn optional_unsigned(row: &Row, column: &str) -> Result<Option<u64>> {
+    row.get::<_, Option<i64>>(column).map(|number| number.map(i64::cast_unsigned))
+}
+
 /// What stands before the `/` in the text of everything below `root`; nothing for the root of the
 /// file system.
 ///
@@ -534,6 +565,6 @@ macro_rules! word_column {
 word_column!(Mode: Sample All);
 word_column!(Outcome: Verified Different Incomplete);
 word_column!(Status: Built Refused Failed Gone);
-word_column!(Verdict: Virtual Inlined Seamed);
+word_column!(Verdict: Virtual Inlined Seamed Segmented);
 word_column!(PartKind: Segment Seams);
 word_column!(Severity: Error Warning);

@@ -7,12 +7,17 @@ use tempfile::{TempDir, tempdir};
 use super::*;
 use crate::discover::SourceFile;
 use crate::model::error::{Code, Error};
-use crate::model::verdict::Verdict;
+use crate::model::verdict::{Cost, Verdict};
 
 fn ledger() -> (TempDir, Ledger) {
     let place = tempdir().unwrap();
     let ledger = Ledger::open(&place.path().join("ledger.sqlite")).unwrap();
     (place, ledger)
+}
+
+fn variable(name: &str, verdict: Verdict) -> VariableRecord {
+    let cost = Cost { references: 1, stored_bytes: 2, inlined_bytes: 3, reencoded_bytes: 4 };
+    VariableRecord { name: name.to_owned(), verdict, cost }
 }
 
 fn built(instance_id: &str, directory: &str) -> DatasetRecord {
@@ -27,35 +32,43 @@ fn built(instance_id: &str, directory: &str) -> DatasetRecord {
         error: None,
         recipe: "1 https://example.org/".to_owned(),
         files: (0..3)
-            .map(|i| SourceFile {
-                path: directory.join(format!("tas_{i}.nc")),
-                size: 1 << 40,
-                mtime_ns: 1_700_000_000_123_456_789 + i,
-                inode: u64::MAX,
+            .map(|i| FileRecord {
+                source: SourceFile {
+                    path: directory.join(format!("tas_{i}.nc")),
+                    size: 1 << 40,
+                    mtime_ns: 1_700_000_000_123_456_789 + i,
+                    inode: u64::MAX,
+                },
+                steps: (i > 0).then_some(3..15),
+                tracking_id: (i > 1).then(|| "hdl:21.14100/a".to_owned()),
             })
             .collect(),
         store: Some(StoreRecord {
-            manifest: directory.join(format!("{instance_id}.json")),
-            url: Some("https://example.org/tas.json".to_owned()),
+            manifest: Some(WrittenFile {
+                path: directory.join(format!("{instance_id}.json")),
+                url: Some("https://example.org/tas.json".to_owned()),
+                digest: "0123456789abcdef".repeat(4),
+                size: 1234,
+            }),
             local: false,
-            digest: "0123456789abcdef".repeat(4),
-            size: 1234,
             reference_count: 1980,
             inlined_bytes: 15_840,
             parts: [(PartKind::Seams, "seams"), (PartKind::Segment, "seg00.json")]
                 .map(|(kind, name)| PartRecord {
                     kind,
-                    path: directory.join(name),
-                    url: None,
-                    digest: "b".repeat(64),
-                    size: 7,
+                    written: WrittenFile {
+                        path: directory.join(name),
+                        url: None,
+                        digest: "b".repeat(64),
+                        size: 7,
+                    },
                 })
                 .into(),
         }),
         variables: vec![
-            ("tas".to_owned(), Verdict::Virtual),
-            ("time".to_owned(), Verdict::Inlined),
-            ("lat".to_owned(), Verdict::Inlined),
+            variable("tas", Verdict::Segmented),
+            variable("time", Verdict::Inlined),
+            variable("lat", Verdict::Inlined),
         ],
         warnings: vec![problem("odd name")],
         verification: None,
@@ -144,7 +157,7 @@ fn a_verification_is_of_one_store() {
     let (_place, mut ledger) = ledger();
     let run = ledger.begin_run(&[]).unwrap();
     let record = built("a.v1", "/data/a");
-    let digest = record.store.as_ref().unwrap().digest.clone();
+    let digest = record.store.as_ref().unwrap().digest().to_owned();
     ledger.record(run, std::slice::from_ref(&record)).unwrap();
     let scope = verify::Scope { mode: verify::Mode::Sample, sample: 10, seed: 0, http: false };
     let mut found = Verification { chunks: 12, bytes: 3456, findings: Vec::new() };
@@ -217,8 +230,8 @@ fn paths_that_are_not_utf8_come_back() {
     let run = ledger.begin_run(&[]).unwrap();
     let mut record = built("a.v1", "/data/a");
     record.directory = Path::new("/data").join(OsStr::from_bytes(b"\xe4\\"));
-    record.files[0].path = record.directory.join(OsStr::from_bytes(b"\xff.nc"));
-    record.files[1].path = PathBuf::from("/outside/of/it.nc");
+    record.files[0].source.path = record.directory.join(OsStr::from_bytes(b"\xff.nc"));
+    record.files[1].source.path = PathBuf::from("/outside/of/it.nc");
     ledger.record(run, std::slice::from_ref(&record)).unwrap();
     assert_eq!(ledger.dataset("a.v1").unwrap(), Some(record));
 }
@@ -347,7 +360,7 @@ fn a_listing_is_what_list_json_promises() {
             r#""url":"https://example.org/tas.json","#,
             r#""segments":["/data/seg00.json"],"seams":"/data/seams","#,
             r#""files":["/data/tas_0.nc","/data/tas_1.nc","/data/tas_2.nc"],"#,
-            r#""variables":{"tas":"virtual","time":"inlined","lat":"inlined"},"verified":null}"#
+            r#""variables":{"tas":"segmented","time":"inlined","lat":"inlined"},"verified":null}"#
         )
     );
     let refused = serde_json::to_value(refused("b.v1", "/data").listing()).unwrap();
@@ -425,7 +438,7 @@ fn the_tables_hold_what_the_contract_says() {
     let run = ledger.begin_run(&[]).unwrap();
     let short = {
         let mut record = built("a.v1", "/data/a");
-        record.store.as_mut().unwrap().digest.pop();
+        record.store.as_mut().unwrap().manifest.as_mut().unwrap().digest.pop();
         record
     };
     assert!(ledger.record(run, &[short]).is_err());

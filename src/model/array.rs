@@ -111,6 +111,17 @@ pub enum Values {
     Strings(Vec<String>),
 }
 
+impl Values {
+    /// How many bytes the values take, of text without any framing.
+    #[must_use]
+    pub fn bytes(&self) -> u64 {
+        match self {
+            Self::Bytes(bytes) => bytes.len() as u64,
+            Self::Strings(strings) => strings.iter().map(|string| string.len() as u64).sum(),
+        }
+    }
+}
+
 /// A variable of one file.
 #[derive(Clone, Debug)]
 pub struct Variable {

@@ -2,6 +2,9 @@
 
 use std::fmt;
 
+use super::dtype::DataType;
+use super::dyadic::Dyadic;
+
 /// The value of an attribute. Numbers are always arrays, as in netCDF; one element is usual.
 #[derive(Clone, Debug, PartialEq)]
 pub enum AttributeValue {
@@ -43,6 +46,27 @@ impl AttributeValue {
             Self::UInt(_) => "uint",
             Self::Float(_) => "float",
             Self::Double(_) => "double",
+        }
+    }
+
+    /// The numbers, as elements of `dtype` that they are compared with; none of text, NaN or infinity.
+    #[must_use]
+    pub fn numbers(&self, dtype: DataType) -> Vec<Dyadic> {
+        let float = |number: f64| {
+            #[allow(clippy::cast_possible_truncation, reason = "as readers round a mark")]
+            let number = if matches!(dtype, DataType::Float(4, _)) {
+                (number as f32).into()
+            } else {
+                number
+            };
+            Dyadic::from_f64(number)
+        };
+        match self {
+            Self::Int(numbers) => numbers.iter().map(|&n| Dyadic::new(n.into(), 0)).collect(),
+            Self::UInt(numbers) => numbers.iter().map(|&n| Dyadic::new(n.into(), 0)).collect(),
+            Self::Float(numbers) => numbers.iter().filter_map(|&n| float(n.into())).collect(),
+            Self::Double(numbers) => numbers.iter().filter_map(|&n| float(n)).collect(),
+            Self::Text(_) | Self::Strings(_) => Vec::new(),
         }
     }
 

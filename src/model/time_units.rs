@@ -75,6 +75,13 @@ impl Rebase {
     pub fn apply(&self, time: Dyadic) -> Option<Dyadic> {
         time.transformed(self.numerator, self.offset, self.denominator)
     }
+
+    /// Whether it is `moved` that `time` becomes.
+    #[must_use]
+    pub fn leads(&self, time: Dyadic, moved: Dyadic) -> bool {
+        let expected = time.transformed(self.numerator, self.offset, 1);
+        expected.is_some() && expected == moved.transformed(self.denominator, 0, 1)
+    }
 }
 
 /// The largest number that divides all `numbers`; 1 where all are zero.

@@ -1,6 +1,9 @@
 //! What became of each variable of a dataset.
 
 use std::fmt;
+use std::ops::AddAssign;
+
+use serde::Serialize;
 
 /// How a variable is carried by a store.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -9,9 +12,11 @@ pub enum Verdict {
     Virtual,
     /// By its values, in the manifest itself.
     Inlined,
-    /// By byte ranges in the source files, but for chunks that a file fills only in part though
-    /// another follows: those are cut and encoded anew.
+    /// By byte ranges in the source files, but for chunks that had to be encoded anew.
     Seamed,
+    /// By byte ranges in the source files, in several manifests of which each has some of the files:
+    /// no array can hold them all.
+    Segmented,
 }
 
 impl Verdict {
@@ -22,12 +27,35 @@ impl Verdict {
             Self::Virtual => "virtual",
             Self::Inlined => "inlined",
             Self::Seamed => "seamed",
+            Self::Segmented => "segmented",
         }
     }
 }
 
 impl fmt::Display for Verdict {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.as_str())
+        f.pad(self.as_str())
+    }
+}
+
+/// What carrying a variable takes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Cost {
+    /// Byte ranges in the source files and in the file of the seams.
+    pub references: u64,
+    /// Stored bytes of these in the source files.
+    pub stored_bytes: u64,
+    /// Bytes that are in the manifest itself.
+    pub inlined_bytes: u64,
+    /// Stored bytes of the chunks that are encoded anew.
+    pub reencoded_bytes: u64,
+}
+
+impl AddAssign for Cost {
+    fn add_assign(&mut self, other: Self) {
+        self.references += other.references;
+        self.stored_bytes += other.stored_bytes;
+        self.inlined_bytes += other.inlined_bytes;
+        self.reencoded_bytes += other.reencoded_bytes;
     }
 }

@@ -6,7 +6,7 @@ use super::array::{Chunk, Fill, Values, grid_shape, product};
 use super::attribute::Attributes;
 use super::codec::Codec;
 use super::dtype::DataType;
-use super::verdict::Verdict;
+use super::verdict::{Cost, Verdict};
 
 /// A Zarr group of arrays over a list of source files.
 #[derive(Debug)]
@@ -84,6 +84,24 @@ impl VirtualArray {
             Body::Inline(_) => Verdict::Inlined,
             Body::Virtual { .. } if self.seams().next().is_some() => Verdict::Seamed,
             Body::Virtual { .. } => Verdict::Virtual,
+        }
+    }
+
+    /// What carrying the array takes.
+    #[must_use]
+    pub fn cost(&self) -> Cost {
+        let stored = |chunks: &[Chunk]| chunks.iter().map(|chunk| chunk.size).sum::<u64>();
+        match &self.body {
+            Body::Inline(values) => Cost { inlined_bytes: values.bytes(), ..Cost::default() },
+            Body::Virtual { codecs, runs, .. } => {
+                let seams = self.seams().filter(|_| !codecs.is_empty());
+                Cost {
+                    references: runs.iter().map(|run| run.chunks.len() as u64).sum(),
+                    stored_bytes: runs.iter().map(|run| stored(&run.chunks)).sum(),
+                    inlined_bytes: 0,
+                    reencoded_bytes: seams.map(|(run, _)| stored(self.last_row(run))).sum(),
+                }
+            }
         }
     }
 

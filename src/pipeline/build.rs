@@ -1,5 +1,8 @@
 //! Building the store of one dataset, or finding out why there can be none.
 
+use std::collections::BTreeMap;
+use std::path::Path;
+
 use rayon::prelude::*;
 
 use crate::combine::{self, Combined, Coverage, Limits, SourceIndex};
@@ -7,9 +10,10 @@ use crate::discover::{Candidate, SourceFile};
 use crate::drs::{Dataset, Drs};
 use crate::emit;
 use crate::index;
-use crate::ledger::{DatasetRecord, ProblemRecord, Status, StoreRecord};
+use crate::ledger::{
+    DatasetRecord, FileRecord, ProblemRecord, Status, StoreRecord, VariableRecord, WrittenFile,
+};
 use crate::model::error::{Code, Error, Result};
-use crate::model::verdict::Verdict;
 
 use super::placement::{Placement, Sites};
 use super::plan;
@@ -52,8 +56,8 @@ pub struct Outcome {
 struct Store {
     /// What was written, unless nothing was to be.
     written: Option<StoreRecord>,
-    variables: Vec<(String, Verdict)>,
-    files: Vec<SourceFile>,
+    variables: Vec<VariableRecord>,
+    files: Vec<FileRecord>,
 }
 
 impl Workshop<'_> {
@@ -74,7 +78,7 @@ impl Workshop<'_> {
                 // Parts that the store has no more; one written elsewhere is left alone.
                 if let (Some(before), Some(now)) =
                     (known.and_then(|known| known.store), &record.store)
-                    && before.manifest == now.manifest
+                    && before.directory() == now.directory()
                 {
                     store::remove(&before, Some(now));
                 }
@@ -84,7 +88,7 @@ impl Workshop<'_> {
                 record.status = if refused { Status::Refused } else { Status::Failed };
                 record.error = Some(ProblemRecord::from(&error));
                 if let Some(known) = known {
-                    withdrawn = self.keep_or_withdraw(known, &mut record);
+                    withdrawn = self.keep_or_withdraw(known, &candidate.files, &mut record);
                 }
             }
         }
@@ -124,18 +128,28 @@ impl Workshop<'_> {
         };
         let written = written.map_err(|error| error.in_file(&candidate.directory))?;
         let arrays = &combined.dataset.arrays;
-        let variables = arrays.iter().map(|array| (array.name.clone(), array.verdict())).collect();
+        let variables = arrays.iter().map(|array| VariableRecord {
+            name: array.name.clone(),
+            verdict: array.verdict(),
+            cost: array.cost(),
+        });
+        let variables = variables.collect();
         let files = in_order(&candidate.files, &combined);
         Ok(Store { written, variables, files })
     }
 
     /// Keeps the store of an earlier run while the files are those it was built from; otherwise
     /// removes its manifest, which would lead readers to wrong bytes. Tells whether it did.
-    fn keep_or_withdraw(&self, known: DatasetRecord, record: &mut DatasetRecord) -> bool {
+    fn keep_or_withdraw(
+        &self,
+        known: DatasetRecord,
+        files: &[SourceFile],
+        record: &mut DatasetRecord,
+    ) -> bool {
         let code = record.error.as_ref().map_or("", |error| error.code.as_str());
-        let unseen = record.files.is_empty()
+        let unseen = files.is_empty()
             && [Code::PermissionDenied, Code::Io].iter().any(|unseen| unseen.as_str() == code);
-        let still_fits = unseen || plan::same_files(&known, &record.files);
+        let still_fits = unseen || plan::same_files(&known, files);
         let Some(store) = known.store else {
             return false;
         };
@@ -144,7 +158,8 @@ impl Workshop<'_> {
             return false;
         }
         let removed = store::remove(&store, None);
-        if !removed && store.manifest.try_exists().unwrap_or(true) {
+        let is_there = |written: &WrittenFile| written.path.try_exists().unwrap_or(true);
+        if !removed && store.files().next().is_some_and(is_there) {
             record.store = Some(store);
         }
         removed
@@ -194,10 +209,21 @@ fn index_file(file: &SourceFile) -> Result<SourceIndex> {
 }
 
 /// `files` in the order of time; those that were left out come last.
-fn in_order(files: &[SourceFile], combined: &Combined) -> Vec<SourceFile> {
-    let by_path = |path| files.iter().find(|file| &file.path == path);
-    let left_out = files.iter().filter(|file| !combined.sources.contains(&file.path));
-    combined.sources.iter().filter_map(by_path).chain(left_out).cloned().collect()
+fn in_order(files: &[SourceFile], combined: &Combined) -> Vec<FileRecord> {
+    let mut left_out: BTreeMap<&Path, &SourceFile> =
+        files.iter().map(|file| (file.path.as_path(), file)).collect();
+    let mut records = Vec::with_capacity(files.len());
+    for combine::Source { path, steps, tracking_id } in &combined.sources {
+        let source = left_out.remove(path.as_path()).cloned();
+        records.extend(source.map(|source| FileRecord {
+            source,
+            steps: steps.clone(),
+            tracking_id: tracking_id.clone(),
+        }));
+    }
+    let nothing = |source: &SourceFile| FileRecord { steps: Some(0..0), ..source.clone().into() };
+    records.extend(left_out.into_values().map(nothing));
+    records
 }
 
 /// A warning where the name of a file gives another time range than its steps.
@@ -229,7 +255,7 @@ fn blank_record(candidate: &Candidate, placement: &Placement, warnings: &[Error]
         status: Status::Built,
         error: None,
         recipe: placement.recipe.clone(),
-        files: files.clone(),
+        files: files.iter().cloned().map(FileRecord::from).collect(),
         store: None,
         variables: Vec::new(),
         warnings: warnings.iter().map(ProblemRecord::from).collect(),

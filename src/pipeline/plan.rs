@@ -38,12 +38,13 @@ pub fn plan(
 /// Whether the files are those that the ledger knows; their order does not matter.
 #[must_use]
 pub fn same_files(known: &DatasetRecord, files: &[SourceFile]) -> bool {
-    let sorted = |files: &[SourceFile]| {
-        let mut files = files.to_vec();
+    fn sorted<'a>(files: impl Iterator<Item = &'a SourceFile>) -> Vec<&'a SourceFile> {
+        let mut files: Vec<_> = files.collect();
         files.sort_by(|a, b| a.path.cmp(&b.path));
         files
-    };
-    known.files.len() == files.len() && sorted(&known.files) == sorted(files)
+    }
+    known.files.len() == files.len()
+        && sorted(known.files.iter().map(|file| &file.source)) == sorted(files.iter())
 }
 
 /// Whether a failure will repeat as long as the files stay as they are; others, such as a missing
@@ -57,7 +58,7 @@ fn lies_in_the_files(known: &DatasetRecord) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::ledger::ProblemRecord;
+    use crate::ledger::{FileRecord, ProblemRecord};
     use crate::model::error::Error;
 
     fn file(name: &str, size: u64) -> SourceFile {
@@ -75,7 +76,7 @@ mod tests {
             status,
             error: error.map(|code| ProblemRecord::from(&Error::new(code, "it"))),
             recipe: "r".into(),
-            files: vec![file("b", 2), file("a", 1)],
+            files: [file("b", 2), file("a", 1)].map(FileRecord::from).into(),
             store: None,
             variables: Vec::new(),
             warnings: Vec::new(),

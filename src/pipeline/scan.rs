@@ -4,7 +4,7 @@
 //! ledger and reports. Bounded channels between them keep memory flat.
 
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
@@ -16,7 +16,7 @@ use crate::combine::Limits;
 use crate::discover::{self, Candidate};
 use crate::drs::Drs;
 use crate::ledger::{
-    Counts, DatasetRecord, Gone, Ledger, ProblemRecord, RunId, Scope, Severity, Status,
+    Counts, DatasetRecord, Gone, Ledger, ProblemRecord, RunId, Scope, Severity, Status, WrittenFile,
 };
 use crate::model::error::{Code, Error, Result};
 
@@ -172,11 +172,10 @@ fn planned(scan: &Scan, ledger: Option<&Ledger>, candidate: Candidate) -> Result
     let placement = scan.sites.place(&candidate, scan.limits);
     let is_intact = |known: &DatasetRecord| {
         known.store.as_ref().is_some_and(|store| {
-            let has_size =
-                |path: &Path, size| fs::metadata(path).is_ok_and(|found| found.len() == size);
-            store.manifest == placement.manifest
-                && has_size(&store.manifest, store.size)
-                && store.parts.iter().all(|part| has_size(&part.path, part.size))
+            let has_size = |written: &WrittenFile| {
+                fs::metadata(&written.path).is_ok_and(|found| found.len() == written.size)
+            };
+            store.directory() == placement.manifest.parent() && store.files().all(has_size)
         })
     };
     let decision = plan(known.as_ref(), &candidate.files, &placement.recipe, is_intact);

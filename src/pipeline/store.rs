@@ -3,14 +3,14 @@
 
 use std::fs;
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use crate::combine::Combined;
 use crate::drs::Dataset;
 use crate::emit::reference_json::{self, Contents, Locations};
 use crate::emit::seal::{self, Failure, Sealed, Written};
 use crate::emit::seams::{self, Seams};
-use crate::ledger::{PartKind, PartRecord, StoreRecord};
+use crate::ledger::{PartKind, PartRecord, StoreRecord, WrittenFile};
 use crate::model::error::{Code, Error, Result};
 use crate::model::virtual_dataset::VirtualDataset;
 
@@ -41,9 +41,10 @@ impl StoreWriter<'_> {
         if seams::are_needed(dataset) {
             let path = manifest.with_extension("seams");
             seam_file = Some(self.seam_location(&path)?);
-            let write = |out: &mut dyn io::Write| seams::write(dataset, &combined.sources, out);
+            let sources = paths(combined);
+            let write = |out: &mut dyn io::Write| seams::write(dataset, &sources, out);
             let (sealed, written) = seal::seal(&path, write)?;
-            parts.push(self.part(PartKind::Seams, sealed));
+            parts.push(PartRecord { kind: PartKind::Seams, written: self.written(sealed) });
             seams = written;
         }
         if !dataset.is_aligned() {
@@ -59,7 +60,7 @@ impl StoreWriter<'_> {
     pub fn rehearse(&self, combined: &Combined) -> Result<()> {
         let files = self.locations(combined)?;
         let dataset = &combined.dataset;
-        let seams = in_content(seams::write(dataset, &combined.sources, &mut io::sink()))?;
+        let seams = in_content(seams::write(dataset, &paths(combined), &mut io::sink()))?;
         let locations = Locations { files: &files, seams: &seams, seam_file: Some("") };
         in_content(reference_json::write(dataset, locations, &mut io::sink())).map(drop)
     }
@@ -72,13 +73,15 @@ impl StoreWriter<'_> {
             let path = self.placement.manifest.with_extension(format!("seg{number:02}.json"));
             let segment = dataset.of_files(range);
             let write = |out: &mut dyn io::Write| reference_json::write(&segment, locations, out);
-            seal::seal(&path, write).map(|(sealed, _)| self.part(PartKind::Segment, sealed))
+            let (sealed, _) = seal::seal(&path, write)?;
+            Ok(PartRecord { kind: PartKind::Segment, written: self.written(sealed) })
         });
         segments.collect()
     }
 
     fn locations(&self, combined: &Combined) -> Result<Vec<String>> {
-        combined.sources.iter().map(|path| self.sites.location(path, self.dataset)).collect()
+        let paths = paths(combined).into_iter();
+        paths.map(|path| self.sites.location(path, self.dataset)).collect()
     }
 
     /// Readers cannot follow URLs and local paths in one manifest.
@@ -95,18 +98,15 @@ impl StoreWriter<'_> {
         .with_hint("add a data root that covers the directory of the stores"))
     }
 
-    fn part(&self, kind: PartKind, sealed: Sealed) -> PartRecord {
+    fn written(&self, sealed: Sealed) -> WrittenFile {
         let Sealed { path, digest, size, .. } = sealed;
-        PartRecord { kind, url: self.sites.url(&path, self.dataset), path, digest, size }
+        WrittenFile { url: self.sites.url(&path, self.dataset), path, digest, size }
     }
 
     fn record(&self, sealed: Sealed, contents: Contents, parts: Vec<PartRecord>) -> StoreRecord {
         StoreRecord {
-            manifest: sealed.path,
-            url: self.placement.url.clone(),
+            manifest: Some(self.written(sealed)),
             local: self.placement.local,
-            digest: sealed.digest,
-            size: sealed.size,
             reference_count: contents.references,
             inlined_bytes: contents.inlined_bytes,
             parts,
@@ -117,20 +117,19 @@ impl StoreWriter<'_> {
 /// Removes those files of `store` that this program wrote, as it wrote them, and that `kept` does not
 /// name. Tells whether the manifest was among them.
 pub fn remove(store: &StoreRecord, kept: Option<&StoreRecord>) -> bool {
-    let is_kept = |path: &PathBuf| {
-        kept.is_some_and(|kept| {
-            kept.manifest == *path || kept.parts.iter().any(|part| part.path == *path)
-        })
-    };
-    let remove = |path: &PathBuf, digest: &str| {
-        let is_ours = !is_kept(path) && seal::digest_of(path).is_ok_and(|found| found == digest);
+    let is_kept =
+        |path: &Path| kept.iter().flat_map(|kept| kept.files()).any(|kept| kept.path == path);
+    let remove = |WrittenFile { path, digest, .. }: &WrittenFile| {
+        let is_ours = !is_kept(path) && seal::digest_of(path).is_ok_and(|found| found == *digest);
         is_ours && fs::remove_file(path).is_ok()
     };
-    let removed = remove(&store.manifest, &store.digest);
-    for part in &store.parts {
-        remove(&part.path, &part.digest);
-    }
-    removed
+    // The manifest first: what it refers to must be there as long as it is.
+    let removed: Vec<bool> = store.files().map(remove).collect();
+    removed.first().copied().unwrap_or(false)
+}
+
+fn paths(combined: &Combined) -> Vec<&Path> {
+    combined.sources.iter().map(|source| source.path.as_path()).collect()
 }
 
 /// What can fail when nothing is written.

@@ -2,7 +2,7 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use crate::ledger::{DatasetRecord, Filter, Ledger, PartKind, PartRecord, RunId, Status};
+use crate::ledger::{DatasetRecord, Filter, Ledger, PartKind, RunId, Status, WrittenFile};
 use crate::model::error::{Code, Error, Result};
 use crate::verify::{self, Outcome, Published, Scope, Verification, Written};
 
@@ -77,7 +77,7 @@ pub fn verify(
                 summary.count(&verification);
                 if let Some(store) = &record.store {
                     let found = (&task.scope, &verification);
-                    ledger.record_verification(run, id, &store.digest, found)?;
+                    ledger.record_verification(run, id, store.digest(), found)?;
                 }
                 observer.finished(id, &verification);
             }
@@ -123,23 +123,19 @@ fn of_record(record: &DatasetRecord, scope: &Scope) -> Verification {
     let parts = |kind| store.parts.iter().filter(move |part| part.kind == kind);
     let published = Published {
         instance_id: &record.instance_id,
-        manifest: Written {
-            path: &store.manifest,
-            url: store.url.as_deref(),
-            digest: &store.digest,
-        },
-        segments: parts(PartKind::Segment).map(written).collect(),
-        seams: parts(PartKind::Seams).map(written).next(),
-        files: &record.files,
+        manifest: store.manifest.as_ref().map(written),
+        segments: parts(PartKind::Segment).map(|part| written(&part.written)).collect(),
+        seams: parts(PartKind::Seams).map(|part| written(&part.written)).next(),
+        files: record.files.iter().map(|file| (&file.source, file.steps.clone())).collect(),
     };
     // A defect of a reader, met by one store, is no reason to leave the others unverified.
     catch_unwind(AssertUnwindSafe(|| verify::verify(&published, scope))).unwrap_or_else(|_| {
         let message = "a reader gave up with a panic, shown above";
-        let finding = Error::new(Code::NotVerified, message).in_file(&store.manifest);
+        let finding = Error::new(Code::NotVerified, message).in_file(&record.directory);
         Verification { findings: vec![finding], ..Verification::default() }
     })
 }
 
-fn written(part: &PartRecord) -> Written<'_> {
-    Written { path: &part.path, url: part.url.as_deref(), digest: &part.digest }
+fn written(file: &WrittenFile) -> Written<'_> {
+    Written { path: &file.path, url: file.url.as_deref(), digest: &file.digest }
 }

@@ -18,18 +18,18 @@ pub fn all(shape: &[u64]) -> Cells {
     shape.iter().map(|&length| 0..length).collect()
 }
 
-/// `cells` without what lies outside `rows` along the first dimension.
-pub fn within_rows(mut cells: Cells, rows: &Range<u64>) -> Cells {
-    if let Some(first) = cells.first_mut() {
+/// `cells` without what lies outside `rows`, if there are some, along the first dimension.
+pub fn within_rows(mut cells: Cells, rows: Option<&Range<u64>>) -> Cells {
+    if let Some((first, rows)) = cells.first_mut().zip(rows) {
         *first = first.start.max(rows.start)..first.end.min(rows.end);
     }
     cells
 }
 
-/// `cells` of the whole as those of a part that begins with row `start`.
-pub fn in_part(mut cells: Cells, start: u64) -> Cells {
+/// `cells` of the whole as those of a part whose row `from` is row `start` of the whole.
+pub fn in_part(mut cells: Cells, start: u64, from: u64) -> Cells {
     if let Some(first) = cells.first_mut() {
-        *first = first.start - start..first.end - start;
+        *first = first.start - start + from..first.end - start + from;
     }
     cells
 }
@@ -49,14 +49,6 @@ pub fn place(cells: &Cells, mut number: u64) -> Vec<u64> {
         number /= length;
     }
     place
-}
-
-/// How many bytes `values` take.
-pub fn bytes(values: &Values) -> u64 {
-    match values {
-        Values::Bytes(bytes) => bytes.len() as u64,
-        Values::Strings(strings) => strings.iter().map(|string| string.len() as u64).sum(),
-    }
 }
 
 /// The values of some rows of an array of this shape.
@@ -139,7 +131,7 @@ mod tests {
         let cells = vec![4..6, 0..3];
         assert_eq!(place(&cells, 4), [5, 1]);
         assert_eq!(shape(&cells), [2, 3]);
-        assert_eq!(in_part(within_rows(vec![2..6, 0..3], &(4..9)), 4), [0..2, 0..3]);
+        assert_eq!(in_part(within_rows(vec![2..6, 0..3], Some(&(4..9))), 4, 1), [1..3, 0..3]);
         assert_eq!(place(&vec![], 0), [0; 0]);
         let values = Values::Bytes((0..12).collect());
         let some = rows(&values, &[3, 2], &(1..3));

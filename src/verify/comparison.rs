@@ -12,10 +12,13 @@ use serde_json::Value;
 use crate::discover::SourceFile;
 use crate::model::array::Values;
 use crate::model::dtype::DataType;
+use crate::model::dyadic::Dyadic;
 use crate::model::error::{Code, Error, Result};
+use crate::model::time_units::Rebase;
 
 use super::cells::{self, Cells};
 use super::http::Client;
+use super::lost;
 use super::readback::StoredArray;
 use super::sampling;
 use super::store::{REBUILD, Store, Stored, chunk_place, unserved};
@@ -39,25 +42,39 @@ pub fn verify(published: &Published, scope: &Scope) -> Verification {
     let mut found = Verification::default();
     if published.files.is_empty() {
         let message = "the ledger has no files to compare it with";
-        found.findings.push(not_verified(message).in_file(published.manifest.path));
+        let finding = not_verified(message);
+        found.findings.push(match published.written().next() {
+            Some(written) => finding.in_file(written.path),
+            None => finding,
+        });
     }
-    found.findings.extend(published.files.iter().filter_map(changed));
+    found.findings.extend(published.files.iter().filter_map(|(source, _)| changed(source)));
     if let Some(seams) = &published.seams {
         let client = scope.http.then(Client::new);
         if let Err(error) = store::read_written(seams, client.as_ref(), &mut found.findings) {
             found.findings.push(error);
         }
     }
-    compare(published, scope, (&published.manifest, true), 0, &mut found);
+    let mut leaves_out = false;
+    if let Some(manifest) = &published.manifest {
+        let whole = Part { manifest, is_last: true, start: 0 };
+        leaves_out = compare(published, scope, whole, &mut found).is_some_and(|it| it.leaves_out);
+    }
     // Each segment goes on with the file behind those of the segment before.
-    let mut next = 0;
-    for (number, segment) in published.segments.iter().enumerate() {
+    let mut start = 0;
+    for (number, manifest) in published.segments.iter().enumerate() {
         let known = found.findings.len();
         let is_last = number + 1 == published.segments.len();
-        next = compare(published, scope, (segment, is_last), next, &mut found);
+        let segment = Part { manifest, is_last, start };
+        let compared = compare(published, scope, segment, &mut found);
+        leaves_out |= compared.as_ref().is_some_and(|compared| compared.leaves_out);
+        start = compared.map_or(published.files.len(), |compared| start + compared.files);
         for finding in &mut found.findings[known..] {
-            *finding = of_segment(finding, segment.path);
+            *finding = of_segment(finding, manifest.path);
         }
+    }
+    if leaves_out {
+        found.findings.extend(lost::find(published));
     }
     found
 }
@@ -92,20 +109,36 @@ fn of_segment(finding: &Error, segment: &Path) -> Error {
     }
 }
 
-/// Compares the store that `manifest` describes with the files from the one at `start` on, all if it
-/// is the last, else as many as it has rows; returns the next.
+/// A manifest of a store, and the files that it is to be compared with.
+#[derive(Clone, Copy)]
+struct Part<'a> {
+    manifest: &'a Written<'a>,
+    /// Whether it holds all files from the first on; else as many as it has rows.
+    is_last: bool,
+    /// The first of its files.
+    start: usize,
+}
+
+/// What was compared with a part of the store.
+struct Compared {
+    /// How many files.
+    files: usize,
+    /// Whether a file has steps that the store leaves out.
+    leaves_out: bool,
+}
+
+/// Compares a part of the store with its files; returns nothing where it had to stop.
 fn compare(
     published: &Published,
     scope: &Scope,
-    (manifest, is_last): (&Written, bool),
-    start: usize,
+    part: Part,
     found: &mut Verification,
-) -> usize {
-    let store = match Store::open((manifest, published), scope, &mut found.findings) {
+) -> Option<Compared> {
+    let store = match Store::open((part.manifest, published), scope, &mut found.findings) {
         Ok(store) => store,
         Err(error) => {
             found.findings.push(error);
-            return published.files.len();
+            return None;
         }
     };
     for (name, stored) in &store.arrays {
@@ -117,20 +150,21 @@ fn compare(
     let mut comparison = Comparison {
         published,
         scope,
+        part,
         store: &store,
         found,
         differing: HashMap::new(),
         inlined: HashMap::new(),
         first: None,
-        start,
-        lengths: Vec::new(),
+        held: Vec::new(),
+        leaves_out: false,
     };
-    if let Err(error) = comparison.files(is_last) {
+    if let Err(error) = comparison.files() {
         comparison.found.findings.push(error);
-        return published.files.len();
+        return None;
     }
     comparison.totals();
-    start + comparison.lengths.len()
+    Some(Compared { files: comparison.held.len(), leaves_out: comparison.leaves_out })
 }
 
 /// What the first file holds.
@@ -143,6 +177,7 @@ struct First {
 struct Comparison<'a> {
     published: &'a Published<'a>,
     scope: &'a Scope,
+    part: Part<'a>,
     store: &'a Store,
     found: &'a mut Verification,
     /// How many chunks of a variable differ.
@@ -151,10 +186,10 @@ struct Comparison<'a> {
     inlined: HashMap<String, std::result::Result<Values, String>>,
     /// What the first file of the dataset holds; none until it was read.
     first: Option<Rc<First>>,
-    /// The first of the files that the store holds.
-    start: usize,
-    /// Rows of each of these files so far.
-    lengths: Vec<u64>,
+    /// The steps that the store holds of each of its files so far.
+    held: Vec<Range<u64>>,
+    /// Whether one of these has more.
+    leaves_out: bool,
 }
 
 /// A variable of a file, and where the store has it.
@@ -167,25 +202,30 @@ struct Place<'a> {
     stored: &'a Stored,
     /// The rows of the array that the file holds; none where it holds all of it.
     rows: Option<Range<u64>>,
-    /// How much later the file's reference date is, where the variable holds times.
-    shift: i64,
+    /// The first of these rows in the file.
+    from: u64,
+    /// The step from the file's times to those of the first, where the variable holds times.
+    step: Rebase,
 }
 
 impl Comparison<'_> {
     /// Compares file after file, all or as many as the store has rows.
-    fn files(&mut self, is_last: bool) -> Result<()> {
-        let [leading, ..] = self.published.files else { return Ok(()) };
-        // Attributes and units of time are those of the dataset's first file everywhere.
+    fn files(&mut self) -> Result<()> {
+        // Attributes and units of time are everywhere those of the first file: of the dataset, or where
+        // it has no manifest of its own, of the segment.
+        let first = if self.published.manifest.is_some() { 0 } else { self.part.start };
+        let Some(&(leading, _)) = self.published.files.get(first) else { return Ok(()) };
         let description = open(&leading.path)?.describe();
         self.check_attributes(&description, &leading.path);
         let is_joined = self.published.files.len() > 1;
         let axis = Axis::of(&description).filter(|_| is_joined);
         self.first = Some(Rc::new(First { description, axis }));
-        for file in &self.published.files[self.start..] {
-            if !is_last && self.is_complete() {
+        let published = self.published;
+        for (file, steps) in &published.files[self.part.start..] {
+            if !self.part.is_last && self.is_complete() {
                 break;
             }
-            self.file(file).map_err(|error| error.in_file(&file.path))?;
+            self.file(file, steps.clone()).map_err(|error| error.in_file(&file.path))?;
         }
         Ok(())
     }
@@ -196,11 +236,16 @@ impl Comparison<'_> {
         let time = axis.and_then(|axis| self.store.arrays.get(&axis.dimension));
         let Some(Ok(time)) = time.map(|stored| &stored.opened) else { return false };
         let rows = time.shape().first().copied().unwrap_or(0);
-        !self.lengths.is_empty() && self.lengths.iter().sum::<u64>() >= rows
+        !self.held.is_empty() && self.length() >= rows
+    }
+
+    /// Rows of the files so far.
+    fn length(&self) -> u64 {
+        self.held.iter().map(|steps| steps.end - steps.start).sum()
     }
 
     /// Compares a file; an error is a reason to stop, because nothing behind it has a place.
-    fn file(&mut self, source: &SourceFile) -> Result<()> {
+    fn file(&mut self, source: &SourceFile, steps: Option<Range<u64>>) -> Result<()> {
         let Some(first) = self.first.clone() else { return Ok(()) };
         let file = open(&source.path)?;
         let description = file.describe();
@@ -212,12 +257,19 @@ impl Comparison<'_> {
             self.push(different(message).in_file(&source.path));
         }
         self.check_names(&description, &source.path);
-        let shift = self.check_like_first(&first, &description, &source.path)?;
-        let start = self.lengths.iter().sum();
+        let step = self.check_like_first(&first, &description, &source.path)?;
+        let start = self.length();
         let axis = first.axis.as_ref();
-        let length = axis.and_then(|axis| description.variable(&axis.dimension));
-        let length = length.and_then(|time| time.shape.first().copied()).unwrap_or(0);
-        self.lengths.push(length);
+        let time = axis.and_then(|axis| description.variable(&axis.dimension));
+        let all = 0..time.and_then(|time| time.shape.first().copied()).unwrap_or(0);
+        let steps = steps.filter(|_| axis.is_some()).unwrap_or(all.clone());
+        if steps.start > steps.end || steps.end > all.end {
+            let message = format!("the ledger has steps {steps:?} of it, it has {all:?}");
+            return Err(different(message).with_hint(REBUILD));
+        }
+        self.leaves_out |= steps != all;
+        self.held.push(steps.clone());
+        let rows = start..start + (steps.end - steps.start);
         for variable in &description.variables {
             let Some(stored) = self.store.arrays.get(&variable.name) else { continue };
             let (Ok(array), Some(dtype)) = (&stored.opened, variable.dtype) else { continue };
@@ -229,16 +281,30 @@ impl Comparison<'_> {
                 dtype,
                 array,
                 stored,
-                rows: is_joined.then(|| start..start + length),
-                shift: if axis.is_some_and(|axis| axis.holds_times(&variable.name)) {
-                    shift
+                rows: is_joined.then(|| rows.clone()),
+                from: if is_joined { steps.start } else { 0 },
+                step: if axis.is_some_and(|axis| axis.holds_times(&variable.name)) {
+                    step
                 } else {
-                    0
+                    Rebase::IDENTITY
                 },
             };
             self.values(&place);
         }
         Ok(())
+    }
+
+    /// The times of the store, if they are in the manifest.
+    fn times(&mut self, name: &str) -> Option<Vec<Dyadic>> {
+        let array = self.store.arrays.get(name)?.opened.as_ref().ok()?;
+        let dtype = array.dtype?;
+        let values = array.is_inlined.then(|| self.whole(name, array))?;
+        times::numbers(values.as_ref().ok()?, dtype)
+    }
+
+    /// All values of an array that is in the manifest.
+    fn whole(&mut self, name: &str, array: &StoredArray) -> &std::result::Result<Values, String> {
+        self.inlined.entry(name.to_owned()).or_insert_with(|| array.read_all())
     }
 
     fn push(&mut self, finding: Error) {
@@ -268,16 +334,16 @@ impl Comparison<'_> {
     }
 
     /// Compares what decoding the file needs with the first, whose attributes the store has. Returns
-    /// the shift of its times.
+    /// the step from its times to those of the first.
     fn check_like_first(
         &mut self,
         first: &First,
         description: &Description,
         path: &Path,
-    ) -> Result<i64> {
+    ) -> Result<Rebase> {
         let Some(axis) = &first.axis else {
-            return match self.published.files {
-                [_] => Ok(0),
+            return match self.published.files[..] {
+                [_] => Ok(Rebase::IDENTITY),
                 _ => Err(different("the store has several files without a time dimension")),
             };
         };
@@ -306,7 +372,7 @@ impl Comparison<'_> {
         let own = own.ok_or_else(|| {
             different(format!("the file has no times along `{}`", axis.dimension))
         })?;
-        axis.shift(&own).map_err(|message| different(message).of_variable(&axis.dimension))
+        axis.step_from(&own).map_err(|message| different(message).of_variable(&axis.dimension))
     }
 
     /// The attributes of the first file are those of the store, in both formats.
@@ -393,7 +459,7 @@ impl Comparison<'_> {
                     .with_hint(REBUILD),
             )
         };
-        let is_first = self.lengths.len() == 1;
+        let is_first = self.held.len() == 1;
         let wrong = if array.shape().len() != variable.shape.len()
             || array.shape().get(leading..) != variable.shape.get(leading..)
         {
@@ -430,37 +496,25 @@ impl Comparison<'_> {
 
     /// All that the file holds of an array that is in the manifest.
     fn inlined(&mut self, place: &Place) {
-        let name = &place.variable.name;
-        if !self.inlined.contains_key(name) {
-            self.inlined.insert(name.clone(), place.array.read_all());
-        }
         let shape = place.array.shape();
         let rows = |values: &Values| match &place.rows {
             Some(rows) => cells::rows(values, shape, rows)
                 .ok_or_else(|| "the array ends before the files do".to_owned()),
             None => Ok(values.clone()),
         };
-        let ours = match &self.inlined[name] {
+        let ours = match self.whole(&place.variable.name, place.array) {
             Ok(values) => rows(values),
             Err(message) => Err(message.clone()),
         };
         let key = place.array.key(&vec![0; shape.len()]);
-        let whole = cells::all(shape);
-        let cells = match &place.rows {
-            Some(rows) => cells::within_rows(whole, rows),
-            None => whole,
-        };
+        let cells = cells::within_rows(cells::all(shape), place.rows.as_ref());
         self.compare(place, &key, &cells, &ours);
     }
 
     /// Chunks of the file, those of the sample or all.
     fn chunks(&mut self, place: &Place) {
         let Place { array, stored, .. } = *place;
-        let whole = cells::all(array.shape());
-        let held = match &place.rows {
-            Some(rows) => cells::within_rows(whole, rows),
-            None => whole,
-        };
+        let held = cells::within_rows(cells::all(array.shape()), place.rows.as_ref());
         let Some(range) = array.chunks_of(&held) else {
             let message = "zarrs cannot tell which chunks hold its cells";
             self.push(not_verified(message).of_variable(&place.variable.name));
@@ -470,17 +524,13 @@ impl Comparison<'_> {
             Mode::All => Box::new(sampling::every(&range)),
             Mode::Sample => Box::new(stored.sample.within(&range, array.grid()).into_iter()),
         };
-        let rows = place.rows.clone();
+        let rows = place.rows.as_ref();
         // One thread reads the store ahead, this one the file and compares.
         let (sender, receiver) = sync_channel(2);
         thread::scope(|threads| {
             threads.spawn(move || {
                 for chunk in chunks {
-                    let cells = array.cells(&chunk);
-                    let cells = match &rows {
-                        Some(rows) => cells::within_rows(cells, rows),
-                        None => cells,
-                    };
+                    let cells = cells::within_rows(array.cells(&chunk), rows);
                     let read = array.read(&cells);
                     if sender.send((chunk, cells, read)).is_err() {
                         break;
@@ -506,13 +556,13 @@ impl Comparison<'_> {
     ) {
         let name = &place.variable.name;
         let start = place.rows.as_ref().map_or(0, |rows| rows.start);
-        let theirs = place.file.read(name, &cells::in_part(cells.clone(), start));
+        let theirs = place.file.read(name, &cells::in_part(cells.clone(), start, place.from));
         let origin = self.store.origin(key, Some(place.path));
         let at_chunk = |message: String| format!("chunk `{key}` ({origin}): {message}");
         let finding = match (ours, &theirs) {
             (Ok(ours), Ok(theirs)) => {
                 self.found.chunks += 1;
-                self.found.bytes += cells::bytes(ours);
+                self.found.bytes += ours.bytes();
                 let Some(message) = first_difference(place, cells, ours, theirs) else {
                     return;
                 };
@@ -551,7 +601,7 @@ impl Comparison<'_> {
     fn check_lengths(&mut self) {
         let Some(first) = self.first.clone() else { return };
         let First { description, axis: Some(axis) } = &*first else { return };
-        let total: u64 = self.lengths.iter().sum();
+        let total = self.length();
         let joined = description.variables.iter();
         let joined = joined.filter(|variable| variable.dimensions.contains(&axis.dimension));
         let mut wrong = Vec::new();
@@ -564,10 +614,8 @@ impl Comparison<'_> {
                 wrong.push(different(message).of_variable(&variable.name).with_hint(REBUILD));
             }
         }
-        let dtype = description.variable(&axis.dimension).and_then(|time| time.dtype);
-        if let (Some(Ok(values)), Some(dtype)) = (self.inlined.get(&axis.dimension), dtype)
-            && !times::is_increasing(values, dtype)
-        {
+        let times = self.times(&axis.dimension);
+        if times.is_some_and(|times| !times.is_sorted_by(|a, b| a < b)) {
             let message = "the times of the store do not increase from file to file";
             wrong.push(different(message).of_variable(&axis.dimension).with_hint(REBUILD));
         }
@@ -578,11 +626,14 @@ impl Comparison<'_> {
     /// and no two share a byte: chunks never do.
     fn check_ranges(&mut self) {
         let axis = self.first.as_ref().and_then(|first| first.axis.as_ref());
-        let starts: Vec<u64> = self
-            .lengths
-            .iter()
-            .scan(0, |end, length| Some(std::mem::replace(end, *end + length)))
-            .collect();
+        let mut end = 0;
+        let held = self.held.iter().map(|steps| {
+            let start = end;
+            end += steps.end - steps.start;
+            start..end
+        });
+        // The rows of each file in this store.
+        let held: Vec<Range<u64>> = held.collect();
         let mut ranges: Vec<_> = self.store.ranges().collect();
         ranges.sort_unstable_by_key(|&(key, location, offset, _)| (location, offset, key));
         let mut wrong: Vec<(&str, String)> = Vec::new();
@@ -598,7 +649,7 @@ impl Comparison<'_> {
             else {
                 continue;
             };
-            let size = self.published.files[file].size;
+            let size = self.published.files[file].0.size;
             if offset.checked_add(length).is_none_or(|end| end > size) {
                 wrong.push((key, format!("reaches beyond the {size} bytes of its file")));
             }
@@ -609,10 +660,8 @@ impl Comparison<'_> {
             let leading = array.dimensions().and_then(|names| names.first().copied());
             let cells = chunk_place(array, rest).map(|chunk| array.cells(&chunk));
             let rows = cells.and_then(|cells| cells.first().cloned());
-            // Its rows in this store, if it is one of its files.
-            let place = file.checked_sub(self.start).filter(|place| *place < starts.len());
-            let held =
-                place.map_or(0..0, |place| starts[place]..starts[place] + self.lengths[place]);
+            let place = file.checked_sub(self.part.start);
+            let held = place.and_then(|place| held.get(place)).cloned().unwrap_or(0..0);
             if let (Some(axis), Some(rows)) = (axis, rows)
                 && leading == Some(axis.dimension.as_str())
                 && (rows.start < held.start || rows.end > held.end)
@@ -648,21 +697,17 @@ fn first_difference(
     ours: &Values,
     theirs: &Values,
 ) -> Option<String> {
-    let Place { variable, dtype, shift, .. } = *place;
-    if shift == 0 && ours == theirs {
+    let Place { variable, dtype, step, .. } = *place;
+    if step == Rebase::IDENTITY && ours == theirs {
         return None;
     }
     let missing = times::missing(&variable.attributes, dtype);
-    let is_missing = |theirs: &[u8]| missing.iter().any(|missing| missing == theirs);
     let number = cells::first_difference(ours, theirs, dtype, |ours, theirs| {
-        times::is_shifted(ours, theirs, dtype, if is_missing(theirs) { 0 } else { shift })
+        times::is_moved(ours, theirs, (dtype, &missing), step)
     })?;
     let at = cells::place(cells, number as u64);
     let [ours, theirs] = [ours, theirs].map(|values| cells::cell(values, dtype, number));
-    let moved = match shift {
-        0 => String::new(),
-        _ => format!(", where times other than missing ones count from {shift} units later"),
-    };
+    let moved = if step == Rebase::IDENTITY { "" } else { ", which counts time in other units" };
     Some(format!("element {at:?} is {ours} in the store, {theirs} in the file{moved}"))
 }
 

@@ -7,6 +7,7 @@
 //! All but the words for the outcome needs the cargo feature `netcdf`.
 
 use std::fmt;
+use std::ops::Range;
 use std::path::Path;
 
 use crate::discover::SourceFile;
@@ -22,6 +23,8 @@ mod expected;
 mod fletcher32;
 #[cfg(feature = "netcdf")]
 mod http;
+#[cfg(feature = "netcdf")]
+mod lost;
 #[cfg(feature = "netcdf")]
 mod readback;
 #[cfg(feature = "netcdf")]
@@ -48,14 +51,23 @@ pub const SAMPLE: u64 = 10;
 pub struct Published<'a> {
     /// Its dataset ID with version.
     pub instance_id: &'a str,
-    /// The manifest of the whole.
-    pub manifest: Written<'a>,
+    /// The manifest of the whole, if there is one.
+    pub manifest: Option<Written<'a>>,
     /// Manifests of some of the files each, in the order of time, if there are any.
     pub segments: Vec<Written<'a>>,
     /// The file with chunks encoded anew, if there is one.
     pub seams: Option<Written<'a>>,
-    /// The NetCDF files in the order of time, as they were when they were indexed.
-    pub files: &'a [SourceFile],
+    /// The NetCDF files in the order of time, as they were when they were indexed, and the time steps
+    /// of each that the store has; none means all.
+    pub files: Vec<(&'a SourceFile, Option<Range<u64>>)>,
+}
+
+impl Published<'_> {
+    /// All files of the store, what others refer to behind them.
+    #[cfg(feature = "netcdf")]
+    fn written(&self) -> impl Iterator<Item = &Written<'_>> {
+        self.manifest.iter().chain(&self.segments).chain(&self.seams)
+    }
 }
 
 /// A file of a store.

@@ -107,7 +107,7 @@ fn source(location: &str, manifest: &Written, published: &Published) -> Option<S
         decoded(split(location).1)
     } else {
         let path = Path::new(location);
-        if let Some(at) = published.files.iter().position(|file| file.path == path) {
+        if let Some(at) = published.files.iter().position(|(file, _)| file.path == path) {
             return found(path, Some(at));
         }
         if path.parent() != manifest.path.parent() {
@@ -117,9 +117,9 @@ fn source(location: &str, manifest: &Written, published: &Published) -> Option<S
     };
     let named = |path: &Path| path.file_name().is_some_and(|found| found.as_bytes() == name);
     if is_url(location)
-        && let Some(at) = published.files.iter().position(|file| named(&file.path))
+        && let Some(at) = published.files.iter().position(|(file, _)| named(&file.path))
     {
-        return found(&published.files[at].path, Some(at));
+        return found(&published.files[at].0.path, Some(at));
     }
     let stem = format!("{}.", published.instance_id);
     let name = String::from_utf8(name).ok().filter(|name| name.starts_with(&stem))?;
@@ -194,10 +194,10 @@ mod tests {
         let manifest = Written { path: &manifest, url, digest: "" };
         let published = Published {
             instance_id: "id.v1",
-            manifest,
+            manifest: Some(manifest),
             segments: Vec::new(),
             seams: None,
-            files: &files,
+            files: files.iter().map(|file| (file, None)).collect(),
         };
         let local = directory.join("a.nc").to_str().unwrap().to_owned();
         let resolved =

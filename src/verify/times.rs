@@ -2,9 +2,11 @@
 //! never with a tolerance.
 
 use crate::model::array::Values;
-use crate::model::attribute::{AttributeValue, Attributes};
-use crate::model::calendar::{Calendar, TimeUnits};
+use crate::model::attribute::Attributes;
+use crate::model::calendar::Calendar;
 use crate::model::dtype::DataType;
+use crate::model::dyadic::Dyadic;
+use crate::model::time_units::{Rebase, TimeUnits};
 
 use super::witness::{Description, Variable};
 
@@ -13,7 +15,8 @@ use super::witness::{Description, Variable};
 pub struct Axis {
     /// Name of the dimension and of its coordinate.
     pub dimension: String,
-    bounds: Option<String>,
+    /// Names of the variables with bounds in its units.
+    bounds: Vec<String>,
     units: Option<String>,
     calendar: Option<String>,
 }
@@ -33,32 +36,29 @@ impl Axis {
                 times.into_iter().find(|time| time.name == *leading)?
             }
         };
-        let bounds = time.attributes.text("bounds").or(time.attributes.text("climatology"));
-        // Bounds take their units from the coordinate unless they have some.
-        let bounds = bounds.filter(|name| {
-            let bounds = first.variable(name);
-            bounds.is_some_and(|bounds| bounds.attributes.get("units").is_none())
+        let text = |name| time.attributes.text(name);
+        let names = ["bounds", "climatology"].into_iter().filter_map(text);
+        // Bounds take their units from the coordinate unless they have others.
+        let bounds = names.filter(|name| {
+            let units = first.variable(name).map(|bounds| bounds.attributes.get("units"));
+            units.is_some_and(|units| units.is_none_or(|units| units.as_text() == text("units")))
         });
         Some(Self {
             dimension: time.name.clone(),
-            bounds: bounds.map(str::to_owned),
-            units: time.attributes.text("units").map(str::to_owned),
-            calendar: time.attributes.text("calendar").map(str::to_owned),
+            bounds: bounds.map(str::to_owned).collect(),
+            units: text("units").map(str::to_owned),
+            calendar: text("calendar").map(str::to_owned),
         })
     }
 
     /// Whether the variable called `name` holds times of this axis.
     pub fn holds_times(&self, name: &str) -> bool {
-        self.dimension == name || self.bounds.as_deref() == Some(name)
+        self.dimension == name || self.bounds.iter().any(|bounds| bounds == name)
     }
 
-    /// How many units lie between the reference date of this axis and the later one of `other`,
-    /// the same axis in another file.
-    pub fn shift(&self, other: &Self) -> Result<i64, String> {
+    /// The step from times of `other`, the same axis in another file, to those of this one.
+    pub fn step_from(&self, other: &Self) -> Result<Rebase, String> {
         let [from, to] = [other, self];
-        if [from, to].map(|axis| axis.units.as_deref()) == [None, None] {
-            return Ok(0);
-        }
         let calendars = [from, to].map(|axis| Calendar::named(axis.calendar.as_deref()));
         let same_calendar = match calendars {
             [Some(from), Some(to)] => from == to,
@@ -71,11 +71,11 @@ impl Axis {
             ));
         }
         if from.units == to.units {
-            return Ok(0);
+            return Ok(Rebase::IDENTITY);
         }
         let units = |axis: &Self| TimeUnits::parse(axis.units.as_deref()?, calendars[0]?);
-        let shift = units(from).zip(units(to)).and_then(|(from, to)| from.shift_to(&to));
-        shift.ok_or_else(|| {
+        let step = units(from).zip(units(to)).map(|(from, to)| from.rebase_to(&to));
+        step.ok_or_else(|| {
             format!("times in {:?} cannot be told exactly in {:?}", from.units, to.units)
         })
     }
@@ -87,140 +87,84 @@ fn is_time(variable: &Variable) -> bool {
         && units.to_ascii_lowercase().contains(" since ")
 }
 
-/// The values that mean that there is none, in the bytes of an element.
-pub fn missing(attributes: &Attributes, dtype: DataType) -> Vec<Vec<u8>> {
-    let values = ["_FillValue", "missing_value"].map(|name| attributes.get(name));
-    let bytes = values.into_iter().flatten().filter_map(|value| match (value, dtype) {
-        (AttributeValue::Int(numbers), DataType::Int(size, _)) => {
-            Some(numbers.first()?.to_le_bytes()[..size.into()].to_vec())
-        }
-        (AttributeValue::Double(numbers), DataType::Float(8, _)) => {
-            Some(numbers.first()?.to_le_bytes().to_vec())
-        }
-        _ => None,
-    });
-    bytes.collect()
+/// The numbers that mean that there is no time.
+pub fn missing(attributes: &Attributes, dtype: DataType) -> Vec<Dyadic> {
+    let values =
+        ["_FillValue", "missing_value"].into_iter().filter_map(|name| attributes.get(name));
+    values.flat_map(|value| value.numbers(dtype)).collect()
 }
 
-/// Whether the time `stored` is exactly `shift` more than `time`, both the bytes of a `dtype`.
-pub fn is_shifted(stored: &[u8], time: &[u8], dtype: DataType, shift: i64) -> bool {
-    if shift == 0 {
-        return stored == time;
-    }
-    let whole = |bytes: &[u8]| -> Option<i128> {
-        Some(match dtype {
-            DataType::Int(2, _) => i16::from_le_bytes(bytes.try_into().ok()?).into(),
-            DataType::Int(4, _) => i32::from_le_bytes(bytes.try_into().ok()?).into(),
-            DataType::Int(8, _) => i64::from_le_bytes(bytes.try_into().ok()?).into(),
-            _ => return None,
-        })
-    };
-    let float = |bytes: &[u8]| -> Option<f64> {
-        Some(match dtype {
-            DataType::Float(4, _) => f32::from_le_bytes(bytes.try_into().ok()?).into(),
-            DataType::Float(8, _) => f64::from_le_bytes(bytes.try_into().ok()?),
-            _ => return None,
-        })
-    };
-    match dtype {
-        DataType::Float(..) => match (float(stored), float(time)) {
-            (Some(stored), Some(time)) => is_sum(stored, time, shift),
-            _ => false,
-        },
-        _ => match (whole(stored), whole(time)) {
-            (Some(stored), Some(time)) => stored == time + i128::from(shift),
-            _ => false,
-        },
+/// Whether the bytes `stored` are those of `time` after `step`, both of type `dtype`; what is no
+/// time stays as it is.
+pub fn is_moved(
+    stored: &[u8],
+    time: &[u8],
+    (dtype, missing): (DataType, &[Dyadic]),
+    step: Rebase,
+) -> bool {
+    let number = |bytes: &[u8]| Dyadic::decode(bytes, dtype).filter(|it| !missing.contains(it));
+    match number(time).filter(|_| step != Rebase::IDENTITY) {
+        Some(time) => number(stored).is_some_and(|stored| step.leads(time, stored)),
+        None => stored == time,
     }
 }
 
-/// Whether each of these times is later than the one before.
-pub fn is_increasing(times: &Values, dtype: DataType) -> bool {
-    let Values::Bytes(bytes) = times else { return false };
-    match dtype {
-        DataType::Float(4, _) => {
-            bytes.as_chunks().0.is_sorted_by(|a, b| f32::from_le_bytes(*a) < f32::from_le_bytes(*b))
-        }
-        DataType::Float(8, _) => {
-            bytes.as_chunks().0.is_sorted_by(|a, b| f64::from_le_bytes(*a) < f64::from_le_bytes(*b))
-        }
-        DataType::Int(2, _) => {
-            bytes.as_chunks().0.is_sorted_by(|a, b| i16::from_le_bytes(*a) < i16::from_le_bytes(*b))
-        }
-        DataType::Int(4, _) => {
-            bytes.as_chunks().0.is_sorted_by(|a, b| i32::from_le_bytes(*a) < i32::from_le_bytes(*b))
-        }
-        DataType::Int(8, _) => {
-            bytes.as_chunks().0.is_sorted_by(|a, b| i64::from_le_bytes(*a) < i64::from_le_bytes(*b))
-        }
-        _ => false,
-    }
-}
-
-/// Whether `sum` is exactly `time + shift`, which is not 0. All are integers of one small power of
-/// two; where that would have to be smaller than 2^-60, a sum with a whole number has more bits
-/// than a double holds, and `sum` is another number.
-fn is_sum(sum: f64, time: f64, shift: i64) -> bool {
-    const SMALLEST: i32 = -60;
-    let scaled = |(mantissa, exponent): (i64, i32)| -> Option<i128> {
-        let up = u32::try_from(exponent.checked_sub(SMALLEST)?).ok().filter(|up| *up < 74)?;
-        Some(i128::from(mantissa) << up)
-    };
-    let terms = [sum, time].map(|number| odd_and_power(number).and_then(scaled));
-    match (terms, scaled((shift, 0))) {
-        ([Some(sum), Some(time)], Some(shift)) => sum == time + shift,
-        _ => false,
-    }
-}
-
-/// A finite number as an odd integer, or 0, times a power of two.
-fn odd_and_power(number: f64) -> Option<(i64, i32)> {
-    if !number.is_finite() {
-        return None;
-    }
-    let bits = number.to_bits();
-    let fraction = (bits & ((1 << 52) - 1)).cast_signed();
-    let exponent = i32::try_from(bits >> 52 & 0x7ff).ok()?;
-    let mantissa = if exponent == 0 { fraction } else { fraction | 1 << 52 };
-    if mantissa == 0 {
-        return Some((0, 0));
-    }
-    let zeros = mantissa.trailing_zeros();
-    let signed = if number < 0.0 { -(mantissa >> zeros) } else { mantissa >> zeros };
-    Some((signed, exponent.max(1) - 1075 + zeros.cast_signed()))
+/// The numbers that `times` are; nothing where one is none.
+pub fn numbers(times: &Values, dtype: DataType) -> Option<Vec<Dyadic>> {
+    let Values::Bytes(bytes) = times else { return None };
+    let size = usize::try_from(dtype.size()?).ok().filter(|size| *size > 0)?;
+    bytes.chunks_exact(size).map(|bytes| Dyadic::decode(bytes, dtype)).collect()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::attribute::AttributeValue;
     use crate::model::dtype::ByteOrder;
 
-    #[test]
-    fn sums_are_exact_or_wrong() {
-        assert!(is_sum(745.5, 15.5, 730));
-        assert!(is_sum(-700.0, 30.0, -730));
-        assert!(is_sum(0.0, 730.0, -730));
-        assert!(!is_sum(745.500_000_000_000_1, 15.5, 730));
-        // 0.1 + 730 rounds.
-        assert!(!is_sum(730.1, 0.1, 730));
-        assert!(!is_sum(730.0, 1e-300, 730));
-        assert!(!is_sum(1e300, 1e300, 730));
-        assert!(!is_sum(f64::NAN, f64::NAN, 730));
-        let dtype = DataType::Int(4, ByteOrder::Little);
-        let is = |stored: i32, time: i32| {
-            is_shifted(&stored.to_le_bytes(), &time.to_le_bytes(), dtype, 24)
-        };
-        assert!(is(25, 1));
-        assert!(!is(24, 1));
-        assert!(!is(i32::MIN + 23, i32::MAX), "a sum that does not fit");
+    const F8: DataType = DataType::Float(8, ByteOrder::Little);
+
+    fn step(from: &str, to: &str) -> Rebase {
+        let units = |text| TimeUnits::parse(text, Calendar::NoLeap).unwrap();
+        units(from).rebase_to(&units(to))
     }
 
     #[test]
-    fn powers_of_two_come_out() {
-        assert_eq!(odd_and_power(12.0), Some((3, 2)));
-        assert_eq!(odd_and_power(-0.75), Some((-3, -2)));
-        assert_eq!(odd_and_power(0.0), Some((0, 0)));
-        assert_eq!(odd_and_power(f64::from_bits(1)), Some((1, -1074)));
-        assert_eq!(odd_and_power(f64::INFINITY), None);
+    fn times_are_moved_exactly_or_wrongly() {
+        let later = step("days since 1852-01-01", "days since 1850-01-01");
+        let is = |stored: f64, time: f64, step| {
+            is_moved(&stored.to_le_bytes(), &time.to_le_bytes(), (F8, &[]), step)
+        };
+        assert!(is(745.5, 15.5, later));
+        assert!(!is(745.500_000_000_000_1, 15.5, later));
+        // 0.1 + 730 rounds.
+        assert!(!is(730.1, 0.1, later));
+        assert!(!is(730.0, 1e-300, later));
+        assert!(is(f64::NAN, f64::NAN, later));
+        assert!(is(1.5, 36.0, step("hours since 1850-01-01", "days since 1850-01-01")));
+        assert!(!is(0.333, 8.0, step("hours since 1850-01-01", "days since 1850-01-01")));
+        let dtype = DataType::Int(4, ByteOrder::Little);
+        let is = |stored: i32, time: i32| {
+            is_moved(&stored.to_le_bytes(), &time.to_le_bytes(), (dtype, &[]), later)
+        };
+        assert!(is(731, 1));
+        assert!(!is(730, 1));
+        assert!(!is(i32::MIN + 729, i32::MAX), "a sum that does not fit");
+    }
+
+    #[test]
+    fn what_marks_missing_times_stays_and_no_time_becomes_it() {
+        let later = step("days since 1852-01-01", "days since 1850-01-01");
+        let mut attributes = Attributes::default();
+        attributes.push("_FillValue", AttributeValue::Int(vec![-999, 999]));
+        let marks = missing(&attributes, F8);
+        let is = |stored: f64, time: f64| {
+            is_moved(&stored.to_le_bytes(), &time.to_le_bytes(), (F8, &marks), later)
+        };
+        assert!(is(-999.0, -999.0));
+        assert!(is(999.0, 999.0));
+        assert!(!is(-269.0, -999.0));
+        assert!(!is(999.0, 269.0));
+        assert!(is(731.0, 1.0));
     }
 }

@@ -123,8 +123,8 @@ fn show_tells_all_about_one_dataset() {
         "url          none".to_owned(),
         "refers to    local paths".to_owned(),
         "references   12".to_owned(),
-        "variable     pr virtual".to_owned(),
-        "variable     time inlined".to_owned(),
+        "variable     pr virtual, 12 references to 288 B".to_owned(),
+        "variable     time inlined, 96 B".to_owned(),
     ] {
         assert!(lines.contains(&line.as_str()), "no `{line}` in {run:#?}");
     }
@@ -192,6 +192,7 @@ fn the_report_has_a_line_for_each_dataset_and_problem() {
         "local",
         "references",
         "inlined_bytes",
+        "costs",
         "error",
         "warnings",
     ];
@@ -199,6 +200,8 @@ fn the_report_has_a_line_for_each_dataset_and_problem() {
     assert_eq!((&va["unchanged"], &va["references"]), (&json!(false), &json!(6)));
     // Six times with their bounds, two latitudes, three longitudes, one height.
     assert_eq!(va["inlined_bytes"], (6 * 3 + 2 + 3 + 1) * 8);
+    assert_eq!(va["costs"]["time"]["inlined_bytes"], 6 * 8);
+    assert_eq!(va["costs"]["va"]["references"], 6);
     assert_eq!((&va["error"], &va["warnings"]), (&Value::Null, &json!([])));
     assert_eq!((&tas["unchanged"], &tas["references"]), (&json!(true), &Value::Null));
     assert_eq!(tas["error"]["code"], "time-overlap");
