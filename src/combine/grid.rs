@@ -3,10 +3,10 @@
 use std::path::Path;
 
 use crate::model::array::{Chunk, Fill, Storage, Variable, grid_shape, product};
-use crate::model::codec::Codec;
 use crate::model::error::{Code, Error, Result};
-use crate::model::virtual_dataset::{Body, Run, VirtualArray};
+use crate::model::virtual_dataset::{Body, Run, Stored, VirtualArray};
 
+use super::encoding::Encoding;
 use super::{Context, agree};
 
 /// The array whose chunks are those of the files.
@@ -16,80 +16,80 @@ pub fn concatenate(
     context: &Context,
 ) -> Result<VirtualArray> {
     let files = if joined { of_files.len() } else { 1 };
-    let codecs = common_codecs(&of_files[..files], context)?;
-    let chunk_shape = common_chunk_shape(&of_files[..files], context)?;
+    let encoding =
+        Encoding::common(&of_files[..files]).map_err(|error| error.in_file(&context.paths[0]))?;
+    let Encoding { codecs, like } = &encoding;
+    let (dtype, fill, codecs) = (like.dtype, like.fill.clone(), codecs.clone());
+    let stored = of_files[..files]
+        .iter()
+        .zip(context.paths)
+        .map(|(variable, path)| encoding.stored(variable).map_err(|error| error.in_file(path)));
+    let mut stored = stored.collect::<Result<Vec<_>>>()?.into_iter();
+    let common = common_chunk_shape(&of_files[..files], context)?;
     let mut shape = of_files[0].shape.clone();
     if files > 1 {
         shape[0] = context.lengths.iter().sum();
     }
-    let across: u64 = grid_shape(&shape, &chunk_shape).iter().skip(1).product();
+    let across: u64 = grid_shape(&shape, &common).iter().skip(1).product();
     let mut runs = Vec::with_capacity(files);
     let mut first_row = 0;
     let mut description = None;
     for (file, mut variable) in of_files.into_iter().take(files).enumerate() {
         let path = &context.paths[file];
+        let chunk_shape = chunk_shape_in(&variable, &common);
         let grid_rows = grid_shape(&variable.shape, &chunk_shape).first().copied().unwrap_or(1);
         let rows = variable.shape.first().copied().unwrap_or(1);
         let chunks = chunks(&mut variable, &chunk_shape).map_err(|error| error.in_file(path))?;
-        check_chunks(&variable, &chunks, grid_rows * across, path)?;
-        runs.push(Run { file, rows, first: first_row * across, chunks });
+        check_written(&variable, &chunks, grid_rows * across, path)?;
+        runs.push(Run {
+            file: context.first_file + file,
+            rows,
+            chunk_rows: chunk_shape.first().copied().unwrap_or(1).max(1),
+            first: first_row * across,
+            chunks,
+            stored: stored.next().unwrap_or(Stored::AsArray(Vec::new())),
+        });
         first_row += grid_rows;
         description.get_or_insert(variable);
     }
     let Some(first) = description else {
         return Err(Error::new(Code::Internal, "a variable without files"));
     };
+    let mut chunk_shape = common;
+    let filled = runs.iter().find(|run| run.rows > 0);
+    if let Some((length, run)) = chunk_shape.first_mut().zip(filled) {
+        *length = run.chunk_rows;
+    }
     Ok(VirtualArray {
         name: first.name,
         dimensions: first.dimensions,
         shape,
-        dtype: first.dtype,
-        fill: first.fill,
+        dtype,
+        fill,
         attributes: first.attributes,
         body: Body::Virtual { chunk_shape, codecs, runs },
     })
 }
 
-fn common_codecs(of_files: &[Variable], context: &Context) -> Result<Vec<Codec>> {
-    let first = agree::codecs(&of_files[0]).map_err(|error| error.in_file(&context.paths[0]))?;
-    for (variable, path) in of_files.iter().zip(context.paths).skip(1) {
-        let codecs = agree::codecs(variable);
-        let same = codecs.and_then(|codecs| {
-            check_byte_order(&of_files[0], variable)?;
-            check_fill(&of_files[0], variable)?;
-            agree::check_codecs(&first, &codecs)
-        });
-        same.map_err(|error| error.in_file(path))?;
+/// The shape of the chunks that the file of `variable` has, `common` but for their length.
+fn chunk_shape_in(variable: &Variable, common: &[u64]) -> Vec<u64> {
+    match &variable.storage {
+        Storage::Chunked { chunk_shape, .. } if chunk_shape.get(1..) == common.get(1..) => {
+            chunk_shape.clone()
+        }
+        _ => common.to_vec(),
     }
-    Ok(first)
 }
 
-fn check_byte_order(first: &Variable, other: &Variable) -> Result<()> {
-    if first.dtype == other.dtype {
-        return Ok(());
-    }
-    Err(agree::differ(Code::DtypesDiffer, "data type", first.dtype, other.dtype))
-}
-
-/// What unwritten places hold matters only where there are some; `check_chunks` sees to those of
-/// a single file.
-fn check_fill(first: &Variable, other: &Variable) -> Result<()> {
-    if first.fill == other.fill {
-        return Ok(());
-    }
-    let [first, other] = [first, other].map(|variable| format!("{:?}", variable.fill));
-    Err(agree::differ(Code::FillValuesDiffer, "the fill value of unwritten chunks", first, other))
-}
-
-/// The chunk shape of the array: that of all files, or one that blocks stored in one piece can be cut
-/// into.
+/// The chunk shape of the array: that of all files, of which only the first length may differ, or one
+/// that blocks stored in one piece can be cut into.
 fn common_chunk_shape(of_files: &[Variable], context: &Context) -> Result<Vec<u64>> {
     let block = common_block(of_files, context)?;
     let is_in_one_piece = |variable: &Variable| match &variable.storage {
         // As the records of the classic formats are.
-        Storage::Chunked { .. } => {
-            block.first() == Some(&1)
-                && block.get(1..) == variable.shape.get(1..)
+        Storage::Chunked { chunk_shape, .. } => {
+            chunk_shape.first() == Some(&1)
+                && chunk_shape.get(1..) == variable.shape.get(1..)
                 && variable.filters.is_empty()
         }
         _ => true,
@@ -104,7 +104,10 @@ fn common_chunk_shape(of_files: &[Variable], context: &Context) -> Result<Vec<u6
 /// The largest block that every file holds a whole number of, as it is stored: a chunk, or so many
 /// rows as divide the rows of every file.
 fn common_block(of_files: &[Variable], context: &Context) -> Result<Vec<u64>> {
-    let chunked = of_files.iter().find_map(|variable| match &variable.storage {
+    // Files without rows have no chunks to differ.
+    let is_filled = |variable: &Variable| variable.shape.first() != Some(&0);
+    let filled = || of_files.iter().zip(context.paths).filter(|(variable, _)| is_filled(variable));
+    let chunked = filled().find_map(|(variable, _)| match &variable.storage {
         Storage::Chunked { chunk_shape, .. } => Some(chunk_shape),
         _ => None,
     });
@@ -116,20 +119,18 @@ fn common_block(of_files: &[Variable], context: &Context) -> Result<Vec<u64>> {
         }
         return Ok(block);
     };
-    for (variable, path) in of_files.iter().zip(context.paths) {
+    for (variable, path) in filled() {
         let other = match &variable.storage {
-            Storage::Chunked { chunk_shape, .. } if chunk_shape == shape => continue,
+            Storage::Chunked { chunk_shape, .. } if chunk_shape.get(1..) == shape.get(1..) => {
+                continue;
+            }
             Storage::Chunked { chunk_shape, .. } => format!("{chunk_shape:?}"),
             _ => "none".to_owned(),
         };
-        return Err(agree::differ(
-            Code::ChunkShapesDiffer,
-            "the chunk shape",
-            format!("{shape:?}"),
-            other,
-        )
-        .in_file(path)
-        .with_hint("rewrite the files with the same chunk shape"));
+        let shape = format!("{shape:?}");
+        return Err(
+            agree::differ(Code::ChunkShapesDiffer, "the chunk shape", shape, other).in_file(path)
+        );
     }
     Ok(shape.clone())
 }
@@ -217,16 +218,8 @@ fn chunks(variable: &mut Variable, chunk_shape: &[u64]) -> Result<Vec<Chunk>> {
     Ok(blocks.into_iter().flat_map(cut).collect())
 }
 
-/// Chunks can be decoded as the array says, and those that are missing have a defined value.
-fn check_chunks(variable: &Variable, chunks: &[Chunk], expected: u64, path: &Path) -> Result<()> {
-    if let Some(chunk) = chunks.iter().find(|chunk| chunk.filter_mask != 0) {
-        return Err(Error::new(
-            Code::FilterMask,
-            format!("chunk {} was stored without all of its filters", chunk.index),
-        )
-        .in_file(path)
-        .with_hint("rewrite the file with `nccopy` or `h5repack`"));
-    }
+/// Chunks that are missing have a defined value.
+fn check_written(variable: &Variable, chunks: &[Chunk], expected: u64, path: &Path) -> Result<()> {
     let missing = !variable.is_empty() && (chunks.len() as u64) < expected;
     if missing && variable.fill == Fill::Undefined {
         return Err(Error::new(
@@ -337,6 +330,7 @@ mod tests {
     fn only_what_lies_in_one_piece_is_cut() {
         let (paths, lengths) = (["a.nc".into(), "b.nc".into()], [4, 6]);
         let context = Context {
+            first_file: 0,
             paths: &paths,
             lengths: &lengths,
             axis: None,

@@ -1,47 +1,54 @@
 //! One variable of several files becomes one array.
 
-use crate::index::filter;
 use crate::model::array::{Storage, Values, Variable};
 use crate::model::dtype::DataType;
 use crate::model::error::{Code, Error, Result};
-use crate::model::time_units::Rebase;
 use crate::model::virtual_dataset::{Body, VirtualArray};
 
-use super::order::TimeAxis;
 use super::{Context, agree, grid, time};
 
 /// Most bytes of an auxiliary variable, such as the lead time of a forecast, that go into the store
 /// itself.
 const MOST_AUXILIARY: u64 = 1024 * 1024;
 
-/// Joins the variable that `of_files` hold, one per file in the order of time.
+/// Joins the variable that `of_files` hold, one per file in the order of time; they are known to fit
+/// into one array.
 pub fn join(of_files: Vec<Variable>, context: &Context) -> Result<VirtualArray> {
     let Some(first) = of_files.first() else {
         return Err(Error::new(Code::Internal, "a variable without files"));
     };
     let joined = context.is_joined(first);
-    if joined && of_files.len() > 1 && !leads_with_time(first, context) {
-        return Err(Error::unsupported("a time dimension that is not the first")
-            .with_hint("reorder the dimensions, for example with `ncpdq`"));
-    }
-    check_agreement(&of_files, joined, context)?;
     if is_inlined(&of_files, joined, context) {
         return inline(of_files, joined, context);
     }
-    let moves = |axis: &TimeAxis| {
-        axis.holds_times(&first.name) && axis.moves.iter().any(|&step| step != Rebase::IDENTITY)
-    };
-    if context.axis.is_some_and(moves) {
-        of_files
-            .iter()
-            .try_for_each(|variable| filter::check(&variable.filters, variable.dtype))?;
-        return Err(Error::new(
-            Code::TooLarge,
-            "times in differing units are too large to be moved",
-        )
-        .with_hint("rewrite the files with the same time units"));
+    if let Some(axis) = context.axis.filter(|axis| axis.holds_times(&first.name)) {
+        for (file, variable) in of_files.iter().enumerate() {
+            time::check_unmoved(variable, context.step(axis, file)?)?;
+        }
     }
     grid::concatenate(of_files, joined, context)
+}
+
+/// Whether the variable that `of_files` hold has one meaning in all of them.
+pub fn check_agreement(of_files: &[Variable], context: &Context) -> Result<()> {
+    let [first, others @ ..] = of_files else {
+        return Ok(());
+    };
+    let joined = context.is_joined(first);
+    if joined && !others.is_empty() && !leads_with_time(first, context) {
+        return Err(Error::unsupported("a time dimension that is not the first")
+            .with_hint("reorder the dimensions, for example with `ncpdq`"));
+    }
+    let is_time = joined && context.axis.is_some_and(|axis| axis.holds_times(&first.name));
+    for (other, path) in others.iter().zip(&context.paths[1..]) {
+        agree::check_description(first, other, joined, is_time)
+            .map_err(|error| error.in_file(path))?;
+        if !joined {
+            agree::check_decoding(first, other).map_err(|error| error.in_file(path))?;
+            agree::check_same_values((first, &context.paths[0]), (other, path))?;
+        }
+    }
+    Ok(())
 }
 
 fn leads_with_time(variable: &Variable, context: &Context) -> bool {
@@ -49,23 +56,8 @@ fn leads_with_time(variable: &Variable, context: &Context) -> bool {
     context.axis.is_some_and(|axis| leading == Some(&axis.dimension))
 }
 
-fn check_agreement(of_files: &[Variable], joined: bool, context: &Context) -> Result<()> {
-    let [first, others @ ..] = of_files else {
-        return Ok(());
-    };
-    let is_time = joined && context.axis.is_some_and(|axis| axis.holds_times(&first.name));
-    for (other, path) in others.iter().zip(&context.paths[1..]) {
-        agree::check_description(first, other, joined, is_time)
-            .map_err(|error| error.in_file(path))?;
-        if !joined {
-            agree::check_same_values((first, &context.paths[0]), (other, path))?;
-        }
-    }
-    Ok(())
-}
-
 /// Times, coordinates, and whatever cannot be expressed by byte ranges go into the store itself.
-fn is_inlined(of_files: &[Variable], joined: bool, context: &Context) -> bool {
+pub fn is_inlined(of_files: &[Variable], joined: bool, context: &Context) -> bool {
     let first = &of_files[0];
     if of_files.iter().any(|variable| variable.values.is_none()) {
         return false;
@@ -143,5 +135,5 @@ fn move_times(
     if !axis.holds_times(&variable.name) {
         return Ok(());
     }
-    time::rebase(bytes, variable, axis.moves[file])
+    time::rebase(bytes, variable, context.step(axis, file)?)
 }

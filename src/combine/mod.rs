@@ -8,12 +8,14 @@
 
 mod agree;
 mod cut;
+mod encoding;
 mod gap;
 mod grid;
 mod join;
 mod order;
 mod overlap;
-mod seam;
+mod reencoding;
+mod segments;
 mod time;
 
 use std::collections::{HashMap, HashSet};
@@ -21,13 +23,16 @@ use std::ops::Range;
 use std::path::PathBuf;
 
 use crate::model::array::{FileIndex, Variable};
+use crate::model::attribute::Attributes;
 use crate::model::byte_size::ByteSize;
 use crate::model::error::{Code, Error, Result};
 use crate::model::on_overlap::OnOverlap;
+use crate::model::time_units::Rebase;
 use crate::model::virtual_dataset::{Joint, VirtualDataset};
 
 pub use order::Coverage;
 use order::{Ordered, TimeAxis};
+use segments::Form;
 
 /// A file of a dataset and what it holds.
 #[derive(Debug)]
@@ -41,14 +46,34 @@ pub struct SourceIndex {
 /// A dataset and the files it refers to.
 #[derive(Debug)]
 pub struct Combined {
-    /// The dataset; its runs name files by their place in `sources`.
-    pub dataset: VirtualDataset,
+    /// The dataset in one piece or several; runs name files by their place in `sources`.
+    pub datasets: Datasets,
     /// The files in the order of time, without those that were left out.
     pub sources: Vec<Source>,
     /// The time that each file covers, as far as it can be told.
     pub coverages: Vec<Coverage>,
     /// What did not keep the files from being combined, but should be known.
     pub warnings: Vec<Error>,
+}
+
+/// The arrays of a dataset.
+#[derive(Debug)]
+pub enum Datasets {
+    /// All files in one.
+    Whole(VirtualDataset),
+    /// Some files each, in the order of time: no array can hold all.
+    Segments(Vec<VirtualDataset>),
+}
+
+impl Datasets {
+    /// The one, or all of them.
+    #[must_use]
+    pub fn as_slice(&self) -> &[VirtualDataset] {
+        match self {
+            Self::Whole(dataset) => std::slice::from_ref(dataset),
+            Self::Segments(datasets) => datasets,
+        }
+    }
 }
 
 /// A file that a dataset refers to.
@@ -86,51 +111,108 @@ pub fn combine(
     for source in &sources {
         check_source(source, data_variable)?;
     }
-    let Ordered { axis, coverages, warnings } =
+    let Ordered { axis, coverages, mut warnings } =
         order::sort_by_time(&mut sources, data_variable, limits.on_overlap)?;
-    let mut paths = Vec::with_capacity(sources.len());
-    let mut of_dataset = Vec::with_capacity(sources.len());
-    let mut lengths = Vec::with_capacity(sources.len());
-    let mut variables = Vec::with_capacity(sources.len());
-    let mut names = Vec::new();
-    let mut attributes = None;
-    for (file, SourceIndex { path, index }) in sources.into_iter().enumerate() {
-        let length = axis.as_ref().map_or(0, |axis| axis.length_in(&index));
-        let steps = axis.as_ref().map(|axis| axis.starts[file]..axis.starts[file] + length);
-        let tracking_id = index.attributes.text("tracking_id").map(str::to_owned);
-        of_dataset.push(Source { path: path.clone(), steps, tracking_id });
-        lengths.push(length);
-        if names.is_empty() {
-            names = index.variables.iter().map(|variable| variable.name.clone()).collect();
-        }
-        attributes.get_or_insert(index.attributes);
-        variables.push(by_name(index.variables));
-        paths.push(path);
-    }
+    let Parts { paths, of_dataset, lengths, attributes, variables, names } =
+        Parts::of(sources, axis.as_ref());
     check_same_variables(&names, &variables, &paths)?;
     names.iter().try_for_each(|name| check_name(name))?;
     let context = Context {
+        first_file: 0,
         paths: &paths,
         lengths: &lengths,
         axis: axis.as_ref(),
         data_variable,
         contiguous_chunk: limits.contiguous_chunk.bytes(),
     };
-    let arrays = names
-        .iter()
-        .map(|name| {
-            let of_files = variables.iter_mut().filter_map(|file| file.remove(name)).collect();
-            join::join(of_files, &context).map_err(|error| error.of_variable(name))
-        })
-        .collect::<Result<_>>()?;
-    let joint = axis.map(|axis| Joint { dimension: axis.dimension, lengths });
-    let dataset = VirtualDataset { attributes: attributes.unwrap_or_default(), arrays, joint };
-    seam::check(&dataset, &paths, limits.max_reencode)?;
-    Ok(Combined { dataset, sources: of_dataset, coverages, warnings })
+    let mut variables = by_variable(&names, variables);
+    for of_files in &variables {
+        let name = of_files.first().map_or("", |first| first.name.as_str());
+        join::check_agreement(of_files, &context).map_err(|error| error.of_variable(name))?;
+    }
+    let form = segments::form(&variables, &context, limits)?;
+    let mut attributes = attributes.into_iter();
+    let mut build = |files: Range<usize>| {
+        let context = context.of_files(&files);
+        let of_files = attributes.by_ref().take(files.len());
+        let attributes = of_files.reduce(|first, _| first).unwrap_or_default();
+        build(&mut variables, attributes, &context)
+    };
+    let datasets = match form {
+        Form::Whole => Datasets::Whole(build(0..paths.len())?),
+        Form::Segments(segments, why) => {
+            warnings.push(why);
+            Datasets::Segments(segments.into_iter().map(build).collect::<Result<_>>()?)
+        }
+    };
+    reencoding::check(datasets.as_slice(), &paths, limits)?;
+    Ok(Combined { datasets, sources: of_dataset, coverages, warnings })
+}
+
+/// What the files of a dataset consist of, each list in the order of time.
+#[derive(Default)]
+struct Parts {
+    paths: Vec<PathBuf>,
+    of_dataset: Vec<Source>,
+    /// Time steps.
+    lengths: Vec<u64>,
+    attributes: Vec<Attributes>,
+    variables: Vec<HashMap<String, Variable>>,
+    /// Names of the variables as the first file orders them.
+    names: Vec<String>,
+}
+
+impl Parts {
+    fn of(sources: Vec<SourceIndex>, axis: Option<&TimeAxis>) -> Self {
+        let mut parts = Self::default();
+        for (file, SourceIndex { path, index }) in sources.into_iter().enumerate() {
+            let length = axis.map_or(0, |axis| axis.length_in(&index));
+            let steps = axis.map(|axis| axis.starts[file]..axis.starts[file] + length);
+            let tracking_id = index.attributes.text("tracking_id").map(str::to_owned);
+            if file == 0 {
+                let names = index.variables.iter().map(|variable| variable.name.clone());
+                parts.names = names.collect();
+            }
+            parts.of_dataset.push(Source { path: path.clone(), steps, tracking_id });
+            parts.lengths.push(length);
+            parts.attributes.push(index.attributes);
+            parts.variables.push(by_name(index.variables));
+            parts.paths.push(path);
+        }
+        parts
+    }
+}
+
+/// The files of each variable.
+fn by_variable(names: &[String], files: Vec<HashMap<String, Variable>>) -> Vec<Vec<Variable>> {
+    let mut files = files;
+    let of_files = |name| files.iter_mut().filter_map(|file| file.remove(name)).collect();
+    names.iter().map(of_files).collect()
+}
+
+/// Takes the files of `context` out of `variables`, of which they are the first, and joins them.
+fn build(
+    variables: &mut [Vec<Variable>],
+    attributes: Attributes,
+    context: &Context,
+) -> Result<VirtualDataset> {
+    let arrays = variables.iter_mut().map(|of_files| {
+        let of_files: Vec<Variable> = of_files.drain(..context.paths.len()).collect();
+        let name = of_files.first().map(|first| first.name.clone()).unwrap_or_default();
+        join::join(of_files, context).map_err(|error| error.of_variable(name))
+    });
+    let arrays = arrays.collect::<Result<_>>()?;
+    let joint = context
+        .axis
+        .map(|axis| Joint { dimension: axis.dimension.clone(), lengths: context.lengths.to_vec() });
+    Ok(VirtualDataset { attributes, arrays, joint })
 }
 
 /// What joining a variable needs to know of the dataset.
+#[derive(Clone, Copy)]
 struct Context<'a> {
+    /// Place of the first of these files in the dataset.
+    first_file: usize,
     paths: &'a [PathBuf],
     /// Time steps of each file.
     lengths: &'a [u64],
@@ -140,7 +222,22 @@ struct Context<'a> {
     contiguous_chunk: u64,
 }
 
-impl Context<'_> {
+impl<'a> Context<'a> {
+    /// The same for some of the files.
+    fn of_files(&self, files: &Range<usize>) -> Context<'a> {
+        Context {
+            first_file: self.first_file + files.start,
+            paths: &self.paths[files.clone()],
+            lengths: &self.lengths[files.clone()],
+            ..*self
+        }
+    }
+
+    /// How times of `file` become times in the units of the first of these files.
+    fn step(&self, axis: &TimeAxis, file: usize) -> Result<Rebase> {
+        axis.step(self.first_file, self.first_file + file)
+    }
+
     /// Whether `variable` varies along the dimension that files are joined along.
     fn is_joined(&self, variable: &Variable) -> bool {
         self.axis.is_some_and(|axis| variable.dimensions.contains(&axis.dimension))

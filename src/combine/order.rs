@@ -22,8 +22,8 @@ pub struct TimeAxis {
     /// Names of the variables with bounds of time steps, which take their units from the
     /// coordinate as CF says, or repeat them.
     pub bounds: Vec<String>,
-    /// For each file in order, how its times become times in the units of the first file.
-    pub moves: Vec<Rebase>,
+    /// Units of the times of each file in order.
+    pub units: Vec<AxisUnits>,
     /// For each file, how many of its first steps are left out.
     pub starts: Vec<u64>,
 }
@@ -32,6 +32,11 @@ impl TimeAxis {
     /// Whether the variable called `name` holds times of this axis.
     pub fn holds_times(&self, name: &str) -> bool {
         self.dimension == name || self.bounds.iter().any(|bounds| bounds == name)
+    }
+
+    /// How times of the file number `file` become times in the units of `first`.
+    pub fn step(&self, first: usize, file: usize) -> Result<Rebase> {
+        self.units[file].rebase_to(&self.units[first])
     }
 
     /// Time steps in a file.
@@ -105,13 +110,14 @@ fn order(
     warnings.extend(gap::find(&files, &clock, dimension));
     let moves = moves(&files)?;
     let bounds = common_bounds(&files, &moves)?;
+    let units = files.iter().map(|file| file.units.clone()).collect();
     let starts = files.iter().map(|file| file.kept.start as u64).collect();
     for mut file in files {
         file.take_out_dropped(dimension, data_variable)?;
         sources.push(file.source);
     }
     let warnings = warnings.into_iter().map(|warning| warning.of_variable(dimension)).collect();
-    let axis = TimeAxis { dimension: dimension.to_owned(), bounds, moves, starts };
+    let axis = TimeAxis { dimension: dimension.to_owned(), bounds, units, starts };
     Ok(Ordered { axis: Some(axis), coverages, warnings })
 }
 

@@ -188,6 +188,16 @@ pub fn rebase(bytes: &mut [u8], variable: &Variable, rebase: Rebase) -> Result<(
     Ok(())
 }
 
+/// Refuses to move the times of `variable`, which were not read.
+pub fn check_unmoved(variable: &Variable, rebase: Rebase) -> Result<()> {
+    if rebase == Rebase::IDENTITY {
+        return Ok(());
+    }
+    filter::check(&variable.filters, variable.dtype)?;
+    Err(Error::new(Code::TooLarge, "times in differing units are too large to be moved")
+        .with_hint(SAME_UNITS))
+}
+
 /// What a packed number means is another number, of which this module knows nothing.
 fn check_not_packed(variable: &Variable) -> Result<()> {
     let packing = ["scale_factor", "add_offset", "_Unsigned"];

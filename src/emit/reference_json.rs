@@ -13,13 +13,14 @@
 //! that specification has it. The same dataset gives the same bytes.
 
 use std::io::Write;
+use std::ops::AddAssign;
 
 use serde_json::{Map, Value, json};
 
 use crate::model::array::{Chunk, Fill, Values, product};
 use crate::model::codec::Codec;
 use crate::model::error::{Code, Error, Result};
-use crate::model::virtual_dataset::{Body, Run, VirtualArray, VirtualDataset};
+use crate::model::virtual_dataset::{Body, Carried, Run, VirtualArray, VirtualDataset};
 
 use super::seal::{Failure, Written};
 use super::seams::Seams;
@@ -35,6 +36,13 @@ pub struct Contents {
     pub references: u64,
     /// Bytes of the arrays that are kept in the manifest, before encoding.
     pub inlined_bytes: u64,
+}
+
+impl AddAssign for Contents {
+    fn add_assign(&mut self, other: Self) {
+        self.references += other.references;
+        self.inlined_bytes += other.inlined_bytes;
+    }
 }
 
 /// Where readers find what a manifest refers to.
@@ -55,7 +63,7 @@ pub fn write(
     out: &mut dyn Write,
 ) -> Written<Contents> {
     let documents = documents(dataset);
-    let with_v2 = dataset.is_aligned();
+    let with_v2 = dataset.is_regular();
     let mut manifest = Manifest { out, with_v2, is_first: true, contents: Contents::default() };
     manifest.raw("{\"version\":1,\"refs\":{")?;
     if with_v2 {
@@ -72,9 +80,9 @@ pub fn write(
     manifest.text("zarr.json", &zarr_v3::group(&dataset.attributes, &metadata).to_string())?;
     let files: Vec<String> = locations.files.iter().map(|location| quoted(location)).collect();
     let seam_file = locations.seam_file.map(quoted);
-    for (number, (array, documents)) in dataset.arrays.iter().zip(&documents).enumerate() {
-        let seams = locations.seams.of_arrays.get(number).map_or(&[][..], Vec::as_slice);
-        let targets = Targets { files: &files, seams, seam_file: seam_file.as_deref() };
+    let targets =
+        Targets { files: &files, seams: locations.seams, seam_file: seam_file.as_deref() };
+    for (array, documents) in dataset.arrays.iter().zip(&documents) {
         manifest.array(array, documents, &targets).map_err(|failure| match failure {
             Failure::Content(error) => error.of_variable(&array.name).into(),
             failure @ Failure::System(_) => failure,
@@ -109,7 +117,7 @@ fn documents(dataset: &VirtualDataset) -> Vec<Documents> {
 /// What the references of one array point to; locations are quoted.
 struct Targets<'a> {
     files: &'a [String],
-    seams: &'a [Chunk],
+    seams: &'a Seams,
     seam_file: Option<&'a str>,
 }
 
@@ -145,7 +153,7 @@ impl Manifest<'_> {
         match &array.body {
             Body::Inline(values) => self.inline(array, values, codecs, &grid, prefix),
             Body::Virtual { runs, .. } => {
-                self.references(array, runs, &grid, prefix, targets)?;
+                self.references(array, &grid, prefix, targets)?;
                 if self.with_v2 {
                     self.constant_chunks(array, documents, runs, &grid, prefix)?;
                 }
@@ -173,34 +181,23 @@ impl Manifest<'_> {
     fn references(
         &mut self,
         array: &VirtualArray,
-        runs: &[Run],
         grid: &[u64],
         prefix: &str,
         targets: &Targets,
     ) -> Written<()> {
         let no_location = || Error::new(Code::Internal, "a file has no URL");
         let mut key = ChunkKey::new(prefix, grid);
-        let mut seam_chunks = targets.seams.iter();
-        let mut seams = array.seams().peekable();
-        for run in runs {
+        for (run, chunk, carried) in array.chunks() {
             let location = targets.files.get(run.file).ok_or_else(no_location)?;
-            let seam = seams.next_if(|(seam, _)| seam.file == run.file);
-            let at_seam = seam.map_or(&[][..], |(run, _)| array.last_row(run));
-            let (before, _) = run.chunks.split_at(run.chunks.len() - at_seam.len());
-            for chunk in before {
-                self.reference(key.of(run.first + chunk.index), location, chunk)?;
-            }
-            for chunk in at_seam {
-                let index = run.first + chunk.index;
-                if let Some(encoded) = seam_chunks.next() {
-                    if encoded.index != index {
-                        return Err(Error::new(Code::Internal, "a seam is out of order").into());
-                    }
+            let key = key.of(run.first + chunk.index);
+            match carried {
+                Carried::AsStored => self.reference(key, location, chunk)?,
+                Carried::Cut(size) => self.reference(key, location, &Chunk { size, ..*chunk })?,
+                Carried::Anew(rows) => {
                     let location = targets.seam_file.ok_or_else(no_location)?;
-                    self.reference(key.of(index), location, encoded)?;
-                } else {
-                    let cut = Chunk { size: array.filled_bytes(run, chunk), ..*chunk };
-                    self.reference(key.of(index), location, &cut)?;
+                    let lost = || Error::new(Code::Internal, "a chunk was not encoded anew");
+                    let encoded = targets.seams.of(array, run, chunk, rows).ok_or_else(lost)?;
+                    self.reference(key, location, encoded)?;
                 }
             }
         }

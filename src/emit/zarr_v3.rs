@@ -56,7 +56,7 @@ pub fn array(array: &VirtualArray, chunk_shape: &[u64], codecs: &[Codec]) -> Val
 /// A regular grid or, where chunks differ in length along the first dimension, a rectilinear one:
 /// <https://github.com/zarr-developers/zarr-extensions/tree/main/chunk-grids/rectilinear>.
 fn chunk_grid(array: &VirtualArray, chunk_shape: &[u64]) -> Value {
-    if array.seams().next().is_none() {
+    if array.is_regular() {
         return json!({"name": "regular", "configuration": {"chunk_shape": chunk_shape}});
     }
     let others = array.grid().into_iter().zip(chunk_shape).skip(1);

@@ -291,7 +291,8 @@ fn place(
     }
 }
 
-fn to_little_endian(bytes: &mut [u8], dtype: DataType) {
+/// Turns elements of type `dtype` into little-endian ones, or such into those.
+pub fn to_little_endian(bytes: &mut [u8], dtype: DataType) {
     if dtype.byte_order() == Some(ByteOrder::Big) {
         match dtype.size() {
             Some(2) => reverse_elements::<2>(bytes),

@@ -244,6 +244,13 @@ impl Error {
         self
     }
 
+    /// The same with another message.
+    #[must_use]
+    pub fn with_message(mut self, message: impl Into<String>) -> Self {
+        self.0.message = message.into();
+        self
+    }
+
     /// The kind of error.
     #[must_use]
     pub fn code(&self) -> Code {

@@ -4,12 +4,12 @@ use std::ops::Range;
 
 use super::array::{Chunk, Fill, Values, grid_shape, product};
 use super::attribute::Attributes;
-use super::codec::Codec;
+use super::codec::{Codec, Filter};
 use super::dtype::DataType;
 use super::verdict::{Cost, Verdict};
 
 /// A Zarr group of arrays over a list of source files.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct VirtualDataset {
     /// Attributes of the group.
     pub attributes: Attributes,
@@ -54,9 +54,9 @@ pub enum Body {
     Inline(Values),
     /// In the source files.
     Virtual {
-        /// Elements of a chunk along each dimension.
+        /// Elements of a chunk along each dimension; along the first, runs may have others.
         chunk_shape: Vec<u64>,
-        /// How chunks were encoded, in the order of encoding.
+        /// How chunks are encoded, in the order of encoding.
         codecs: Vec<Codec>,
         /// Runs of chunks, one per file, in the order of the grid.
         runs: Vec<Run>,
@@ -70,10 +70,39 @@ pub struct Run {
     pub file: usize,
     /// Length of the array in this file, along its first dimension.
     pub rows: u64,
+    /// Length of its chunks along the first dimension.
+    pub chunk_rows: u64,
     /// Number added to each chunk's `index` to give its row-major number in the whole grid.
     pub first: u64,
     /// The chunks by ascending index.
     pub chunks: Vec<Chunk>,
+    /// How the file encoded them.
+    pub stored: Stored,
+}
+
+/// How a file encoded chunks, as far as those of an array can differ.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Stored {
+    /// As the array says; this is what undoes it for a single chunk.
+    AsArray(Vec<Filter>),
+    /// In another way: all have to be encoded anew.
+    Otherwise {
+        /// Type of the elements.
+        dtype: DataType,
+        /// Filters in the order of writing.
+        filters: Vec<Filter>,
+    },
+}
+
+/// How a store has a chunk of a file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Carried {
+    /// By its bytes in the file.
+    AsStored,
+    /// By so many of its bytes: the file fills it only in part, and another file follows.
+    Cut(u64),
+    /// So many of its rows, encoded anew.
+    Anew(u64),
 }
 
 impl VirtualArray {
@@ -82,7 +111,7 @@ impl VirtualArray {
     pub fn verdict(&self) -> Verdict {
         match &self.body {
             Body::Inline(_) => Verdict::Inlined,
-            Body::Virtual { .. } if self.seams().next().is_some() => Verdict::Seamed,
+            Body::Virtual { .. } if self.cost().reencoded_bytes > 0 => Verdict::Seamed,
             Body::Virtual { .. } => Verdict::Virtual,
         }
     }
@@ -90,19 +119,44 @@ impl VirtualArray {
     /// What carrying the array takes.
     #[must_use]
     pub fn cost(&self) -> Cost {
-        let stored = |chunks: &[Chunk]| chunks.iter().map(|chunk| chunk.size).sum::<u64>();
-        match &self.body {
-            Body::Inline(values) => Cost { inlined_bytes: values.bytes(), ..Cost::default() },
-            Body::Virtual { codecs, runs, .. } => {
-                let seams = self.seams().filter(|_| !codecs.is_empty());
-                Cost {
-                    references: runs.iter().map(|run| run.chunks.len() as u64).sum(),
-                    stored_bytes: runs.iter().map(|run| stored(&run.chunks)).sum(),
-                    inlined_bytes: 0,
-                    reencoded_bytes: seams.map(|(run, _)| stored(self.last_row(run))).sum(),
-                }
-            }
+        let mut cost = Cost::default();
+        if let Body::Inline(values) = &self.body {
+            cost.inlined_bytes = values.bytes();
         }
+        for (_, chunk, carried) in self.chunks() {
+            cost.references += 1;
+            cost.stored_bytes += chunk.size;
+            cost.reencoded_bytes +=
+                if matches!(carried, Carried::Anew(_)) { chunk.size } else { 0 };
+        }
+        cost
+    }
+
+    /// The chunks in the order of the grid, and how the store has each.
+    pub fn chunks(&self) -> impl Iterator<Item = (&Run, &Chunk, Carried)> {
+        let (is_encoded, runs) = match &self.body {
+            Body::Inline(_) => (false, &[][..]),
+            Body::Virtual { codecs, runs, .. } => (!codecs.is_empty(), runs.as_slice()),
+        };
+        let across = self.across();
+        let last = last_run(runs);
+        runs.iter().enumerate().flat_map(move |(place, run)| {
+            let filled = if place < last { run.filled() } else { run.chunk_rows };
+            let first_at_end = run.rows.div_ceil(run.chunk_rows).saturating_sub(1);
+            let first_at_end = first_at_end.saturating_mul(across);
+            run.chunks.iter().map(move |chunk| {
+                let is_cut = filled < run.chunk_rows && chunk.index >= first_at_end;
+                let rows = if is_cut { filled } else { run.chunk_rows };
+                let is_other = chunk.filter_mask != 0 || run.is_stored_otherwise();
+                let carried = match (is_other, is_cut) {
+                    (true, _) => Carried::Anew(rows),
+                    (false, true) if is_encoded => Carried::Anew(rows),
+                    (false, true) => Carried::Cut(chunk.size / run.chunk_rows * rows),
+                    (false, false) => Carried::AsStored,
+                };
+                (run, chunk, carried)
+            })
+        })
     }
 
     /// Number of chunks along each dimension. At a seam a chunk of one file is followed by one of the
@@ -113,8 +167,8 @@ impl VirtualArray {
             return vec![1; self.shape.len()];
         };
         let mut grid = grid_shape(&self.shape, chunk_shape);
-        if let (Some(rows), Some(&length)) = (grid.first_mut(), chunk_shape.first()) {
-            *rows = runs.iter().map(|run| run.rows.div_ceil(length.max(1))).sum();
+        if let Some(rows) = grid.first_mut() {
+            *rows = runs.iter().map(|run| run.rows.div_ceil(run.chunk_rows)).sum();
         }
         grid
     }
@@ -125,75 +179,79 @@ impl VirtualArray {
         product(self.grid().get(1..).unwrap_or_default()).unwrap_or(u64::MAX)
     }
 
-    /// The runs that do not end where a chunk ends, though another run follows; with each, how many
-    /// rows of its last chunks are filled.
-    pub fn seams(&self) -> impl Iterator<Item = (&Run, u64)> {
-        let (length, runs) = match &self.body {
-            Body::Virtual { chunk_shape, runs, .. } => {
-                (chunk_shape.first().copied().unwrap_or(1).max(1), runs.as_slice())
-            }
-            Body::Inline(_) => (1, &[][..]),
-        };
-        let last = runs.iter().rposition(|run| run.rows > 0).unwrap_or(0);
-        runs[..last.min(runs.len())]
-            .iter()
-            .map(move |run| (run, run.rows % length))
-            .filter(|(_, filled)| *filled > 0)
-    }
-
-    /// The chunks in the last row of `run`, one of this array's.
-    #[must_use]
-    pub fn last_row<'a>(&self, run: &'a Run) -> &'a [Chunk] {
-        let Body::Virtual { chunk_shape, .. } = &self.body else { return &[] };
-        let length = chunk_shape.first().copied().unwrap_or(1).max(1);
-        let before = run.rows.div_ceil(length).saturating_sub(1).saturating_mul(self.across());
-        &run.chunks[run.chunks.partition_point(|chunk| chunk.index < before)..]
-    }
-
-    /// Bytes of the filled rows of `chunk`, uncompressed, in the last row of `run`.
-    #[must_use]
-    pub fn filled_bytes(&self, run: &Run, chunk: &Chunk) -> u64 {
-        let Body::Virtual { chunk_shape, .. } = &self.body else { return chunk.size };
-        let length = chunk_shape.first().copied().unwrap_or(1).max(1);
-        match run.rows % length {
-            0 => chunk.size,
-            filled => chunk.size / length * filled,
-        }
-    }
-
     /// Lengths of the chunks along the first dimension; the last may reach beyond the array.
     #[must_use]
     pub fn edges(&self) -> Vec<u64> {
-        let Body::Virtual { chunk_shape, runs, .. } = &self.body else {
+        let Body::Virtual { runs, .. } = &self.body else {
             return self.shape.first().copied().into_iter().collect();
         };
-        let length = chunk_shape.first().copied().unwrap_or(1).max(1);
-        let last = runs.iter().rposition(|run| run.rows > 0);
+        let last = last_run(runs);
         let mut edges = Vec::new();
         for (place, run) in runs.iter().enumerate() {
-            edges.extend((0..run.rows / length).map(|_| length));
-            if run.rows % length > 0 {
-                edges.push(if Some(place) == last { length } else { run.rows % length });
+            edges.extend((0..run.rows / run.chunk_rows).map(|_| run.chunk_rows));
+            if run.filled() < run.chunk_rows {
+                edges.push(if place == last { run.chunk_rows } else { run.filled() });
             }
         }
         edges
     }
+
+    /// Whether all its chunks are of one length along the first dimension.
+    #[must_use]
+    pub fn is_regular(&self) -> bool {
+        self.breaks().next().is_none()
+    }
+
+    /// Files behind which no regular grid goes on: a file fills its last chunk only in part, or has
+    /// chunks of another length than the next.
+    fn breaks(&self) -> impl Iterator<Item = usize> {
+        let runs = match &self.body {
+            Body::Virtual { runs, .. } => runs.as_slice(),
+            Body::Inline(_) => &[],
+        };
+        let pairs = runs
+            .iter()
+            .filter(|run| run.rows > 0)
+            .zip(runs.iter().filter(|run| run.rows > 0).skip(1));
+        let breaks = pairs.filter(|(run, next)| {
+            run.filled() < run.chunk_rows || run.chunk_rows != next.chunk_rows
+        });
+        breaks.map(|(run, _)| run.file)
+    }
+}
+
+impl Run {
+    /// Rows that the last of its chunks along the first dimension have.
+    fn filled(&self) -> u64 {
+        match self.rows % self.chunk_rows {
+            0 => self.chunk_rows,
+            filled => filled,
+        }
+    }
+
+    fn is_stored_otherwise(&self) -> bool {
+        matches!(self.stored, Stored::Otherwise { .. })
+    }
+}
+
+/// The place of the last run that has rows.
+fn last_run(runs: &[Run]) -> usize {
+    runs.iter().rposition(|run| run.rows > 0).unwrap_or(0)
 }
 
 impl VirtualDataset {
-    /// Whether every file ends where a chunk ends, so that one regular grid holds each array.
+    /// Whether a regular grid holds each array, as Zarr V2 needs it.
     #[must_use]
-    pub fn is_aligned(&self) -> bool {
-        self.arrays.iter().all(|array| array.seams().next().is_none())
+    pub fn is_regular(&self) -> bool {
+        self.arrays.iter().all(VirtualArray::is_regular)
     }
 
-    /// The longest runs of files that a regular grid can hold: each but the last ends with a file
-    /// behind which some array has a seam.
+    /// The longest runs of files that regular grids can hold.
     #[must_use]
-    pub fn aligned_files(&self) -> Vec<Range<usize>> {
+    pub fn regular_files(&self) -> Vec<Range<usize>> {
         let files = self.joint.as_ref().map_or(1, |joint| joint.lengths.len());
-        let seams = self.arrays.iter().flat_map(|array| array.seams().map(|(run, _)| run.file + 1));
-        let mut ends: Vec<usize> = seams.chain([files]).collect();
+        let breaks = self.arrays.iter().flat_map(|array| array.breaks().map(|file| file + 1));
+        let mut ends: Vec<usize> = breaks.chain([files]).collect();
         ends.sort_unstable();
         ends.dedup();
         let starts = [0].into_iter().chain(ends.iter().copied());
@@ -238,9 +296,14 @@ impl VirtualArray {
             Body::Virtual { chunk_shape, codecs, runs } => {
                 let runs = runs.iter().filter(|run| files.contains(&run.file));
                 let first = runs.clone().next().map_or(0, |run| run.first);
-                let runs =
+                let runs: Vec<Run> =
                     runs.map(|run| Run { first: run.first - first, ..run.clone() }).collect();
-                Body::Virtual { chunk_shape: chunk_shape.clone(), codecs: codecs.clone(), runs }
+                let mut chunk_shape = chunk_shape.clone();
+                let filled = runs.iter().find(|run| run.rows > 0);
+                if let Some((length, run)) = chunk_shape.first_mut().zip(filled) {
+                    *length = run.chunk_rows;
+                }
+                Body::Virtual { chunk_shape, codecs: codecs.clone(), runs }
             }
         };
         Self {
@@ -279,7 +342,9 @@ mod tests {
             let count = 2 * rows.div_ceil(5);
             let chunk = |index| Chunk { index, offset: 100 * index, size: 40, filter_mask: 0 };
             first += count;
-            Run { file, rows, first: first - count, chunks: (0..count).map(chunk).collect() }
+            let chunks = (0..count).map(chunk).collect();
+            let stored = Stored::AsArray(Vec::new());
+            Run { file, rows, chunk_rows: 5, first: first - count, chunks, stored }
         });
         let chunk_shape = vec![5, 1];
         let runs = runs.collect();
@@ -310,32 +375,86 @@ mod tests {
     fn files_that_end_with_a_chunk_have_no_seam() {
         for rows in [&[5, 10, 3][..], &[7], &[5, 0, 4], &[4, 0], &[0, 0], &[]] {
             let dataset = dataset(rows);
-            assert!(dataset.is_aligned(), "{rows:?}");
-            assert_eq!(dataset.aligned_files().len(), 1, "{rows:?}");
+            assert!(dataset.is_regular(), "{rows:?}");
+            assert_eq!(dataset.regular_files().len(), 1, "{rows:?}");
             assert_eq!(dataset.arrays[0].verdict(), Verdict::Virtual);
         }
     }
 
+    fn runs(dataset: &mut VirtualDataset) -> &mut Vec<Run> {
+        match &mut dataset.arrays[0].body {
+            Body::Virtual { runs, .. } => runs,
+            Body::Inline(_) => panic!("inlined"),
+        }
+    }
+
+    fn set_codecs(dataset: &mut VirtualDataset, of_array: &[Codec]) {
+        if let Body::Virtual { codecs, .. } = &mut dataset.arrays[0].body {
+            *codecs = of_array.to_vec();
+        }
+    }
+
+    fn not_as_stored(dataset: &VirtualDataset) -> Vec<(usize, u64, Carried)> {
+        let chunks = dataset.arrays[0].chunks();
+        let others = chunks.filter(|(_, _, carried)| *carried != Carried::AsStored);
+        others.map(|(run, chunk, carried)| (run.file, chunk.index, carried)).collect()
+    }
+
     #[test]
     fn seams_lie_where_a_file_ends_within_a_chunk_and_another_follows() {
-        let dataset = dataset(&[12, 5, 13, 0, 4]);
+        use Carried::{Anew, Cut};
+        let mut dataset = dataset(&[12, 5, 13, 0, 4]);
         let tas = &dataset.arrays[0];
-        let seams: Vec<_> = tas.seams().map(|(run, filled)| (run.file, filled)).collect();
-        assert_eq!(seams, [(0, 2), (2, 3)]);
-        assert_eq!(tas.verdict(), Verdict::Seamed);
         assert_eq!(tas.edges(), [5, 5, 2, 5, 5, 5, 3, 5]);
         assert_eq!(tas.grid(), [8, 2]);
-        let (run, _) = tas.seams().next().unwrap();
-        let indexes: Vec<u64> = tas.last_row(run).iter().map(|chunk| chunk.index).collect();
-        assert_eq!(indexes, [4, 5]);
-        assert_eq!(tas.filled_bytes(run, &run.chunks[4]), 16);
-        assert_eq!(dataset.aligned_files(), [0..1, 1..3, 3..5]);
+        assert_eq!(tas.verdict(), Verdict::Virtual);
+        assert_eq!(dataset.regular_files(), [0..1, 1..3, 3..5]);
+        let at = |carried: fn(u64) -> Carried, bytes: [u64; 2]| {
+            [(0, 4), (0, 5), (2, 4), (2, 5)].map(|(file, index)| {
+                (file, index, carried(if file == 0 { bytes[0] } else { bytes[1] }))
+            })
+        };
+        assert_eq!(not_as_stored(&dataset), at(Cut, [16, 24]));
+        set_codecs(&mut dataset, &[Codec::Zlib(1)]);
+        assert_eq!(not_as_stored(&dataset), at(Anew, [2, 3]));
+        assert_eq!(dataset.arrays[0].verdict(), Verdict::Seamed);
+        assert_eq!(dataset.arrays[0].cost().reencoded_bytes, 4 * 40);
+    }
+
+    #[test]
+    fn what_is_not_stored_as_the_array_says_is_encoded_anew() {
+        use Carried::Anew;
+        let mut dataset = dataset(&[10, 5, 7]);
+        set_codecs(&mut dataset, &[Codec::Zlib(1)]);
+        runs(&mut dataset)[0].chunks[1].filter_mask = 1;
+        runs(&mut dataset)[1].stored =
+            Stored::Otherwise { dtype: DataType::Text(1), filters: Vec::new() };
+        assert_eq!(not_as_stored(&dataset), [(0, 1, Anew(5)), (1, 0, Anew(5)), (1, 1, Anew(5))]);
+        assert!(dataset.is_regular());
+        assert_eq!(dataset.arrays[0].verdict(), Verdict::Seamed);
+    }
+
+    #[test]
+    fn chunks_may_have_another_length_in_each_file() {
+        let mut dataset = dataset(&[10, 9, 6]);
+        let run = &mut runs(&mut dataset)[1];
+        run.chunk_rows = 3;
+        run.chunks.retain(|chunk| chunk.index < 6);
+        runs(&mut dataset)[2].first += 2;
+        let tas = &dataset.arrays[0];
+        assert_eq!(tas.edges(), [5, 5, 3, 3, 3, 5, 5]);
+        assert_eq!(tas.grid(), [7, 2]);
+        assert_eq!(dataset.regular_files(), [0..1, 1..2, 2..3]);
+        let part = dataset.of_files(1..2);
+        assert!(part.is_regular());
+        let Body::Virtual { chunk_shape, .. } = &part.arrays[0].body else { panic!("{part:?}") };
+        assert_eq!(*chunk_shape, [3, 1]);
     }
 
     #[test]
     fn a_part_has_the_rows_of_its_files_and_the_rest_whole() {
         let part = dataset(&[12, 5, 13, 4]).of_files(1..3);
-        assert!(part.is_aligned());
+        assert!(part.is_regular());
         let [tas, time, lat] = &part.arrays[..] else { panic!("{part:?}") };
         assert_eq!(tas.shape, [18, 2]);
         let Body::Virtual { runs, .. } = &tas.body else { panic!("{tas:?}") };

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use rayon::prelude::*;
 
-use crate::combine::{self, Combined, Coverage, Limits, SourceIndex};
+use crate::combine::{self, Combined, Coverage, Datasets, Limits, SourceIndex};
 use crate::discover::{Candidate, SourceFile};
 use crate::drs::{Dataset, Drs};
 use crate::emit;
@@ -14,6 +14,7 @@ use crate::ledger::{
     DatasetRecord, FileRecord, ProblemRecord, Status, StoreRecord, VariableRecord, WrittenFile,
 };
 use crate::model::error::{Code, Error, Result};
+use crate::model::verdict::{Cost, Verdict};
 
 use super::placement::{Placement, Sites};
 use super::plan;
@@ -117,7 +118,10 @@ impl Workshop<'_> {
             coverages.filter_map(|coverage| misnamed(self.drs, &candidate.dataset, coverage)),
         );
         let lost = std::mem::take(&mut combined.warnings).into_iter();
-        let lost = lost.chain(emit::not_kept(&combined.dataset));
+        let datasets = combined.datasets.as_slice();
+        let mut not_kept: Vec<Error> = datasets.iter().flat_map(emit::not_kept).collect();
+        not_kept.dedup_by_key(|warning| warning.to_string());
+        let lost = lost.chain(not_kept);
         warnings.extend(lost.map(|warning| warning.in_file(directory)));
         let Self { sites, .. } = *self;
         let writer = StoreWriter { sites, dataset: &candidate.dataset, placement };
@@ -127,13 +131,7 @@ impl Workshop<'_> {
             writer.write(&combined).map(Some)
         };
         let written = written.map_err(|error| error.in_file(&candidate.directory))?;
-        let arrays = &combined.dataset.arrays;
-        let variables = arrays.iter().map(|array| VariableRecord {
-            name: array.name.clone(),
-            verdict: array.verdict(),
-            cost: array.cost(),
-        });
-        let variables = variables.collect();
+        let variables = variables(&combined.datasets);
         let files = in_order(&candidate.files, &combined);
         Ok(Store { written, variables, files })
     }
@@ -206,6 +204,23 @@ fn index_file(file: &SourceFile) -> Result<SourceIndex> {
     Err(Error::new(Code::Io, "the file changed while it was read")
         .in_file(&file.path)
         .with_hint("scan again when the transfer is complete"))
+}
+
+/// How each variable gets into the store.
+fn variables(datasets: &Datasets) -> Vec<VariableRecord> {
+    let Some(first) = datasets.as_slice().first() else { return Vec::new() };
+    let records = first.arrays.iter().enumerate().map(|(place, array)| {
+        let mut cost = Cost::default();
+        let mut verdict = array.verdict();
+        for array in datasets.as_slice().iter().filter_map(|dataset| dataset.arrays.get(place)) {
+            cost += array.cost();
+            if matches!(datasets, Datasets::Segments(_)) && array.verdict() != Verdict::Inlined {
+                verdict = Verdict::Segmented;
+            }
+        }
+        VariableRecord { name: array.name.clone(), verdict, cost }
+    });
+    records.collect()
 }
 
 /// `files` in the order of time; those that were left out come last.

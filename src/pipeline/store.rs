@@ -1,11 +1,13 @@
 //! Writing the files of one store: the manifest and, where one regular grid cannot hold the dataset,
 //! its seams and segments.
 
+use std::borrow::Cow;
 use std::fs;
 use std::io;
+use std::iter;
 use std::path::Path;
 
-use crate::combine::Combined;
+use crate::combine::{Combined, Datasets};
 use crate::drs::Dataset;
 use crate::emit::reference_json::{self, Contents, Locations};
 use crate::emit::seal::{self, Failure, Sealed, Written};
@@ -28,55 +30,53 @@ pub struct StoreWriter<'a> {
 }
 
 impl StoreWriter<'_> {
-    /// Writes the store of `combined`: what the manifest refers to first, the manifest last.
+    /// Writes the store of `combined`: what manifests refer to first, the manifest of the whole last.
     pub fn write(&self, combined: &Combined) -> Result<StoreRecord> {
         let manifest = &self.placement.manifest;
         if self.sites.output_dir.is_some() {
             create_parent(manifest)?;
         }
         let files = self.locations(combined)?;
-        let dataset = &combined.dataset;
         let mut parts = Vec::new();
         let (mut seams, mut seam_file) = (Seams::default(), None);
-        if seams::are_needed(dataset) {
+        if combined.datasets.as_slice().iter().any(seams::are_needed) {
             let path = manifest.with_extension("seams");
             seam_file = Some(self.seam_location(&path)?);
             let sources = paths(combined);
-            let write = |out: &mut dyn io::Write| seams::write(dataset, &sources, out);
+            let write =
+                |out: &mut dyn io::Write| seams::write(written_datasets(combined), &sources, out);
             let (sealed, written) = seal::seal(&path, write)?;
             parts.push(PartRecord { kind: PartKind::Seams, written: self.written(sealed) });
             seams = written;
         }
-        if !dataset.is_aligned() {
-            parts.extend(self.segments(dataset, &files)?);
-        }
         let locations = Locations { files: &files, seams: &seams, seam_file: seam_file.as_deref() };
+        let mut of_segments = Contents::default();
+        for (number, segment) in segments(&combined.datasets).enumerate() {
+            let path = manifest.with_extension(format!("seg{number:02}.json"));
+            let write = |out: &mut dyn io::Write| reference_json::write(&segment, locations, out);
+            let (sealed, contents) = seal::seal(&path, write)?;
+            of_segments += contents;
+            parts.push(PartRecord { kind: PartKind::Segment, written: self.written(sealed) });
+        }
+        let Datasets::Whole(dataset) = &combined.datasets else {
+            return Ok(self.record(None, of_segments, parts));
+        };
         let write = |out: &mut dyn io::Write| reference_json::write(dataset, locations, out);
         let (sealed, contents) = seal::seal(manifest, write)?;
-        Ok(self.record(sealed, contents, parts))
+        Ok(self.record(Some(sealed), contents, parts))
     }
 
     /// Finds out whether the store of `combined` can be written, and writes nothing.
     pub fn rehearse(&self, combined: &Combined) -> Result<()> {
         let files = self.locations(combined)?;
-        let dataset = &combined.dataset;
-        let seams = in_content(seams::write(dataset, &paths(combined), &mut io::sink()))?;
+        let nowhere = &mut io::sink();
+        let datasets = written_datasets(combined);
+        let seams = in_content(seams::write(datasets, &paths(combined), nowhere))?;
         let locations = Locations { files: &files, seams: &seams, seam_file: Some("") };
-        in_content(reference_json::write(dataset, locations, &mut io::sink())).map(drop)
-    }
-
-    /// A manifest for each run of files that a regular grid can hold.
-    fn segments(&self, dataset: &VirtualDataset, files: &[String]) -> Result<Vec<PartRecord>> {
-        let no_seams = Seams::default();
-        let locations = Locations { files, seams: &no_seams, seam_file: None };
-        let segments = dataset.aligned_files().into_iter().enumerate().map(|(number, range)| {
-            let path = self.placement.manifest.with_extension(format!("seg{number:02}.json"));
-            let segment = dataset.of_files(range);
-            let write = |out: &mut dyn io::Write| reference_json::write(&segment, locations, out);
-            let (sealed, _) = seal::seal(&path, write)?;
-            Ok(PartRecord { kind: PartKind::Segment, written: self.written(sealed) })
-        });
-        segments.collect()
+        let mut datasets = combined.datasets.as_slice().iter();
+        datasets.try_for_each(|dataset| {
+            in_content(reference_json::write(dataset, locations, &mut io::sink())).map(drop)
+        })
     }
 
     fn locations(&self, combined: &Combined) -> Result<Vec<String>> {
@@ -103,15 +103,42 @@ impl StoreWriter<'_> {
         WrittenFile { url: self.sites.url(&path, self.dataset), path, digest, size }
     }
 
-    fn record(&self, sealed: Sealed, contents: Contents, parts: Vec<PartRecord>) -> StoreRecord {
+    fn record(
+        &self,
+        manifest: Option<Sealed>,
+        contents: Contents,
+        parts: Vec<PartRecord>,
+    ) -> StoreRecord {
         StoreRecord {
-            manifest: Some(self.written(sealed)),
+            manifest: manifest.map(|sealed| self.written(sealed)),
             local: self.placement.local,
             reference_count: contents.references,
             inlined_bytes: contents.inlined_bytes,
             parts,
         }
     }
+}
+
+/// The datasets that get a manifest of their own beside that of the whole: where that is not regular,
+/// as readers of Zarr V2 need it, or where there is none.
+fn segments(datasets: &Datasets) -> Box<dyn Iterator<Item = Cow<'_, VirtualDataset>> + '_> {
+    match datasets {
+        Datasets::Segments(segments) => Box::new(segments.iter().map(Cow::Borrowed)),
+        Datasets::Whole(dataset) if dataset.is_regular() => Box::new(iter::empty()),
+        Datasets::Whole(dataset) => {
+            let files = dataset.regular_files().into_iter();
+            Box::new(files.map(|files| Cow::Owned(dataset.of_files(files))))
+        }
+    }
+}
+
+/// All datasets that get a manifest.
+fn written_datasets(combined: &Combined) -> impl Iterator<Item = Cow<'_, VirtualDataset>> {
+    let whole = match &combined.datasets {
+        Datasets::Whole(dataset) => Some(Cow::Borrowed(dataset)),
+        Datasets::Segments(_) => None,
+    };
+    whole.into_iter().chain(segments(&combined.datasets))
 }
 
 /// Removes those files of `store` that this program wrote, as it wrote them, and that `kept` does not

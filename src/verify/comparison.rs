@@ -70,7 +70,8 @@ pub fn verify(published: &Published, scope: &Scope) -> Verification {
         leaves_out |= compared.as_ref().is_some_and(|compared| compared.leaves_out);
         start = compared.map_or(published.files.len(), |compared| start + compared.files);
         for finding in &mut found.findings[known..] {
-            *finding = of_segment(finding, manifest.path);
+            let name = manifest.path.file_name().unwrap_or_default().to_string_lossy();
+            *finding = finding.clone().with_message(format!("in `{name}`: {}", finding.message()));
         }
     }
     if leaves_out {
@@ -91,22 +92,6 @@ fn changed(source: &SourceFile) -> Option<Error> {
         Err(error) => format!("the store refers to a file that is not there: {}", error.message()),
     };
     Some(different(message).in_file(&source.path).with_hint("scan again, then verify"))
-}
-
-/// The finding, with the name of the segment that it is about.
-fn of_segment(finding: &Error, segment: &Path) -> Error {
-    let name = segment.file_name().unwrap_or_default().to_string_lossy();
-    let mut named = Error::new(finding.code(), format!("in `{name}`: {}", finding.message()));
-    if let Some(path) = finding.path() {
-        named = named.in_file(path);
-    }
-    if let Some(variable) = finding.variable() {
-        named = named.of_variable(variable);
-    }
-    match finding.hint() {
-        Some(hint) => named.with_hint(hint),
-        None => named,
-    }
 }
 
 /// A manifest of a store, and the files that it is to be compared with.
