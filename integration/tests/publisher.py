@@ -28,6 +28,10 @@ class Store:
     def built(self) -> bool:
         return self.status == "built"
 
+    @property
+    def written(self) -> list[Path]:
+        return [path for path in (self.manifest, self.seams, *self.segments) if path]
+
     @classmethod
     def from_json(cls, line: str) -> "Store":
         fields = json.loads(line)

@@ -1,13 +1,17 @@
 """The ways a scientist opens a store."""
 
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
+import netCDF4
 import numpy as np
 import xarray as xr
+import zarr
 
 import truth
+from publisher import Store
 
 
 def seed(location: str, *, decode: bool = True) -> xr.Dataset:
@@ -65,3 +69,62 @@ def differences(location: str, files: Sequence[Path]) -> list[str]:
             except Exception as error:  # a store that does not open or read is a difference like any other
                 found.append(f"{reading}: {type(error).__name__}: {error}")
     return found
+
+
+@contextmanager
+def rectilinear() -> Iterator[None]:
+    """zarr-python reads rectilinear grids when told so."""
+    with zarr.config.set({"array.rectilinear_chunks": True}):
+        yield
+
+
+def segments(locations: list[str], *, decode: bool = True) -> xr.Dataset:
+    """The line of docs/reading.md."""
+    options = {} if decode else {"decode_cf": False, "open_dataset_options": {"decode_cf": False}}
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message=r"Object at .*zarr\.json is not recognized")
+        return xr.open_mfdataset(
+            locations,
+            engine="kerchunk",
+            combine="nested",
+            concat_dim="time",
+            data_vars="minimal",
+            coords="minimal",
+            compat="override",
+            combine_attrs="override",
+            **options,
+        )
+
+
+def store_differences(store: Store, location: Callable[[Path], str]) -> list[str]:
+    """What each way to open a store, as it is made, finds that is not in the files; `location` is where readers find its parts."""
+    if not store.segments:
+        return differences(location(store.manifest), store.files)
+    parts = [location(segment) for segment in store.segments]
+    found = []
+    if store.manifest is None:
+        for part, files in _files_of(parts, store.files):
+            found += [f"{Path(part).name}: {line}" for line in differences(part, files)]
+        with segments(parts) as whole:
+            return found + [f"segments: {line}" for line in truth.decoded_differences(whole, store.files)]
+    for decode, compare in ((True, truth.decoded_differences), (False, truth.raw_differences)):
+        with rectilinear(), zarr_v3(location(store.manifest), decode=decode) as whole:
+            found += [f"zarr V3, decode={decode}: {line}" for line in compare(whole, store.files)]
+        with segments(parts, decode=decode) as whole:
+            found += [f"segments, decode={decode}: {line}" for line in compare(whole, store.files)]
+    return found
+
+
+def _files_of(segments: Sequence[str], files: Sequence[Path]) -> Iterator[tuple[str, list[Path]]]:
+    """The files of each segment, as many as it has time steps."""
+    rest = list(files)
+    for segment in segments:
+        with zarr_v3(segment, decode=False) as opened:
+            missing = opened.sizes["time"]
+        taken = []
+        while rest and missing > 0:
+            taken.append(rest.pop(0))
+            with netCDF4.Dataset(taken[-1]) as dataset:
+                missing -= dataset.dimensions["time"].size
+        yield segment, taken
+    assert not rest, f"in no segment: {rest}"

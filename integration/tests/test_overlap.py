@@ -13,7 +13,6 @@ import readers
 import truth
 from nodes import DataNode
 from publisher import Publisher, Store
-from test_seams import differences as seamed_differences
 from trees import FILL, File, file_name, instance_id, months, version_directory
 
 
@@ -173,8 +172,6 @@ def test_overlap(
             assert f"{numbers} {file.months}, " in lines[0], lines
     files = write_kept(tmp_path, name, case, kept)
     assert files == truth.in_time_order(files)
-    if choice in case.seamed:
-        found = seamed_differences(store.url, [node.url(segment) for segment in store.segments], files)
-    else:
-        found = readers.differences(store.url, files)
+    assert (store.seams is not None) == (choice in case.seamed)
+    found = readers.store_differences(replace(store, files=files), node.url)
     assert not found, "\n" + "\n".join(found)

@@ -69,13 +69,20 @@ def test_trap(trap: Trap, scanned: Scanned, vzarr_publish: Publisher, node: Data
     assert trap.verdict is not Verdict.REFUSED, "must be refused, was built"
     files = truth.in_time_order(directory.glob("[!.]*.nc"))
     assert store.files == files
-    assert store.manifest == directory / f"{name}.json"
-    assert local.manifest == scanned.local_directory / directory.relative_to(scanned.root) / f"{name}.json"
-    assert store.url == node.url(store.manifest)
+    if trap.verdict is Verdict.SEGMENTED:
+        assert store.manifest is store.url is local.manifest is None and len(store.segments) > 1
+        told = "\n".join(_with_code_first(vzarr_publish.warnings(store, scanned.ledger)))
+        assert re.search(trap.reason, re.sub(r"/\S+", "", told), re.IGNORECASE), told
+    else:
+        assert store.manifest == directory / f"{name}.json"
+        assert local.manifest == scanned.local_directory / directory.relative_to(scanned.root) / f"{name}.json"
+        assert store.url == node.url(store.manifest)
+        assert bool(store.segments) == (trap.verdict is Verdict.RECTILINEAR)
+    assert (store.seams is not None) == trap.seamed
     assert set(store.variables) == set(truth.raw((files[0],))[0])
     _check_warnings(trap, vzarr_publish.warnings(store, scanned.ledger))
-    found = readers.differences(store.url, files)
-    found += [f"local, {difference}" for difference in readers.differences(str(local.manifest), files)]
+    found = readers.store_differences(store, node.url)
+    found += [f"local, {difference}" for difference in readers.store_differences(local, str)]
     if trap.announced:
         variable, attribute = trap.announced
         warnings = vzarr_publish.warnings(store, scanned.ledger)
@@ -88,11 +95,15 @@ def test_trap(trap: Trap, scanned: Scanned, vzarr_publish: Publisher, node: Data
 
 def _check_warnings(trap: Trap, warnings: list[str]) -> None:
     """Of time, there are the warnings that the trap is to give and no other."""
-    # The code comes last in a line, and first in the expressions.
-    told = [f"{line[line.index('[time-') + 1 :]} {line}" for line in warnings if "[time-" in line]
+    told = [line for line in _with_code_first(warnings) if line.startswith("time-")]
     assert len(told) == len(trap.warns), told
     for expected in trap.warns:
         assert any(re.search(expected, line) for line in told), f"no warning says {expected!r}: {told}"
+
+
+def _with_code_first(warnings: list[str]) -> list[str]:
+    """The code comes last in a line, and first in the expressions."""
+    return [f"{line[line.rindex('[') + 1 : -1]}: {line}" for line in warnings]
 
 
 def test_nothing_is_listed_that_is_no_dataset(scanned: Scanned) -> None:
@@ -101,13 +112,15 @@ def test_nothing_is_listed_that_is_no_dataset(scanned: Scanned) -> None:
 
 
 def test_only_the_stores_were_written(scanned: Scanned) -> None:
-    manifests = {store.manifest for store in scanned.published.values() if store.built}
-    assert everything_below(scanned.root) == scanned.before | manifests
-    assert everything_below(scanned.local_directory) == {store.manifest for store in scanned.local.values() if store.built}
+    def written(stores: dict[str, Store]) -> set[Path]:
+        return {path for store in stores.values() for path in store.written}
+
+    assert everything_below(scanned.root) == scanned.before | written(scanned.published)
+    assert everything_below(scanned.local_directory) == written(scanned.local)
 
 
 def test_scanning_again_changes_nothing(scanned: Scanned, vzarr_publish: Publisher) -> None:
-    manifests = [store.manifest for store in scanned.published.values() if store.built]
+    manifests = [path for store in scanned.published.values() for path in store.written]
     assert manifests
     first = {path: (path.stat().st_mtime_ns, path.read_bytes()) for path in manifests}
     vzarr_publish.scan(*scanned.arguments, ledger=scanned.ledger, expect=[1])

@@ -21,6 +21,8 @@ class Verdict(Enum):
     BUILT = "built, and identical to the files"
     REFUSED = "not built, for a stated reason"
     EITHER = "built and identical, or not built for a stated reason"
+    RECTILINEAR = "built, and identical to the files: for Zarr V3 in one manifest, for V2 in segments"
+    SEGMENTED = "built, and identical to the files, in segments only, for a stated reason"
 
 
 @dataclass(frozen=True)
@@ -30,6 +32,8 @@ class Trap:
     write: Callable[[Path], None]
     # A regular expression: what the reason of a refusal has to name.
     reason: str = "."
+    # Whether chunks have to be encoded anew.
+    seamed: bool = False
     # The one attribute, as (variable, attribute), that JSON cannot hold: the store may differ in it, if the tool says so.
     announced: tuple[str, str] | None = None
     # Regular expressions: what the warnings about time have to say, one each; without any there are none.
@@ -51,6 +55,10 @@ def built(name: str, files: list[File], **more: object) -> Trap:
 
 def refused(name: str, files: list[File], reason: str) -> Trap:
     return Trap(name, Verdict.REFUSED, _series(name, files), reason)
+
+
+def segmented(name: str, files: list[File], reason: str) -> Trap:
+    return Trap(name, Verdict.SEGMENTED, _series(name, files), reason)
 
 
 def either(name: str, files: list[File], reason: str) -> Trap:
@@ -467,7 +475,7 @@ TRAPS = [
     ),
     built("last-chunk-partial", lengths(15, 10, 12, chunks=(5, 5, 7))),
     rewritten("compact", years(), storage=dict.fromkeys(("lat", "lat_bnds", "height"), {"compact": True})),
-    Trap("unfiltered-chunk", Verdict.EITHER, _unfiltered_chunk, "filter"),
+    Trap("unfiltered-chunk", Verdict.BUILT, _unfiltered_chunk, seamed=True),
     rewritten("latest-format", years(), libver="latest", storage={"tas": H5PY_FILTERS}),
     rewritten("shared-messages", years(also=_many_attributes), sharing=True, storage={"tas": H5PY_FILTERS}),
     rewritten("latest-format-fixed", years(1), libver="latest", unlimited=False, storage={"tas": H5PY_CHUNKS}),
@@ -504,9 +512,9 @@ TRAPS = [
     refused("time-units-of-bounds-differ", differing(also=[_bounds_with_units, _bounds_with_other_units]), "units-differ.*time_bnds"),
     refused("time-units-differ-bounds-not-said", differing(time_units=UNIT_WORDS[:2], also=[None, _bounds_not_said]), "bounds"),
     refused("time-units-differ-packed", differing(time_units=UNIT_WORDS[:2], also=[_packed_time] * 2), "scale_factor.*times"),
-    refused("time-inexact-thirds", differing(time_units=UNIT_WORDS[:2], also=[None, _times(lambda t: t + 1)]), EXACT),
-    refused("time-inexact-digits", differing(time_units=TWO_DATES, also=[_times(lambda t: t + 0.1)] * 2), EXACT),
-    refused("time-inexact-integer", differing(time_units=WHOLE_UNITS[::-1], time_dtype=["i4"] * 3), EXACT),
+    segmented("time-inexact-thirds", differing(time_units=UNIT_WORDS[:2], also=[None, _times(lambda t: t + 1)]), EXACT),
+    segmented("time-inexact-digits", differing(time_units=TWO_DATES, also=[_times(lambda t: t + 0.1)] * 2), EXACT),
+    segmented("time-inexact-integer", differing(time_units=WHOLE_UNITS[::-1], time_dtype=["i4"] * 3), EXACT),
     refused("time-in-months", differing(time_units=IN_MONTHS, calendar=["360_day"] * 2), "units-differ.*months since.*fixed length"),
     built("time-in-months-alike", years(2, time_units=IN_MONTHS[0], calendar="360_day")),
     refused(
@@ -540,14 +548,25 @@ TRAPS = [
     Trap("same-time-range", Verdict.REFUSED, _same_time_range, "time-duplicate.*all of its 12 time steps"),
     # What no one array can hold: it must be said.
     refused("calendars-differ", differing(calendar=["noleap", "360_day"]), "calendar"),
-    refused("fill-values-differ", differing(fill=[FILL, np.float32(-999)], missing=[FILL, np.float32(-999)]), "_FillValue|fill"),
-    refused("packings-differ", [File(**PACKED), File(start=12, **PACKED | {"packing": (0.02, 250.0)})], "scale_factor"),
-    refused("offsets-differ", [File(**PACKED), File(start=12, **PACKED | {"packing": (0.01, 260.0)})], "add_offset"),
-    refused("chunks-differ", differing(chunks=[(1, 5, 7), (12, 5, 7)]), "chunk"),
-    refused("codecs-differ", differing(shuffle=[True, False]), "shuffle|codec|filter"),
-    refused("compressors-differ", differing(compression=[ZSTD, None]), "zstd"),
-    replace(rewritten("lzf", years(), storage={"tas": {"compression": "lzf"}}), verdict=Verdict.REFUSED, reason="lzf"),
-    replace(rewritten("scale-offset", years(), storage={"tas": {"scaleoffset": 2}}), verdict=Verdict.REFUSED, reason=r"scaleoffset \(6\)"),
+    segmented("fill-values-differ", differing(fill=[FILL, np.float32(-999)], missing=[FILL, np.float32(-999)]), "_FillValue|fill"),
+    segmented("packings-differ", [File(**PACKED), File(start=12, **PACKED | {"packing": (0.02, 250.0)})], "scale_factor"),
+    segmented("offsets-differ", [File(**PACKED), File(start=12, **PACKED | {"packing": (0.01, 260.0)})], "add_offset"),
+    segmented("chunks-differ-across", differing(chunks=[(1, 5, 7), (1, 3, 7)]), "chunk-shapes-differ"),
+    segmented("chunked-and-in-one-piece", [File(), File(start=12, chunks=None, unlimited=False)], "chunk-shapes-differ"),
+    Trap("chunk-lengths-differ", Verdict.RECTILINEAR, _series("chunk-lengths-differ", differing(chunks=[(1, 5, 7), (12, 5, 7)]))),
+    Trap(
+        "chunk-lengths-and-ends-differ",
+        Verdict.RECTILINEAR,
+        _series("chunk-lengths-and-ends-differ", differing(chunks=[(5, 5, 7), (4, 5, 7), (7, 5, 7)])),
+        seamed=True,
+    ),
+    # What has to be encoded anew, at little cost.
+    built("codecs-differ", differing(shuffle=[True, False]), seamed=True),
+    built("compressors-differ", differing(compression=[ZSTD, None]), seamed=True),
+    built("checksums-differ", differing(fletcher32=[True, False, True]), seamed=True),
+    built("compression-in-some-files", differing(deflate=[4, None], shuffle=[True, False]), seamed=True),
+    built("levels-differ", differing(deflate=[1, 9])),
+    replace(rewritten("scale-offset", years(), storage={"tas": {"scaleoffset": 2}}), seamed=True),
     replace(
         rewritten("szip-time", years(), storage={"time": {"compression": "szip", "chunks": (512,)}}),
         verdict=Verdict.REFUSED,
@@ -555,11 +574,12 @@ TRAPS = [
     ),
     refused("szip", years(compression={"compression": "szip", "szip_pixels_per_block": 8}), "szip"),
     refused("types-differ", [File(), File(start=12, dtype="f8", fill=1e20, missing=1e20)], "type|float"),
-    refused("byte-orders-differ", differing(endian=["little", "big"]), "endian|byte order|type"),
+    built("byte-orders-differ", differing(endian=["little", "big", "big"]), seamed=True),
+    built("byte-orders-in-one-piece", differing(endian=["big", "little"], chunks=[None] * 2, unlimited=[False] * 2), seamed=True),
     refused("scalars-differ", differing(height=[2.0, 10.0]), r"\bheight"),
     Trap("time-units-differ-bounds-missing", Verdict.BUILT, _missing_bounds("i4")),
     Trap("time-units-differ-bounds-missing-f8", Verdict.BUILT, _missing_bounds("f8")),
-    Trap("time-units-differ-bound-becomes-missing", Verdict.REFUSED, _missing_bounds("i4", mark=365), "marks missing values"),
+    Trap("time-units-differ-bound-becomes-missing", Verdict.SEGMENTED, _missing_bounds("i4", mark=365), "marks missing values"),
     Trap("time-marked-missing", Verdict.REFUSED, _missing_bounds("f8", of="time"), "missing"),
     refused("units-of-data-differ", differing(units=["K", "degC"]), "units"),
     refused("grids-differ", differing(lat=[tuple(LAT), tuple(LAT + 0.001)]), r"\blat"),

@@ -8,6 +8,7 @@ use std::ops::Range;
 
 use crate::model::array::{Storage, Values, Variable, grid_shape};
 use crate::model::error::{Code, Error, Result};
+use crate::model::time_units::Rebase;
 use crate::model::verdict::Cost;
 
 use super::encoding::{self, Encoding};
@@ -23,10 +24,10 @@ pub enum Form {
 
 /// Finds out what can hold `variables`, each with its files in the order of time.
 pub fn form(variables: &[Vec<Variable>], context: &Context, limits: Limits) -> Result<Form> {
-    let joined: Vec<&[Variable]> = variables
-        .iter()
-        .map(Vec::as_slice)
-        .filter(|of_files| of_files.first().is_some_and(|first| context.is_joined(first)))
+    let joined = variables.iter().map(Vec::as_slice);
+    let joined = joined.filter(|of_files| of_files.first().is_some_and(|it| context.is_joined(it)));
+    let joined: Vec<Joined> = joined
+        .map(|of_files| Joined { of_files, is_inlined: join::is_inlined(of_files, true, context) })
         .collect();
     let mut segments = Vec::new();
     let mut start = 0;
@@ -36,9 +37,8 @@ pub fn form(variables: &[Vec<Variable>], context: &Context, limits: Limits) -> R
     let filled: Vec<usize> = filled.collect();
     for pair in filled.windows(2) {
         let [before, file] = *pair else { continue };
-        let breaks = joined
-            .iter()
-            .filter_map(|of_files| find_break(of_files, (start, before, file), context));
+        let breaks =
+            joined.iter().filter_map(|joined| joined.find_break((start, before, file), context));
         let Some(found) = breaks.min_by_key(|found| !found.is_hard) else { continue };
         segments.push(start..file);
         start = file;
@@ -55,7 +55,7 @@ pub fn form(variables: &[Vec<Variable>], context: &Context, limits: Limits) -> R
         (Some(hardest), _) => hardest,
         (None, Some(first)) => {
             let mut cost = Cost::default();
-            for of_files in joined.iter().filter(|it| !join::is_inlined(it, true, context)) {
+            for Joined { of_files, .. } in joined.iter().filter(|joined| !joined.is_inlined) {
                 cost += cost_of_one(of_files, context)?;
             }
             if limits.allow(&cost) {
@@ -73,38 +73,46 @@ pub fn form(variables: &[Vec<Variable>], context: &Context, limits: Limits) -> R
     Ok(Form::Segments(segments, why))
 }
 
+/// A variable along time in all files.
+struct Joined<'a> {
+    of_files: &'a [Variable],
+    is_inlined: bool,
+}
+
 struct Break {
     is_hard: bool,
     error: Error,
 }
 
-/// The hardest reason why `of_files` cannot go on from the file `before` with `file` in a segment that
-/// begins with `start`.
-fn find_break(
-    of_files: &[Variable],
-    (start, before, file): (usize, usize, usize),
-    context: &Context,
-) -> Option<Break> {
-    let (previous, next) = (&of_files[before], &of_files[file]);
-    let name = &next.name;
-    let found = |is_hard, result: Result<()>| {
-        result.err().map(|error| Break { is_hard, error: error.of_variable(name) })
-    };
-    let hard = |result| found(true, result);
-    let mut breaks = hard(agree::check_decoding(previous, next))
-        .or_else(|| hard(check_times(next, (start, file), context)));
-    if !join::is_inlined(of_files, true, context) {
-        breaks = breaks
-            .or_else(|| hard(check_fill(previous, next)))
-            .or_else(|| hard(check_layout(previous, next)))
-            .or_else(|| found(false, encoding::check_same(previous, next)))
-            .or_else(|| found(false, check_chunk_length(previous, next)))
-            .or_else(|| {
-                let path = &context.paths[before];
-                found(false, check_end(previous).map_err(|error| error.in_file(path)))
-            });
+impl Joined<'_> {
+    /// The hardest reason why a segment that begins with the file `start` cannot go on from `before`
+    /// with `file`.
+    fn find_break(
+        &self,
+        (start, before, file): (usize, usize, usize),
+        context: &Context,
+    ) -> Option<Break> {
+        let (previous, next) = (&self.of_files[before], &self.of_files[file]);
+        let hard = || {
+            agree::check_decoding(previous, next)?;
+            check_times(next, (start, file), context)?;
+            if self.is_inlined {
+                return Ok(());
+            }
+            check_fill(previous, next)?;
+            check_layout(previous, next)
+        };
+        let soft = || {
+            encoding::check_same(previous, next)?;
+            check_chunk_length(previous, next)?;
+            check_end(previous).map_err(|error| error.in_file(&context.paths[before]))
+        };
+        let found = |is_hard, result: Result<()>| {
+            let error = result.err()?.of_variable(&next.name);
+            Some(Break { is_hard, error })
+        };
+        found(true, hard()).or_else(|| found(false, soft()).filter(|_| !self.is_inlined))
     }
-    breaks
 }
 
 /// The times of `file` have exact values in the units of `start`.
@@ -118,8 +126,11 @@ fn check_times(
     };
     let step = axis.step(start, file)?;
     match &variable.values {
-        Some(Values::Bytes(bytes)) => time::rebase(&mut bytes.clone(), variable, step),
-        _ => time::check_unmoved(variable, step),
+        Some(Values::Bytes(bytes)) if step != Rebase::IDENTITY => {
+            time::rebase(&mut bytes.clone(), variable, step)
+        }
+        Some(_) => Ok(()),
+        None => time::check_unmoved(variable, step),
     }
 }
 
@@ -205,4 +216,113 @@ fn cost_of_one(of_files: &[Variable], context: &Context) -> Result<Cost> {
         cost.reencoded_bytes += anew.map(|chunk| chunk.size).sum::<u64>();
     }
     Ok(cost)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::combine::order::TimeAxis;
+    use crate::combine::time::AxisUnits;
+    use crate::model::array::{Chunk, ChunkIndex, Fill};
+    use crate::model::attribute::{AttributeValue, Attributes};
+    use crate::model::byte_size::ByteSize;
+    use crate::model::codec::Filter;
+    use crate::model::dtype::{ByteOrder, DataType};
+    use crate::model::on_overlap::OnOverlap;
+
+    const MIB: u64 = 1024 * 1024;
+
+    /// `tas` in one chunk for each `chunk_rows` of its rows, each of `size` bytes.
+    fn tas(rows: u64, chunk_rows: u64, size: u64, filters: &[u16]) -> Variable {
+        let chunk = |index| Chunk { index, offset: 0, size, filter_mask: 0 };
+        Variable {
+            name: "tas".into(),
+            dimensions: vec!["time".into()],
+            shape: vec![rows],
+            dtype: DataType::Float(4, ByteOrder::Little),
+            fill: Fill::Undefined,
+            filters: filters.iter().map(|&id| Filter::new(id, &[4])).collect(),
+            storage: Storage::Chunked {
+                chunk_shape: vec![chunk_rows],
+                chunks: (0..rows.div_ceil(chunk_rows)).map(chunk).collect(),
+                index: ChunkIndex::BTreeV1,
+            },
+            attributes: Attributes::default(),
+            values: None,
+        }
+    }
+
+    /// The segments and their reason; none of a whole.
+    fn segments(files: Vec<Variable>, max_reencode: u8) -> Option<(Vec<Range<usize>>, Code)> {
+        let lengths: Vec<u64> = files.iter().map(|file| file.shape[0]).collect();
+        let paths: Vec<_> = (0..files.len()).map(|file| format!("{file}.nc").into()).collect();
+        let units = files.iter().map(AxisUnits::of).collect();
+        let dimension = "time".to_owned();
+        let axis = TimeAxis { dimension, bounds: Vec::new(), units, starts: vec![0; files.len()] };
+        let context = Context {
+            first_file: 0,
+            paths: &paths,
+            lengths: &lengths,
+            axis: Some(&axis),
+            data_variable: "tas",
+            contiguous_chunk: 4 * MIB,
+        };
+        let limits = Limits {
+            contiguous_chunk: ByteSize::mebibytes(4),
+            max_reencode,
+            on_overlap: OnOverlap::Refuse,
+        };
+        match form(&[files], &context, limits).unwrap() {
+            Form::Whole => None,
+            Form::Segments(segments, why) => Some((segments, why.code())),
+        }
+    }
+
+    const DEFLATE: &[u16] = &[Filter::DEFLATE];
+
+    #[test]
+    fn files_that_are_stored_alike_are_one() {
+        let alike = vec![tas(10, 5, MIB, DEFLATE), tas(0, 9, MIB, &[]), tas(7, 5, MIB, DEFLATE)];
+        assert_eq!(segments(alike, 0), None);
+    }
+
+    #[test]
+    fn little_is_encoded_anew_and_much_makes_segments() {
+        let files = |odd| {
+            vec![
+                tas(10, 1, 10 * MIB, DEFLATE),
+                tas(10, 1, odd, &[Filter::SHUFFLE, Filter::DEFLATE]),
+                tas(10, 1, 10 * MIB, DEFLATE),
+            ]
+        };
+        let three = Some((vec![0..1, 1..2, 2..3], Code::CodecsDiffer));
+        assert_eq!(segments(files(4 * MIB), 20), None);
+        assert_eq!(segments(files(4 * MIB), 10), three);
+        assert_eq!(segments(files(MIB), 1), None, "16 MiB may always be");
+        assert_eq!(segments(files(MIB), 0), three);
+        // What the greater part has is kept.
+        assert_eq!(segments(files(100 * MIB), 20), None);
+    }
+
+    #[test]
+    fn ends_within_chunks_cost_their_last_chunks() {
+        let files = |filters| vec![tas(10, 4, 10 * MIB, filters), tas(8, 4, 10 * MIB, filters)];
+        assert_eq!(segments(files(DEFLATE), 20), None);
+        assert_eq!(segments(files(DEFLATE), 0), Some((vec![0..1, 1..2], Code::ChunksMisaligned)));
+        // Uncompressed, the end of a chunk can be left out.
+        assert_eq!(segments(files(&[]), 0), None);
+        // Other lengths of chunks cost nothing.
+        assert_eq!(segments(vec![tas(8, 4, MIB, DEFLATE), tas(9, 3, MIB, DEFLATE)], 0), None);
+    }
+
+    #[test]
+    fn what_has_another_meaning_is_never_one() {
+        let packed = |scale: f64| {
+            let mut packed = tas(10, 5, 1, DEFLATE);
+            packed.attributes.push("scale_factor", AttributeValue::Double(vec![scale]));
+            packed
+        };
+        let files = vec![packed(0.1), packed(0.1), packed(0.2)];
+        assert_eq!(segments(files, 100), Some((vec![0..2, 2..3], Code::PackingDiffers)));
+    }
 }

@@ -3,7 +3,7 @@
 //! are not stored as the array says.
 //!
 //! They are decoded from the source files and go through the codecs of the array; nothing else is in
-//! the file. See `docs/design/010-seams.md`.
+//! the file. See `docs/design/010-seams-and-segments.md`.
 
 use std::borrow::Borrow;
 use std::collections::HashMap;
