@@ -103,7 +103,7 @@ def store_differences(store: Store, location: Callable[[Path], str]) -> list[str
     parts = [location(segment) for segment in store.segments]
     found = []
     if store.manifest is None:
-        for part, files in _files_of(parts, store.files):
+        for part, files in files_of(parts, store.files):
             found += [f"{Path(part).name}: {line}" for line in differences(part, files)]
         with segments(parts) as whole:
             return found + [f"segments: {line}" for line in truth.decoded_differences(whole, store.files)]
@@ -115,7 +115,7 @@ def store_differences(store: Store, location: Callable[[Path], str]) -> list[str
     return found
 
 
-def _files_of(segments: Sequence[str], files: Sequence[Path]) -> Iterator[tuple[str, list[Path]]]:
+def files_of(segments: Sequence[str], files: Sequence[Path]) -> Iterator[tuple[str, list[Path]]]:
     """The files of each segment, as many as it has time steps."""
     rest = list(files)
     for segment in segments:
