@@ -1,6 +1,5 @@
 """Files that end within a chunk, as CMIP7's packing has it: the rectilinear store and its segments, identical to the files."""
 
-import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -8,7 +7,6 @@ from pathlib import Path
 import netCDF4
 import numpy as np
 import pytest
-import xarray as xr
 import zarr
 
 import readers
@@ -56,31 +54,13 @@ def rectilinear() -> Iterator[None]:
         yield
 
 
-def segments(locations: list[str], *, decode: bool) -> xr.Dataset:
-    """The line of docs/reading.md."""
-    options = {} if decode else {"decode_cf": False, "open_dataset_options": {"decode_cf": False}}
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", message=r"Object at .*zarr\.json is not recognized")
-        return xr.open_mfdataset(
-            locations,
-            engine="kerchunk",
-            combine="nested",
-            concat_dim="time",
-            data_vars="minimal",
-            coords="minimal",
-            compat="override",
-            combine_attrs="override",
-            **options,
-        )
-
-
 def differences(manifest: str, parts: list[str], files: list[Path]) -> list[str]:
     """What is in the store or in its segments that is not in the files, decoded and raw."""
     found = []
     for decode, compare in ((True, truth.decoded_differences), (False, truth.raw_differences)):
         with rectilinear(), readers.zarr_v3(manifest, decode=decode) as store:
             found += [f"zarr V3, decode={decode}: {line}" for line in compare(store, files)]
-        with segments(parts, decode=decode) as store:
+        with readers.segments(parts, decode=decode) as store:
             found += [f"segments, decode={decode}: {line}" for line in compare(store, files)]
     return found
 
