@@ -13,6 +13,8 @@ import zarr
 import truth
 from publisher import Store
 
+Reader = Callable[..., xr.Dataset]
+
 
 def seed(location: str, *, decode: bool = True) -> xr.Dataset:
     """The line every store must open with.
@@ -40,46 +42,8 @@ def zarr_v3(location: str, *, decode: bool = True) -> xr.Dataset:
 READERS = {"kerchunk": seed, "zarr V3": zarr_v3}
 
 
-# Above so many chunks the seed's line reads sampled time steps: its time grows with the square of their number. The raw reading by
-# the same engine, and both by zarr V3, always take all.
-MANY_CHUNKS, SAMPLED_STEPS = 500, 50
-
-
-def _sample(store: xr.Dataset) -> list[int] | None:
-    chunks = max((variable.data.npartitions for variable in store.variables.values() if variable.chunks), default=0)
-    if chunks <= MANY_CHUNKS or "time" not in store.sizes:
-        return None
-    return sorted({int(step) for step in np.linspace(0, store.sizes["time"] - 1, SAMPLED_STEPS)})
-
-
-def differences(location: str, files: Sequence[Path]) -> list[str]:
-    """What each reader finds in a store that is not in the files, decoded and raw."""
-    found = []
-    for name, read in READERS.items():
-        for decode in (True, False):
-            reading = name if decode else f"{name}, raw"
-            try:
-                with read(location, decode=decode) as store:
-                    if decode:
-                        steps = _sample(store) if read is seed else None
-                        wrong = truth.decoded_differences(store, files, steps)
-                    else:
-                        wrong = truth.raw_differences(store, files)
-                found += [f"{reading}: {difference}" for difference in wrong]
-            except Exception as error:  # a store that does not open or read is a difference like any other
-                found.append(f"{reading}: {type(error).__name__}: {error}")
-    return found
-
-
-@contextmanager
-def rectilinear() -> Iterator[None]:
-    """zarr-python reads rectilinear grids when told so."""
-    with zarr.config.set({"array.rectilinear_chunks": True}):
-        yield
-
-
-def segments(locations: list[str], *, decode: bool = True) -> xr.Dataset:
-    """The line of docs/reading.md."""
+def segments(locations: Sequence[str], *, decode: bool = True) -> xr.Dataset:
+    """The segments of a store with seams, joined by the line of docs/reading.md."""
     options = {} if decode else {"decode_cf": False, "open_dataset_options": {"decode_cf": False}}
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message=r"Object at .*zarr\.json is not recognized")
@@ -94,6 +58,46 @@ def segments(locations: list[str], *, decode: bool = True) -> xr.Dataset:
             combine_attrs="override",
             **options,
         )
+
+
+# Above so many chunks the seed's line reads sampled time steps: its time grows with the square of their number. The raw reading by
+# the same engine, and both by zarr V3, always take all.
+MANY_CHUNKS, SAMPLED_STEPS = 500, 50
+
+
+def _sample(store: xr.Dataset) -> list[int] | None:
+    chunks = max((variable.data.npartitions for variable in store.variables.values() if variable.chunks), default=0)
+    if chunks <= MANY_CHUNKS or "time" not in store.sizes:
+        return None
+    return sorted({int(step) for step in np.linspace(0, store.sizes["time"] - 1, SAMPLED_STEPS)})
+
+
+def differences_through(read: Reader, location: str | Sequence[str], files: Sequence[Path], *, decode: bool) -> list[str]:
+    """What one reader finds in a store that is not in the files; an error of the reader is raised."""
+    with read(location, decode=decode) as store:
+        if not decode:
+            return truth.raw_differences(store, files)
+        return truth.decoded_differences(store, files, _sample(store) if read is seed else None)
+
+
+def differences(location: str, files: Sequence[Path]) -> list[str]:
+    """What each reader finds in a store that is not in the files, decoded and raw."""
+    found = []
+    for name, read in READERS.items():
+        for decode in (True, False):
+            reading = name if decode else f"{name}, raw"
+            try:
+                found += [f"{reading}: {difference}" for difference in differences_through(read, location, files, decode=decode)]
+            except Exception as error:  # a store that does not open or read is a difference like any other
+                found.append(f"{reading}: {type(error).__name__}: {error}")
+    return found
+
+
+@contextmanager
+def rectilinear() -> Iterator[None]:
+    """zarr-python reads rectilinear grids when told so."""
+    with zarr.config.set({"array.rectilinear_chunks": True}):
+        yield
 
 
 def store_differences(store: Store, location: Callable[[Path], str]) -> list[str]:

@@ -44,6 +44,13 @@ class Trap:
     def directory(self, root: Path) -> Path:
         return version_directory(root, self.name, **self.facets)
 
+    def unannounced(self, differences: list[str]) -> list[str]:
+        """The differences, as `readers.differences` gives them, without those in the announced attribute."""
+        if self.announced is None:
+            return differences
+        variable, attribute = self.announced
+        return [difference for difference in differences if f": {variable}: " not in difference or attribute not in difference]
+
 
 def _series(name: str, files: list[File]) -> Callable[[Path], None]:
     return lambda directory: write_series(directory, files, name)

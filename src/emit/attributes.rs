@@ -27,7 +27,7 @@ pub fn not_kept(dataset: &VirtualDataset) -> Vec<Error> {
     for (array, attributes) in of_arrays.chain([(None, &dataset.attributes)]) {
         for (name, value) in attributes.iter() {
             let (format, shown) = match name {
-                "_FillValue" if is_text(value) => ("Zarr V3", "left out there"),
+                "_FillValue" if is_text(value) => ("Zarr", "left out"),
                 "_FillValue" => continue,
                 "missing_value" if is_nan(value) => ("JSON", "left out"),
                 _ if has_no_json(value) => ("JSON", "shown as text"),

@@ -19,6 +19,7 @@ use serde_json::{Map, Value, json};
 
 use crate::model::array::{Chunk, Fill, Values, product};
 use crate::model::codec::Codec;
+use crate::model::dtype::DataType;
 use crate::model::error::{Code, Error, Result};
 use crate::model::virtual_dataset::{Body, Carried, Run, VirtualArray, VirtualDataset};
 
@@ -230,7 +231,8 @@ impl Manifest<'_> {
         let Fill::Value(fill) = &array.fill else {
             return Ok(());
         };
-        let cf_fill = array.attributes.get("_FillValue");
+        let is_text = matches!(array.dtype, DataType::Text(_) | DataType::String);
+        let cf_fill = array.attributes.get("_FillValue").filter(|_| !is_text);
         let cf_fill = cf_fill.and_then(|value| attributes::element_bytes(value, array.dtype));
         if missing == 0 || cf_fill.as_deref() == Some(fill) {
             return Ok(());

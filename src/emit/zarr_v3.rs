@@ -136,7 +136,7 @@ pub fn check_text_fill(array: &VirtualArray) -> Result<()> {
     if !occurs {
         return Ok(());
     }
-    Err(Error::unsupported(format!("text equal to its `_FillValue`, {fill:?}, in Zarr V3"))
+    Err(Error::unsupported(format!("text equal to its `_FillValue`, {fill:?}, in Zarr"))
         .with_hint("remove the attribute, or write the values as they are meant"))
 }
 

@@ -49,12 +49,7 @@ pub fn of_v3_array(attributes: &Attributes, dtype: DataType) -> Map<String, Valu
 /// `fill_value` of an array in Zarr V2, which is the `_FillValue` of the files or null.
 pub fn v2_fill(attributes: &Attributes, dtype: DataType) -> Value {
     match (attributes.get("_FillValue"), dtype) {
-        (None, _) => Value::Null,
-        (Some(AttributeValue::Text(text)), DataType::Text(size)) => {
-            let mut bytes = text.clone().into_bytes();
-            bytes.resize(usize::try_from(size).unwrap_or(0), 0);
-            json!(BASE64_STANDARD.encode(bytes))
-        }
+        (None, _) | (_, DataType::Text(_) | DataType::String) => Value::Null,
         (Some(value), _) => json_of(value),
     }
 }
