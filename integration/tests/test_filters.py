@@ -171,20 +171,34 @@ BULK = {
     "lz4 (32004)": PLUGINS["lz4"],
     "bitshuffle (32008)": PLUGINS["bitshuffle-lz4"],
     "scaleoffset (6)": {"scaleoffset": 2},
-    "szip (4)": {"compression": "szip"},
 }
+UNDECODED = {"szip (4)": {"compression": "szip"}}
+
+
+def _write_bulk(root: Path, options: object) -> Path:
+    path = _path(root / "tree", "bulk")
+    File().write(root / "plain.nc")
+    path.parent.mkdir(parents=True)
+    rewrite(root / "plain.nc", path, storage={"tas": options})
+    return path
 
 
 @pytest.mark.parametrize("filter", BULK)
-def test_bulk_data_no_reader_decodes_is_refused_by_name(filter: str, vzarr_publish: Publisher, tmp_path: Path) -> None:
-    path = _path(tmp_path / "tree", "bulk")
-    File().write(tmp_path / "plain.nc")
-    path.parent.mkdir(parents=True)
-    rewrite(tmp_path / "plain.nc", path, storage={"tas": BULK[filter]})
+def test_bulk_data_no_reader_decodes_is_encoded_anew(filter: str, vzarr_publish: Publisher, tmp_path: Path) -> None:
+    path = _write_bulk(tmp_path, BULK[filter])
     store = _scan(vzarr_publish, tmp_path / "tree", tmp_path)
-    assert not store.built
+    assert store.built and store.variables["tas"] == "seamed" and store.seams, store.reason
+    assert not _differences(store, path, ["tas"])
+
+
+@pytest.mark.parametrize("filter", BULK | UNDECODED)
+def test_bulk_data_that_may_not_be_encoded_anew_is_refused_by_name(filter: str, vzarr_publish: Publisher, tmp_path: Path) -> None:
+    _write_bulk(tmp_path, (BULK | UNDECODED)[filter])
+    forbidding = ("--max-reencode", 0) if filter in BULK else ()
+    vzarr_publish.scan(tmp_path / "tree", *forbidding, ledger=tmp_path / "ledger.sqlite", expect=[1])
+    (store,) = vzarr_publish.stores(tmp_path / "ledger.sqlite").values()
     told = vzarr_publish.explanation(store, tmp_path / "ledger.sqlite")
-    assert filter in told and "h5repack -f tas:SHUF -f tas:GZIP=1" in told
+    assert filter in told and "h5repack" in told
 
 
 @pytest.mark.parametrize("options", [hdf5plugin.Blosc(cname="snappy"), {"compression": "szip"}], ids=["blosc-snappy", "szip"])

@@ -62,7 +62,10 @@ fn cause(array: &VirtualArray, run: &Run) -> (Code, String) {
             );
         }
         let names: Vec<String> = filters.iter().map(ToString::to_string).collect();
-        return (Code::CodecsDiffer, format!("no store has the filters {}", names.join(", ")));
+        return (
+            Code::CodecsDiffer,
+            format!("the chunks of the store are not encoded by {}", names.join(", ")),
+        );
     }
     match run.chunks.iter().find(|chunk| chunk.filter_mask != 0) {
         Some(chunk) => (
