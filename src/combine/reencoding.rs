@@ -62,9 +62,10 @@ fn cause(array: &VirtualArray, run: &Run) -> (Code, String) {
             );
         }
         let names: Vec<String> = filters.iter().map(ToString::to_string).collect();
+        let names = names.join(", ");
         return (
             Code::CodecsDiffer,
-            format!("the chunks of the store are not encoded by {}", names.join(", ")),
+            format!("not all data are encoded by {names}, or no reader knows it"),
         );
     }
     match run.chunks.iter().find(|chunk| chunk.filter_mask != 0) {
