@@ -25,7 +25,13 @@ fn every_reason_has_its_cause_and_cure() {
         let cells = row.map(|row| row.split(" | ").filter(|cell| !cell.trim().is_empty()).count());
         assert_eq!(cells, Some(4), "`{word}` has no row with kind, cause and cure");
     }
+    let of_variables = text("src/model/verdict.rs");
+    let of_variables = self::words(&of_variables);
+    for word in &of_variables {
+        assert!(verdicts.contains(&format!("\n| `{word}` | ")), "`{word}` is not explained");
+    }
+    let known = [words, of_variables].concat();
     let rows = verdicts.lines().filter_map(|line| line.strip_prefix("| `")?.split_once('`'));
-    let unknown: Vec<_> = rows.map(|(word, _)| word).filter(|word| !words.contains(word)).collect();
+    let unknown: Vec<_> = rows.map(|(word, _)| word).filter(|word| !known.contains(word)).collect();
     assert_eq!(unknown, [""; 0], "no such reason is ever given");
 }
