@@ -7,6 +7,7 @@ use clap::{Args, Parser, Subcommand};
 
 use crate::model::byte_size::ByteSize;
 use crate::model::on_overlap::OnOverlap;
+use crate::model::on_static_mismatch::OnStaticMismatch;
 
 /// Publishes virtual Zarr stores of the NetCDF datasets of an ESGF data node.
 #[derive(Debug, Parser)]
@@ -86,6 +87,10 @@ pub struct ScanArgs {
     /// last, or refuse the dataset (the default).
     #[arg(long, value_name = "first|last|refuse")]
     pub on_overlap: Option<OnOverlap>,
+    /// Where a variable without time differs among the files, take it from the first, or refuse the
+    /// dataset (the default).
+    #[arg(long, value_name = "first|refuse")]
+    pub on_static_mismatch: Option<OnStaticMismatch>,
     /// Number of worker threads; by default one per processor.
     #[arg(short, long, value_name = "N")]
     pub jobs: Option<NonZeroUsize>,

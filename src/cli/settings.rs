@@ -65,6 +65,10 @@ impl ScanSettings {
                     contiguous_chunk: contiguous_chunk.unwrap_or(CONTIGUOUS_CHUNK),
                     max_reencode: args.max_reencode.or(file.max_reencode).unwrap_or(MAX_REENCODE),
                     on_overlap: args.on_overlap.or(file.on_overlap).unwrap_or_default(),
+                    on_static_mismatch: args
+                        .on_static_mismatch
+                        .or(file.on_static_mismatch)
+                        .unwrap_or_default(),
                 },
                 jobs,
                 force: args.force,

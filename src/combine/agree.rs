@@ -7,6 +7,8 @@ use crate::index;
 use crate::index::stored;
 use crate::model::array::{Values, Variable};
 use crate::model::attribute::AttributeValue;
+use crate::model::dtype::DataType;
+use crate::model::dyadic::Dyadic;
 use crate::model::error::{Code, Error, Result};
 
 /// Compares what describes a variable in the first file and in another one. `joined` is whether
@@ -65,27 +67,49 @@ fn check_attribute(code: Code, name: &str, first: &Variable, other: &Variable) -
     Err(differ(code, &format!("`{name}`"), shown(first), shown(other)))
 }
 
-/// Whether a variable that files are not joined along is the same in two of them.
-pub fn check_same_values(
+/// How a variable that files are not joined along differs between two of them, if it does.
+pub fn difference(
     (first, first_path): (&Variable, &Path),
     (other, other_path): (&Variable, &Path),
-) -> Result<()> {
-    let same = match (&first.values, &other.values) {
-        (Some(first), Some(other)) => first == other,
+) -> Result<Option<Error>> {
+    let how = match (&first.values, &other.values) {
+        (Some(ours), Some(theirs)) if ours == theirs => return Ok(None),
+        (Some(ours), Some(theirs)) => largest_difference(ours, theirs, first.dtype),
+        _ if stored::same_bytes((first, first_path), (other, other_path))? => return Ok(None),
         _ => {
-            stored::same_bytes((first, first_path), (other, other_path))?
-                || read(first, first_path)? == read(other, other_path)?
+            let (ours, theirs) = (read(first, first_path)?, read(other, other_path)?);
+            if ours == theirs {
+                return Ok(None);
+            }
+            largest_difference(&ours, &theirs, first.dtype)
         }
     };
-    if same {
-        return Ok(());
-    }
-    Err(Error::new(
-        Code::StaticDiffers,
-        format!("it does not vary with time but differs from that in `{}`", first_path.display()),
-    )
-    .in_file(other_path)
-    .with_hint("files of one dataset must share their grid; see which of the two is right"))
+    let first_path = first_path.display();
+    let message =
+        format!("it does not vary with time but differs from that in `{first_path}`{how}");
+    Ok(Some(Error::new(Code::StaticDiffers, message).in_file(other_path).with_hint(
+        "find out which of the two is right; `--on-static-mismatch first` takes that of the first file",
+    )))
+}
+
+/// By how much values differ, in words; nothing where they are no numbers.
+fn largest_difference(ours: &Values, theirs: &Values, dtype: DataType) -> String {
+    let (Values::Bytes(ours), Values::Bytes(theirs)) = (ours, theirs) else {
+        return String::new();
+    };
+    // Values are held in little-endian order.
+    let size = dtype.size().and_then(|size| usize::try_from(size).ok()).unwrap_or(1).max(1);
+    let number = |bytes| Dyadic::decode(bytes, dtype).map(Dyadic::approximate);
+    let pairs = ours.chunks(size).zip(theirs.chunks(size)).filter(|(ours, theirs)| ours != theirs);
+    let numbers = pairs.filter_map(|(ours, theirs)| number(ours).zip(number(theirs)));
+    let mut count = 0u64;
+    let largest = numbers.inspect(|_| count += 1).max_by(|a, b| {
+        let distance = |(ours, theirs): &(f64, f64)| (ours - theirs).abs();
+        distance(a).total_cmp(&distance(b))
+    });
+    largest.map_or_else(String::new, |(ours, theirs)| {
+        format!(", in {count} values, most in {theirs} instead of {ours}")
+    })
 }
 
 fn read(variable: &Variable, path: &Path) -> Result<Values> {

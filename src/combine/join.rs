@@ -3,6 +3,7 @@
 use crate::model::array::{Storage, Values, Variable};
 use crate::model::dtype::DataType;
 use crate::model::error::{Code, Error, Result};
+use crate::model::on_static_mismatch::OnStaticMismatch;
 use crate::model::virtual_dataset::{Body, VirtualArray};
 
 use super::{Context, agree, grid, time};
@@ -29,11 +30,17 @@ pub fn join(of_files: Vec<Variable>, context: &Context) -> Result<VirtualArray> 
     grid::concatenate(of_files, joined, context)
 }
 
-/// Whether the variable that `of_files` hold has one meaning in all of them.
-pub fn check_agreement(of_files: &[Variable], context: &Context) -> Result<()> {
+/// Whether the variable that `of_files` hold has one meaning in all of them. Returns how files differ
+/// from the first, where that is no reason to refuse.
+pub fn check_agreement(
+    of_files: &[Variable],
+    context: &Context,
+    on_static_mismatch: OnStaticMismatch,
+) -> Result<Vec<Error>> {
     let [first, others @ ..] = of_files else {
-        return Ok(());
+        return Ok(Vec::new());
     };
+    let mut differs = Vec::new();
     let joined = context.is_joined(first);
     if joined && !others.is_empty() && !leads_with_time(first, context) {
         return Err(Error::unsupported("a time dimension that is not the first")
@@ -45,10 +52,15 @@ pub fn check_agreement(of_files: &[Variable], context: &Context) -> Result<()> {
             .map_err(|error| error.in_file(path))?;
         if !joined {
             agree::check_decoding(first, other).map_err(|error| error.in_file(path))?;
-            agree::check_same_values((first, &context.paths[0]), (other, path))?;
+            let difference = agree::difference((first, &context.paths[0]), (other, path))?;
+            match (difference, on_static_mismatch) {
+                (None, _) => {}
+                (Some(difference), OnStaticMismatch::First) => differs.push(difference),
+                (Some(difference), OnStaticMismatch::Refuse) => return Err(difference),
+            }
         }
     }
-    Ok(())
+    Ok(differs)
 }
 
 fn leads_with_time(variable: &Variable, context: &Context) -> bool {

@@ -23,12 +23,13 @@ use std::ops::Range;
 use std::path::PathBuf;
 
 use crate::model::array::{FileIndex, Variable};
-use crate::model::attribute::Attributes;
+use crate::model::attribute::{AttributeValue, Attributes};
 use crate::model::byte_size::ByteSize;
 use crate::model::error::{Code, Error, Result};
 use crate::model::on_overlap::OnOverlap;
+use crate::model::on_static_mismatch::OnStaticMismatch;
 use crate::model::time_units::Rebase;
-use crate::model::virtual_dataset::{Joint, VirtualDataset};
+use crate::model::virtual_dataset::{FROM_FIRST_FILE, Joint, VirtualDataset};
 
 pub use order::Coverage;
 use order::{Ordered, TimeAxis};
@@ -97,6 +98,8 @@ pub struct Limits {
     pub max_reencode: u8,
     /// Which of two files keeps the time steps that both have.
     pub on_overlap: OnOverlap,
+    /// What is done where a variable without time differs among the files.
+    pub on_static_mismatch: OnStaticMismatch,
 }
 
 /// Combines `sources`, the files of one dataset, around the variable called `data_variable`.
@@ -126,16 +129,24 @@ pub fn combine(
         contiguous_chunk: limits.contiguous_chunk.bytes(),
     };
     let mut variables = by_variable(&names, variables);
+    let mut from_first = Vec::new();
     for of_files in &variables {
         let name = of_files.first().map_or("", |first| first.name.as_str());
-        join::check_agreement(of_files, &context).map_err(|error| error.of_variable(name))?;
+        let located = |error: Error| error.of_variable(name);
+        let differs = join::check_agreement(of_files, &context, limits.on_static_mismatch);
+        let differs = differs.map_err(located)?;
+        from_first.extend((!differs.is_empty()).then_some(name.to_owned()));
+        warnings.extend(differs.into_iter().map(located));
     }
     let form = segments::form(&variables, &context, limits)?;
     let mut attributes = attributes.into_iter();
     let mut build = |files: Range<usize>| {
         let context = context.of_files(&files);
         let of_files = attributes.by_ref().take(files.len());
-        let attributes = of_files.reduce(|first, _| first).unwrap_or_default();
+        let mut attributes = of_files.reduce(|first, _| first).unwrap_or_default();
+        if !from_first.is_empty() {
+            attributes.push(FROM_FIRST_FILE, AttributeValue::Text(from_first.join(" ")));
+        }
         build(&mut variables, attributes, &context)
     };
     let datasets = match form {

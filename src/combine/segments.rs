@@ -229,6 +229,7 @@ mod tests {
     use crate::model::codec::Filter;
     use crate::model::dtype::{ByteOrder, DataType};
     use crate::model::on_overlap::OnOverlap;
+    use crate::model::on_static_mismatch::OnStaticMismatch;
 
     const MIB: u64 = 1024 * 1024;
 
@@ -271,6 +272,7 @@ mod tests {
             contiguous_chunk: ByteSize::mebibytes(4),
             max_reencode,
             on_overlap: OnOverlap::Refuse,
+            on_static_mismatch: OnStaticMismatch::Refuse,
         };
         match form(&[files], &context, limits).unwrap() {
             Form::Whole => None,

@@ -9,6 +9,7 @@ use serde::{Deserialize, Deserializer};
 
 use crate::model::byte_size::ByteSize;
 use crate::model::on_overlap::OnOverlap;
+use crate::model::on_static_mismatch::OnStaticMismatch;
 
 use super::path_map::PathMap;
 
@@ -29,6 +30,8 @@ pub struct SettingsFile {
     pub max_reencode: Option<u8>,
     /// Which of two files keeps the time steps that both have.
     pub on_overlap: Option<OnOverlap>,
+    /// What is done where a variable without time differs among the files.
+    pub on_static_mismatch: Option<OnStaticMismatch>,
     /// The number of worker threads.
     pub jobs: Option<NonZeroUsize>,
     /// The projects to look for, one name or a list; all where empty.

@@ -55,6 +55,14 @@ impl Dyadic {
         Some(mantissa * f64::from_bits(biased << 52))
     }
 
+    /// A number near it, for people.
+    #[must_use]
+    pub fn approximate(self) -> f64 {
+        #[allow(clippy::cast_precision_loss)]
+        let mantissa = self.mantissa as f64;
+        mantissa * f64::from(self.exponent).exp2()
+    }
+
     /// The number as an integer, if it is one of at most 127 bits.
     #[must_use]
     pub fn to_integer(self) -> Option<i128> {

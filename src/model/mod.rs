@@ -10,6 +10,7 @@ pub mod dyadic;
 pub mod error;
 pub mod frequency;
 pub mod on_overlap;
+pub mod on_static_mismatch;
 pub mod time_units;
 pub mod verdict;
 pub mod virtual_dataset;

@@ -8,6 +8,10 @@ use super::codec::{Codec, Filter};
 use super::dtype::DataType;
 use super::verdict::{Cost, Verdict};
 
+/// The attribute of the group that names the variables without time that differ among the files and
+/// are those of the first, in one text with a space between.
+pub const FROM_FIRST_FILE: &str = "vzarr_publish_from_first_file";
+
 /// A Zarr group of arrays over a list of source files.
 #[derive(Clone, Debug)]
 pub struct VirtualDataset {

@@ -15,6 +15,7 @@ use crate::model::dtype::DataType;
 use crate::model::dyadic::Dyadic;
 use crate::model::error::{Code, Error, Result};
 use crate::model::time_units::Rebase;
+use crate::model::virtual_dataset::FROM_FIRST_FILE;
 
 use super::cells::{self, Cells};
 use super::http::Client;
@@ -143,6 +144,7 @@ fn compare(
         first: None,
         held: Vec::new(),
         leaves_out: false,
+        from_first: Vec::new(),
     };
     if let Err(error) = comparison.files() {
         comparison.found.findings.push(error);
@@ -175,6 +177,8 @@ struct Comparison<'a> {
     held: Vec<Range<u64>>,
     /// Whether one of these has more.
     leaves_out: bool,
+    /// Variables that the store says to be those of the first file only.
+    from_first: Vec<String>,
 }
 
 /// A variable of a file, and where the store has it.
@@ -196,10 +200,9 @@ struct Place<'a> {
 impl Comparison<'_> {
     /// Compares file after file, all or as many as the store has rows.
     fn files(&mut self) -> Result<()> {
-        // Attributes and units of time are everywhere those of the first file: of the dataset, or where
-        // it has no manifest of its own, of the segment.
-        let first = if self.published.manifest.is_some() { 0 } else { self.part.start };
-        let Some(&(leading, _)) = self.published.files.get(first) else { return Ok(()) };
+        let Some(&(leading, _)) = self.published.files.get(self.first_file()) else {
+            return Ok(());
+        };
         let description = open(&leading.path)?.describe();
         self.check_attributes(&description, &leading.path);
         let is_joined = self.published.files.len() > 1;
@@ -213,6 +216,12 @@ impl Comparison<'_> {
             self.file(file, steps.clone()).map_err(|error| error.in_file(&file.path))?;
         }
         Ok(())
+    }
+
+    /// The file whose attributes and units of time the store has: the first of the dataset, or where
+    /// that has no manifest of its own, of the segment.
+    fn first_file(&self) -> usize {
+        if self.published.manifest.is_some() { 0 } else { self.part.start }
     }
 
     /// Whether the files so far have all rows of the store.
@@ -259,6 +268,10 @@ impl Comparison<'_> {
             let Some(stored) = self.store.arrays.get(&variable.name) else { continue };
             let (Ok(array), Some(dtype)) = (&stored.opened, variable.dtype) else { continue };
             let is_joined = axis.is_some_and(|axis| variable.dimensions.contains(&axis.dimension));
+            let is_of_first = !is_joined && self.from_first.contains(&variable.name);
+            if is_of_first && self.part.start + self.held.len() > self.first_file() + 1 {
+                continue;
+            }
             let place = Place {
                 file: &file,
                 path: &source.path,
@@ -362,7 +375,14 @@ impl Comparison<'_> {
 
     /// The attributes of the first file are those of the store, in both formats.
     fn check_attributes(&mut self, description: &Description, path: &Path) {
-        let group = Value::from(expected::plain(&description.attributes));
+        let mut group = expected::plain(&description.attributes);
+        let document = self.store.document("zarr.json");
+        if let Some(names) = document["attributes"].get(FROM_FIRST_FILE) {
+            group.insert(FROM_FIRST_FILE.to_owned(), names.clone());
+            let names = names.as_str().unwrap_or_default().split(' ');
+            self.from_first = names.map(str::to_owned).collect();
+        }
+        let group = Value::from(group);
         self.check_document("zarr.json", &["attributes"], &group, None, path);
         if self.store.has_v2 {
             self.check_document(".zattrs", &[], &group, None, path);
