@@ -120,14 +120,14 @@ CREATE TABLE variables (
     UNIQUE (dataset, name)
 ) STRICT, WITHOUT ROWID;
 
--- What is wrong: with a dataset (at most one error, which is its `reason`, and any number of
--- warnings, replaced whenever it is indexed again), or, without one, with a path below the scanned
+-- What is wrong: with a dataset (at most one error, which is its `reason`, and any number of warnings, and of
+-- notes on what its files could do better, replaced whenever it is indexed again), or, without one, with a path below the scanned
 -- directories, such as a directory that cannot be read or a file that fits no DRS.
 CREATE TABLE problems (
     id       INTEGER PRIMARY KEY,       -- ascending as they were met
     run_id   INTEGER NOT NULL REFERENCES runs (id),
     dataset  INTEGER REFERENCES datasets (id) ON DELETE CASCADE,
-    severity TEXT NOT NULL CHECK (severity IN ('error', 'warning')),
+    severity TEXT NOT NULL CHECK (severity IN ('error', 'warning', 'note')),
     code     TEXT NOT NULL,
     path     TEXT,
     variable TEXT,

@@ -27,6 +27,7 @@ pub struct Cli {
 const EXAMPLES_AND_EXIT_CODES: &str = "\
 Examples:
   vzarr-publish scan /data/CMIP6 --config ~/.esg/esg.yaml
+  vzarr-publish check /work/CMIP7
   vzarr-publish list --status refused
   vzarr-publish verify
   vzarr-publish show CMIP6.CMIP.INM.INM-CM5-0.historical.r1i1p1f1.Amon.rlds.gr1.v20190610
@@ -45,6 +46,8 @@ Exit codes:
 pub enum Command {
     /// Build the stores of all datasets below some directories.
     Scan(ScanArgs),
+    /// Say what would become of the datasets below some directories, and write nothing.
+    Check(CheckArgs),
     /// Read stores back and compare them with the NetCDF files, bit for bit.
     Verify(VerifyArgs),
     /// List the datasets in the ledger.
@@ -65,13 +68,33 @@ pub struct ScanArgs {
     /// Serve files below `FS_PREFIX` as `URL_PREFIX`; without any, stores refer to local paths.
     #[arg(long, value_name = "FS_PREFIX=URL_PREFIX", value_parser = data_root)]
     pub data_root: Vec<(PathBuf, String)>,
-    /// Settings: our own YAML file, or the publisher's `esg.yaml`.
-    #[arg(long, value_name = "FILE")]
-    pub config: Option<PathBuf>,
     /// Write the stores below DIR, in a tree like that of the datasets, instead of beside the
     /// NetCDF files.
     #[arg(long, value_name = "DIR")]
     pub output_dir: Option<PathBuf>,
+    #[command(flatten)]
+    #[allow(missing_docs)]
+    pub build: BuildArgs,
+    /// Build and report, but write nothing.
+    #[arg(long)]
+    pub dry_run: bool,
+    /// Build datasets that did not change, too.
+    #[arg(long)]
+    pub force: bool,
+    /// Write a line of JSON for each dataset and problem to FILE (`-` for standard output).
+    #[arg(long, value_name = "FILE")]
+    pub report: Option<PathBuf>,
+    #[command(flatten)]
+    #[allow(missing_docs)]
+    pub ledger: LedgerArgs,
+}
+
+/// What is built, and how far combining may go.
+#[derive(Debug, Default, Args)]
+pub struct BuildArgs {
+    /// Settings: our own YAML file, or the publisher's `esg.yaml`.
+    #[arg(long, value_name = "FILE")]
+    pub config: Option<PathBuf>,
     /// Look only for datasets of this project; repeatable.
     #[arg(long, value_name = "PROJECT")]
     pub project: Vec<String>,
@@ -94,18 +117,6 @@ pub struct ScanArgs {
     /// Number of worker threads; by default one per processor.
     #[arg(short, long, value_name = "N")]
     pub jobs: Option<NonZeroUsize>,
-    /// Build and report, but write nothing.
-    #[arg(long)]
-    pub dry_run: bool,
-    /// Build datasets that did not change, too.
-    #[arg(long)]
-    pub force: bool,
-    /// Write a line of JSON for each dataset and problem to FILE (`-` for standard output).
-    #[arg(long, value_name = "FILE")]
-    pub report: Option<PathBuf>,
-    #[command(flatten)]
-    #[allow(missing_docs)]
-    pub ledger: LedgerArgs,
 }
 
 const SCAN_EXAMPLES: &str = "\
@@ -116,6 +127,30 @@ Examples:
     vzarr-publish scan /data/CMIP6 --data-root /data=https://node.org/thredds/fileServer/data
   Try one dataset of a read-only archive:
     vzarr-publish scan /data/CMIP6/CMIP/INM/INM-CM5-0 --output-dir /tmp/stores --dry-run";
+
+/// Arguments of `check`.
+#[derive(Debug, Args)]
+#[command(after_help = CHECK_EXAMPLES)]
+pub struct CheckArgs {
+    /// Trees, version directories or files.
+    #[arg(required = true, value_name = "PATH")]
+    pub paths: Vec<PathBuf>,
+    #[command(flatten)]
+    #[allow(missing_docs)]
+    pub build: BuildArgs,
+    /// Print a line of JSON for each dataset and problem, as `scan --report` has them.
+    #[arg(long)]
+    pub json: bool,
+}
+
+const CHECK_EXAMPLES: &str = "\
+Examples:
+  Before data are submitted, see what would become of them:
+    vzarr-publish check /work/CMIP7
+  Whether all would be one store without anything encoded anew:
+    vzarr-publish check /work/CMIP7 --max-reencode 0
+  Datasets with something to be done better:
+    vzarr-publish check /work/CMIP7 --json | jq -r 'select(.notes != []) | .id'";
 
 /// Arguments of `verify`.
 #[derive(Debug, Args)]

@@ -45,5 +45,6 @@ pub fn problem(severity: Severity, problem: &ProblemRecord) {
     match severity {
         Severity::Error => log::error!("{}", text::problem(problem)),
         Severity::Warning => log::warn!("{}", text::problem(problem)),
+        Severity::Note => log::info!("{}", text::problem(problem)),
     }
 }

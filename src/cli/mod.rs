@@ -2,6 +2,7 @@
 //! programs. Data go to standard output, everything else to standard error.
 
 pub mod args;
+mod check;
 pub mod exit;
 mod inspect;
 mod list;
@@ -53,6 +54,7 @@ fn dispatch(
 ) -> Result<Exit> {
     match command {
         Command::Scan(args) => scan::run(args, arguments, progress),
+        Command::Check(args) => check::run(args, progress),
         Command::Verify(args) => verify::run(args, arguments, progress),
         Command::List(args) => list::run(args),
         Command::Show(args) => show::run(args),

@@ -42,6 +42,8 @@ pub struct DatasetLine<'a> {
     error: Option<&'a ProblemRecord>,
     /// What else should be known.
     warnings: &'a [ProblemRecord],
+    /// What the files could do better.
+    notes: &'a [ProblemRecord],
 }
 
 impl<'a> DatasetLine<'a> {
@@ -57,6 +59,7 @@ impl<'a> DatasetLine<'a> {
             costs: &record.variables,
             error: record.error.as_ref(),
             warnings: &record.warnings,
+            notes: &record.notes,
         }
     }
 }

@@ -59,12 +59,12 @@ fn dry_run(settings: &ScanSettings, console: &mut Console) -> Result<Summary> {
     scan::scan(&settings.scan, None, console)
 }
 
-fn exit(summary: &Summary) -> Exit {
+pub fn exit(summary: &Summary) -> Exit {
     if summary.is_clean { Exit::Success } else { Exit::Incomplete }
 }
 
 /// A missing path is reported while others are scanned; without any, there is nothing to do.
-fn check_roots(roots: &[PathBuf]) -> Result<()> {
+pub fn check_roots(roots: &[PathBuf]) -> Result<()> {
     if roots.iter().any(|root| root.symlink_metadata().is_ok()) {
         return Ok(());
     }

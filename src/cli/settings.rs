@@ -37,7 +37,7 @@ pub struct ScanSettings {
 impl ScanSettings {
     /// Resolves the arguments of `scan`.
     pub fn resolve(args: ScanArgs) -> Result<Self> {
-        let config = args.config.as_deref().map(Config::load).transpose()?;
+        let config = args.build.config.as_deref().map(Config::load).transpose()?;
         let (file, publisher) = match config {
             None => (SettingsFile::default(), None),
             Some(Config::Settings(file)) => (file, None),
@@ -51,11 +51,12 @@ impl ScanSettings {
                 DataRoots::from_pairs(pairs.map(|(path, url)| (path.into(), url)).collect())?
             }
         };
-        let projects = if args.project.is_empty() { file.project } else { args.project };
+        let projects =
+            if args.build.project.is_empty() { file.project } else { args.build.project };
         let output_dir = args.output_dir.or(file.output_dir).as_ref().map(absolute).transpose()?;
-        let contiguous_chunk = args.contiguous_chunk.or(file.contiguous_chunk);
+        let contiguous_chunk = args.build.contiguous_chunk.or(file.contiguous_chunk);
         let processors = || thread::available_parallelism().map_or(1, NonZeroUsize::get);
-        let jobs = args.jobs.or(file.jobs).map_or_else(processors, NonZeroUsize::get);
+        let jobs = args.build.jobs.or(file.jobs).map_or_else(processors, NonZeroUsize::get);
         Ok(Self {
             scan: Scan {
                 roots: args.paths.iter().map(absolute).collect::<Result<_>>()?,
@@ -63,9 +64,14 @@ impl ScanSettings {
                 sites: Sites { data_roots, output_dir },
                 limits: Limits {
                     contiguous_chunk: contiguous_chunk.unwrap_or(CONTIGUOUS_CHUNK),
-                    max_reencode: args.max_reencode.or(file.max_reencode).unwrap_or(MAX_REENCODE),
-                    on_overlap: args.on_overlap.or(file.on_overlap).unwrap_or_default(),
+                    max_reencode: args
+                        .build
+                        .max_reencode
+                        .or(file.max_reencode)
+                        .unwrap_or(MAX_REENCODE),
+                    on_overlap: args.build.on_overlap.or(file.on_overlap).unwrap_or_default(),
                     on_static_mismatch: args
+                        .build
                         .on_static_mismatch
                         .or(file.on_static_mismatch)
                         .unwrap_or_default(),

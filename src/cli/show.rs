@@ -77,11 +77,14 @@ fn describe(record: &DatasetRecord) -> String {
     for warning in &record.warnings {
         line("warning", &text::problem(warning));
     }
+    for note in &record.notes {
+        line("note", &text::problem(note));
+    }
     shown
 }
 
 /// How a variable got into the store, and what that takes.
-fn described(variable: &VariableRecord) -> String {
+pub fn described(variable: &VariableRecord) -> String {
     let VariableRecord { name, verdict, cost } = variable;
     let mut shown = format!("{} {verdict}", text::printable(name));
     let mut add = |detail: String| {

@@ -180,7 +180,8 @@ fn piece_length(length: u64, most: u64) -> u64 {
     if is_far_better { above } else { below }
 }
 
-fn greatest_common_divisor(a: u64, b: u64) -> u64 {
+/// The largest number that divides both.
+pub fn greatest_common_divisor(a: u64, b: u64) -> u64 {
     if b == 0 { a } else { greatest_common_divisor(b, a % b) }
 }
 

@@ -12,6 +12,7 @@ mod encoding;
 mod gap;
 mod grid;
 mod join;
+mod notes;
 mod order;
 mod overlap;
 mod reencoding;
@@ -55,6 +56,8 @@ pub struct Combined {
     pub coverages: Vec<Coverage>,
     /// What did not keep the files from being combined, but should be known.
     pub warnings: Vec<Error>,
+    /// What the files could do better, though the datasets make up for it.
+    pub notes: Vec<Error>,
 }
 
 /// The arrays of a dataset.
@@ -139,6 +142,7 @@ pub fn combine(
         warnings.extend(differs.into_iter().map(located));
     }
     let form = segments::form(&variables, &context, limits)?;
+    let notes = notes::of(&variables, &context)?;
     let mut attributes = attributes.into_iter();
     let mut build = |files: Range<usize>| {
         let context = context.of_files(&files);
@@ -157,7 +161,7 @@ pub fn combine(
         }
     };
     reencoding::check(datasets.as_slice(), &paths, limits)?;
-    Ok(Combined { datasets, sources: of_dataset, coverages, warnings })
+    Ok(Combined { datasets, sources: of_dataset, coverages, warnings, notes })
 }
 
 /// What the files of a dataset consist of, each list in the order of time.

@@ -40,6 +40,8 @@ pub struct DatasetRecord {
     pub variables: Vec<VariableRecord>,
     /// What did not keep it from being built, but should be known.
     pub warnings: Vec<ProblemRecord>,
+    /// What its files could do better, which the store makes up for.
+    pub notes: Vec<ProblemRecord>,
     /// What verifying its store found the last time; recording the dataset forgets it.
     pub verification: Option<VerificationRecord>,
 }
@@ -359,6 +361,8 @@ pub enum Severity {
     Error,
     /// All was done, but there is something to know.
     Warning,
+    /// All was done, at a cost that other files would save.
+    Note,
 }
 
 impl Severity {
@@ -368,6 +372,7 @@ impl Severity {
         match self {
             Self::Error => "error",
             Self::Warning => "warning",
+            Self::Note => "note",
         }
     }
 }

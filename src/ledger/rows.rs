@@ -74,6 +74,9 @@ pub(super) fn replace(connection: &Connection, run: RunId, record: &DatasetRecor
     for warning in &record.warnings {
         insert_problem(connection, run, Some(dataset), Severity::Warning, warning)?;
     }
+    for note in &record.notes {
+        insert_problem(connection, run, Some(dataset), Severity::Note, note)?;
+    }
     Ok(())
 }
 
@@ -354,11 +357,12 @@ pub(super) fn select(connection: &Connection, filter: &Filter) -> Result<Vec<i64
 
 /// The whole record of one dataset.
 pub(super) fn load(connection: &Connection, dataset: i64) -> Result<DatasetRecord> {
-    let (mut errors, mut warnings) = (Vec::new(), Vec::new());
+    let (mut errors, mut warnings, mut notes) = (Vec::new(), Vec::new(), Vec::new());
     for (severity, problem) in load_problems(connection, dataset)? {
         match severity {
             Severity::Error => errors.push(problem),
             Severity::Warning => warnings.push(problem),
+            Severity::Note => notes.push(problem),
         }
     }
     let mut record = connection.prepare_cached("SELECT * FROM datasets WHERE id = ?1")?.query_row(
@@ -378,6 +382,7 @@ pub(super) fn load(connection: &Connection, dataset: i64) -> Result<DatasetRecor
                 store: None,
                 variables: Vec::new(),
                 warnings,
+                notes,
                 verification: None,
             })
         },
@@ -567,4 +572,4 @@ word_column!(Outcome: Verified Different Incomplete);
 word_column!(Status: Built Refused Failed Gone);
 word_column!(Verdict: Virtual Inlined Seamed Segmented);
 word_column!(PartKind: Segment Seams);
-word_column!(Severity: Error Warning);
+word_column!(Severity: Error Warning Note);

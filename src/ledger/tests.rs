@@ -71,6 +71,7 @@ fn built(instance_id: &str, directory: &str) -> DatasetRecord {
             variable("lat", Verdict::Inlined),
         ],
         warnings: vec![problem("odd name")],
+        notes: vec![problem("odd chunks")],
         verification: None,
         directory,
     }

@@ -59,6 +59,7 @@ struct Store {
     written: Option<StoreRecord>,
     variables: Vec<VariableRecord>,
     files: Vec<FileRecord>,
+    notes: Vec<ProblemRecord>,
 }
 
 impl Workshop<'_> {
@@ -75,6 +76,7 @@ impl Workshop<'_> {
             Ok(store) => {
                 record.files = store.files;
                 record.variables = store.variables;
+                record.notes = store.notes;
                 record.store = store.written;
                 // Parts that the store has no more; one written elsewhere is left alone.
                 if let (Some(before), Some(now)) =
@@ -133,7 +135,8 @@ impl Workshop<'_> {
         let written = written.map_err(|error| error.in_file(&candidate.directory))?;
         let variables = variables(&combined.datasets);
         let files = in_order(&candidate.files, &combined);
-        Ok(Store { written, variables, files })
+        let notes = combined.notes.iter().map(ProblemRecord::from).collect();
+        Ok(Store { written, variables, files, notes })
     }
 
     /// Keeps the store of an earlier run while the files are those it was built from; otherwise
@@ -274,6 +277,7 @@ fn blank_record(candidate: &Candidate, placement: &Placement, warnings: &[Error]
         store: None,
         variables: Vec::new(),
         warnings: warnings.iter().map(ProblemRecord::from).collect(),
+        notes: Vec::new(),
         verification: None,
     }
 }

@@ -80,6 +80,7 @@ mod tests {
             store: None,
             variables: Vec::new(),
             warnings: Vec::new(),
+            notes: Vec::new(),
             verification: None,
         }
     }

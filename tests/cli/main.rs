@@ -8,6 +8,7 @@
 )]
 
 mod bad_input;
+mod check;
 mod command_line;
 mod manifest;
 mod netcdf;

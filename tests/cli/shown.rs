@@ -195,6 +195,7 @@ fn the_report_has_a_line_for_each_dataset_and_problem() {
         "costs",
         "error",
         "warnings",
+        "notes",
     ];
     assert_eq!(keys, expected);
     assert_eq!((&va["unchanged"], &va["references"]), (&json!(false), &json!(6)));

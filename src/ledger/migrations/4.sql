@@ -1,4 +1,4 @@
--- From schema 3 to 4: steps and tracking IDs of files, costs of variables, stores of segments only.
+-- From schema 3 to 4: steps and tracking IDs of files, costs of variables, stores of segments only, notes.
 -- What older programs did not record is 0 or NULL until the dataset is built again.
 ALTER TABLE files RENAME TO files_3;
 CREATE TABLE files (
@@ -49,5 +49,25 @@ CREATE TABLE variables (
 ) STRICT, WITHOUT ROWID;
 INSERT INTO variables SELECT *, 0, 0, 0, 0 FROM variables_3;
 DROP TABLE variables_3;
+
+DROP INDEX problems_by_dataset;
+DROP INDEX one_error_a_dataset;
+ALTER TABLE problems RENAME TO problems_3;
+CREATE TABLE problems (
+    id       INTEGER PRIMARY KEY,
+    run_id   INTEGER NOT NULL REFERENCES runs (id),
+    dataset  INTEGER REFERENCES datasets (id) ON DELETE CASCADE,
+    severity TEXT NOT NULL CHECK (severity IN ('error', 'warning', 'note')),
+    code     TEXT NOT NULL,
+    path     TEXT,
+    variable TEXT,
+    message  TEXT NOT NULL,
+    hint     TEXT
+) STRICT;
+INSERT INTO problems SELECT * FROM problems_3;
+DROP TABLE problems_3;
+CREATE INDEX problems_by_dataset ON problems (dataset);
+CREATE UNIQUE INDEX one_error_a_dataset ON problems (dataset)
+    WHERE severity = 'error' AND dataset IS NOT NULL;
 
 PRAGMA user_version = 4;
