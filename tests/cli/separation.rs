@@ -173,6 +173,19 @@ fn a_copy_takes_no_variable_away() {
 }
 
 #[test]
+fn files_may_move_into_a_directory_for_their_variable() {
+    let (tree, [_, tas, _]) = three_variables();
+    let moved = tree.cmip5("tas").below("tas");
+    fs::create_dir(&moved.directory).unwrap();
+    for (first, count) in [(0, 6), (6, 6)] {
+        fs::rename(tas.file(first, count), moved.file(first, count)).unwrap();
+    }
+    tree.scan(&[]).exits(0).says("1 built, 2 unchanged").omits("gone");
+    assert_eq!(tree.listed(&tas)["manifest"], json!(moved.manifest()));
+    assert_holds(&moved, "tas", 12);
+}
+
+#[test]
 fn a_name_that_tells_no_variable_is_said() {
     let (tree, [pr, ..]) = three_variables();
     let stray = pr.put(&pr.directory.join("pr_1850.nc"), b"");
