@@ -34,15 +34,16 @@ CREATE TABLE runs (
     CHECK ((finished_at IS NULL) = (exit_code IS NULL))
 ) STRICT;
 
--- One row for each dataset version ever found.
+-- One row for each dataset version ever found; where a directory holds several variables, grids or
+-- frequencies, for each of them.
 CREATE TABLE datasets (
     id          INTEGER PRIMARY KEY,    -- internal: keeps the many rows of `files` short
-    instance_id TEXT NOT NULL UNIQUE,   -- CMIP6.CMIP....gn.v20190308
+    instance_id TEXT NOT NULL UNIQUE,   -- CMIP6.CMIP....gn.v20190308, cmip5....v20120101.tas
     master_id   TEXT NOT NULL,          -- instance_id without the version
     project     TEXT NOT NULL,
     version     TEXT NOT NULL,          -- as the directory says: v20190308, or latest
     versioned   INTEGER NOT NULL CHECK (versioned IN (0, 1)), -- 0: a directory without a version
-    directory   TEXT NOT NULL,          -- the version directory
+    directory   TEXT NOT NULL,          -- where its files are; others may be there, too
     -- built:   its store is in `stores`
     -- refused: read and understood, but no store could equal the files
     -- failed:  could not be read or written

@@ -163,6 +163,35 @@ def _grouped(dataset: netCDF4.Dataset) -> None:
     group.createVariable("profile", "f4", ("level",))[:] = [1, 2, 3, 4]
 
 
+def _empty_groups(dataset: netCDF4.Dataset) -> None:
+    dataset.createGroup("diagnostics/nested").createDimension("level", 4)
+    dataset.createGroup("empty")
+
+
+def _group_with_attribute(dataset: netCDF4.Dataset) -> None:
+    dataset.createGroup("provenance").institution = "VZARR"
+
+
+def _group_in_group(dataset: netCDF4.Dataset) -> None:
+    dataset.createGroup("outer/inner").createVariable("count", "i4", ())[...] = 1
+
+
+def _second_variable(dataset: netCDF4.Dataset) -> None:
+    """Another variable of the same kind: the name of the file tells which of them the dataset is about."""
+    steps = len(dataset.dimensions["time"])
+    other = dataset.createVariable("aaa", "f4", ("time", "lat", "lon"), fill_value=FILL, compression="zlib", chunksizes=(1, 5, 7))
+    other.units = "Pa"
+    other[:] = np.arange(steps * 35, dtype="f4").reshape(steps, 5, 7)
+
+
+def _unsigned(dataset: netCDF4.Dataset) -> None:
+    dataset["tas"].setncattr("_Unsigned", "true")
+    steps = len(dataset.dimensions["time"])
+    flag = dataset.createVariable("flag", "i1", ("time", "lat"), fill_value=np.int8(-1), chunksizes=(1, 5))
+    flag.setncatts({"_Unsigned": "true", "scale_factor": 0.5})
+    flag[:] = (np.arange(steps * 5) % 256).astype("u1").view("i1").reshape(steps, 5)
+
+
 def _curvilinear(dataset: netCDF4.Dataset) -> None:
     dataset.createDimension("j", 4)
     dataset.createDimension("i", 6)
@@ -303,6 +332,27 @@ def _fixed_field(directory: Path) -> None:
         orog[:] = field
 
 
+def _scalar_only(directory: Path) -> None:
+    """Neither dimensions nor coordinates."""
+    path = directory / file_name("scalar-only", "")
+    path.parent.mkdir(parents=True)
+    with netCDF4.Dataset(path, "w") as dataset:
+        dataset.Conventions = "CF-1.7"
+        tas = dataset.createVariable("tas", "f8", ())
+        tas.units = "K"
+        tas[...] = 287.25
+
+
+def _only_in_group(directory: Path) -> None:
+    path = directory / file_name("only-in-group", "185001-185012")
+    path.parent.mkdir(parents=True)
+    with netCDF4.Dataset(path, "w") as dataset:
+        dataset.createVariable("crs", "i4", ())[...] = 1
+        group = dataset.createGroup("data")
+        group.createDimension("time", 12)
+        group.createVariable("tas", "f4", ("time",))[:] = np.arange(12)
+
+
 def _one_record_variable(directory: Path) -> None:
     """Its records are not padded, and lie one behind the other."""
     path = directory / file_name("netcdf3-one-record-variable", months(0, 12))
@@ -414,6 +464,8 @@ TRAPS = [
     built("base", years()),
     built("single-file", years(1)),
     Trap("fixed-field", Verdict.BUILT, _fixed_field, facets={"table": "fx", "variable": "orog"}),
+    Trap("scalar-only", Verdict.BUILT, _scalar_only),
+    built("second-variable", years(2, also=_second_variable)),
     built("curvilinear", years(2, also=_curvilinear)),
     either("time-not-first", years(2, also=_time_not_first), "time|dimension"),
     built("levels", years(2, also=_levels)),
@@ -433,10 +485,15 @@ TRAPS = [
     built("no-fill-value", years(fill=None, missing=None)),
     built("nan-fill-value", years(fill=np.float32(np.nan), missing=None)),
     built("nan-missing-value", years(missing=np.float32(np.nan)), announced=("tas", "missing_value")),
+    built("infinite-fill-value", years(fill=np.float32(np.inf), missing=None)),
+    built("negative-infinite-fill-value", years(dtype="f8", fill=-np.inf, missing=None, written=[0, 1, 2])),
     built("missing-value-only", years(fill=None, missing=FILL)),
     built("packed", years(**PACKED)),
     built("integers-with-fill", years(dtype="i4", fill=np.int32(-999), missing=np.int32(-999))),
     built("wide-integers", years(also=_wide_integers)),
+    built("unsigned-bytes-as-signed", years(2, dtype="i2", fill=np.int16(-1), missing=None, also=_unsigned)),
+    built("64-bit-integers", years(dtype="i8", fill=np.int64(-(2**63)), missing=np.int64(-(2**63)))),
+    built("64-bit-unsigned-integers", years(dtype="u8", fill=np.uint64(2**64 - 1), missing=None, written=[0, 1, 2])),
     built("double-precision", years(dtype="f8", fill=1e20, missing=1e20)),
     built("big-endian", years(endian="big")),
     built("fill-on-bounds", years(also=_fill_on_bounds)),
@@ -486,7 +543,11 @@ TRAPS = [
     rewritten("latest-format", years(), libver="latest", storage={"tas": H5PY_FILTERS}),
     rewritten("shared-messages", years(also=_many_attributes), sharing=True, storage={"tas": H5PY_FILTERS}),
     rewritten("latest-format-fixed", years(1), libver="latest", unlimited=False, storage={"tas": H5PY_CHUNKS}),
-    either("group", years(also=_grouped), "group"),
+    refused("group", years(also=_grouped), "group `diagnostics`"),
+    refused("group-in-group", years(also=_group_in_group), "group `outer`"),
+    refused("group-with-attribute", years(also=_group_with_attribute), "group `provenance`"),
+    Trap("only-in-group", Verdict.REFUSED, _only_in_group, "group `data`"),
+    built("empty-groups", years(also=_empty_groups)),
     built("lead-time", years(also=_lead_time)),
     # Strings and attributes.
     built("char-strings", years(also=_char_strings)),
@@ -529,6 +590,7 @@ TRAPS = [
         differing(also=[_reference_time("noleap"), _reference_time("360_day")]),
         "calendars-differ.*reference_time",
     ),
+    built("netcdf3-no-time-step", [File(months=0, calendar="standard", format="NETCDF3_CLASSIC", **NETCDF3)]),
     built("no-time-step", [File(months=0, calendar="standard")]),
     Trap("empty-among-others", Verdict.BUILT, _empty_among_others),
     built("gap", [File(start=0), File(start=36)], warns=("time-gap.*1850-12-16T12:00:00.*1853-01-16T12:00:00.*mon",)),

@@ -261,8 +261,8 @@ impl<'a> Context<'a> {
 
 fn check_source(source: &SourceIndex, data_variable: &str) -> Result<()> {
     let SourceIndex { path, index } = source;
-    if let Some(group) = index.groups.first() {
-        return Err(Error::unsupported(format!("the group `{}`", group.escape_debug()))
+    if let Some(group) = index.groups.iter().find(|group| !group.is_empty) {
+        return Err(Error::unsupported(format!("the group `{}`", group.name.escape_debug()))
             .in_file(path)
             .with_hint("only files whose variables are in the root group can be opened as one"));
     }

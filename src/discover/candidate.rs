@@ -7,16 +7,16 @@ use std::path::{Path, PathBuf};
 use crate::drs::Dataset;
 use crate::model::error::{Error, Result};
 
-/// A directory of NetCDF files that the DRS recognises.
+/// The NetCDF files of a dataset, in a directory that the DRS recognises.
 #[derive(Debug)]
 pub struct Candidate {
-    /// What the directory says about the dataset.
+    /// What the directory, and where it holds several the names of files, say about the dataset.
     pub dataset: Dataset,
     /// Where it is: absolute, symbolic links not resolved.
     pub directory: PathBuf,
     /// The NetCDF files, sorted by name. May be empty where all are unreachable.
     pub files: Vec<SourceFile>,
-    /// Why files of the directory could not be looked at. A store made of the others would be
+    /// Why files of the dataset could not be looked at. A store made of the others would be
     /// incomplete.
     pub unreachable: Vec<Error>,
     /// What is odd but does no harm.

@@ -1,6 +1,7 @@
 //! Walking published trees: which datasets are there, and of which files.
 
 mod candidate;
+mod separate;
 mod start;
 mod walk;
 

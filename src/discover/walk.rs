@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 use walkdir::{DirEntry, WalkDir};
 
 use super::candidate::{Candidate, SourceFile};
+use super::separate::separate;
 use super::start::{Start, Starts, is_left_out, is_netcdf, read_error, starts_of_roots};
 use crate::drs::{Dataset, Drs};
 use crate::model::error::{Code, Error, Result};
@@ -90,6 +91,17 @@ impl<F: FnMut(Result<Candidate>)> Walker<'_, F> {
         is_left_out(path)
             || self.starts.contain(&start.real_place(path))
             || self.is_superseded_latest(path)
+            || self.is_behind_versions(path).unwrap_or(false)
+    }
+
+    /// Whether `path` is `files/VARIABLE_YYYYMMDD`, where real files lie that the directories of versions
+    /// beside `files`, with one for each variable, link to.
+    fn is_behind_versions(&self, path: &Path) -> Option<bool> {
+        let (variable, date) = path.file_name()?.to_str()?.rsplit_once('_')?;
+        let files = path.parent().filter(|parent| parent.ends_with("files"))?;
+        let is_date = date.len() == 8 && date.bytes().all(|byte| byte.is_ascii_digit());
+        let version = files.with_file_name("latest").join(variable);
+        Some(is_date && self.drs.dataset(&version).is_ok())
     }
 
     /// A directory `latest` counts only where no version lies beside it.
@@ -185,7 +197,7 @@ impl<F: FnMut(Result<Candidate>)> Walker<'_, F> {
             return;
         }
         match self.drs.dataset(&directory.path) {
-            Ok(dataset) if self.drs.selects(&dataset) => self.candidate(dataset, directory),
+            Ok(dataset) if self.drs.selects(&dataset) => self.datasets(&dataset, directory),
             Ok(_) => {}
             Err(reason) => {
                 for problem in mem::take(&mut directory.unreachable) {
@@ -198,30 +210,33 @@ impl<F: FnMut(Result<Candidate>)> Walker<'_, F> {
         }
     }
 
-    fn candidate(&mut self, dataset: Dataset, directory: OpenDirectory) {
+    /// Hands over the datasets of a directory that the DRS recognises.
+    fn datasets(&mut self, dataset: &Dataset, directory: OpenDirectory) {
         let OpenDirectory { path, files, unreachable, .. } = directory;
-        match self.places.entry(dataset.instance_id()) {
+        let (candidates, problems) = separate((self.drs, dataset), &path, files, unreachable);
+        for candidate in candidates {
+            self.candidate(candidate);
+        }
+        for problem in problems {
+            self.problem(problem);
+        }
+    }
+
+    /// Hands over `found`, unless its dataset was met elsewhere.
+    fn candidate(&mut self, found: Candidate) {
+        match self.places.entry(found.dataset.instance_id()) {
             Entry::Occupied(first) => {
                 let id = first.key();
                 let first = first.get().to_string_lossy();
                 let message = format!("`{id}` is in `{}` already", first.escape_debug());
                 let problem = Error::new(Code::DuplicateId, message)
-                    .in_file(path)
+                    .in_file(found.directory)
                     .with_hint("keep one of the two, or scan one of them only");
                 return self.problem(problem);
             }
-            Entry::Vacant(place) => place.insert(path.clone()),
+            Entry::Vacant(place) => place.insert(found.directory.clone()),
         };
-        let warnings = files.iter().filter_map(|file| self.name_mismatch(&dataset, file)).collect();
-        let candidate = Candidate { dataset, directory: path, files, unreachable, warnings };
-        (self.found)(Ok(candidate));
-    }
-
-    fn name_mismatch(&self, dataset: &Dataset, file: &SourceFile) -> Option<Error> {
-        let name = file.path.file_name()?;
-        let file_name = self.drs.file_name(dataset, name);
-        let mismatch = file_name.and_then(|file_name| dataset.agrees_with(&file_name)).err()?;
-        Some(mismatch.in_file(&file.path))
+        (self.found)(Ok(found));
     }
 
     fn problem(&mut self, problem: Error) {
@@ -240,8 +255,8 @@ impl OpenDirectory {
     }
 }
 
-/// One problem for all `files` of a directory that no DRS knows.
-fn unrecognised(files: &[SourceFile], reason: &Error) -> Option<Error> {
+/// One problem for all `files` of a directory that belong to no dataset, for the `reason` of the first.
+pub(super) fn unrecognised(files: &[SourceFile], reason: &Error) -> Option<Error> {
     let first = files.first()?.path.file_name()?.to_string_lossy();
     let first = first.escape_debug();
     let which = match files.len() {
@@ -601,11 +616,46 @@ mod tests {
         ]);
         tree.file(Path::new(PR).join("v20190401").join(OsStr::from_bytes(b"\xff\x1b.nc")));
         let discovery = tree.discover(&[""]);
-        let candidate = only(&discovery);
-        assert_eq!(candidate.files.len(), 3);
-        let codes: Vec<_> = candidate.warnings.iter().map(Error::code).collect();
-        assert_eq!(codes, [Code::DrsMismatch; 2]);
-        assert_eq!(candidate.warnings[0].path(), Some(candidate.files[1].path.as_path()));
+        assert_eq!(problems(&discovery), []);
+        let id = format!("{PR_ID}.v20190401");
+        assert_eq!(ids(&discovery), [id.clone(), format!("{id}.tas")]);
+        // A name that says nothing leaves the file where it is.
+        for (candidate, files) in discovery.candidates.iter().zip([2, 1]) {
+            assert_eq!(candidate.files.len(), files);
+            let codes: Vec<_> = candidate.warnings.iter().map(Error::code).collect();
+            assert_eq!(codes, [Code::DrsMismatch]);
+            let odd = &candidate.files[files - 1].path;
+            assert_eq!(candidate.warnings[0].path(), Some(odd.as_path()));
+        }
+    }
+
+    #[test]
+    fn datasets_of_many_variables_are_met_in_every_layout() {
+        let version = "cmip5/output1/I/M/historical/mon/atmos/Amon/r1i1p1";
+        let id = "cmip5.output1.I.M.historical.mon.atmos.Amon.r1i1p1";
+        let file = |variable: &str| format!("{variable}_Amon_M_historical_r1i1p1_185001-185012.nc");
+        let tree = Tree::new(&[
+            &format!("{version}/v1/{}", file("pr")),
+            &format!("{version}/v1/{}", file("tas")),
+            &format!("{version}/v1/nameless.nc"),
+            &format!("{version}/files/tas_20120101/{}", file("tas")),
+            &format!("files/run_20120101/{version}/v2/ua/{}", file("ua")),
+        ]);
+        // As `drs_tool` lays them out: a directory for each variable, of links to the files.
+        let target = format!("../../files/tas_20120101/{}", file("tas"));
+        tree.link(format!("{version}/v20120101/tas/{}", file("tas")), target);
+        tree.link(format!("{version}/latest"), "v20120101");
+        let discovery = tree.discover(&[""]);
+        assert_eq!(
+            ids(&discovery),
+            ["v1.pr", "v1.tas", "v20120101.tas", "v2.ua"].map(|end| format!("{id}.{end}"))
+        );
+        let masters: Vec<String> =
+            discovery.candidates.iter().map(|candidate| candidate.dataset.master_id()).collect();
+        assert_eq!(masters, ["pr", "tas", "tas", "ua"].map(|end| format!("{id}.{end}")));
+        assert_eq!(problems(&discovery), [Code::Unrecognised]);
+        assert!(discovery.problems[0].message().starts_with("`nameless.nc`: "));
+        assert!(discovery.candidates.iter().all(|found| found.warnings.is_empty()));
     }
 
     #[test]

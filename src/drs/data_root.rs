@@ -89,7 +89,7 @@ impl DataRoots {
     pub fn url(&self, path: &Path, dataset: &Dataset) -> Option<String> {
         let (root, below) = self.matching(path).last()?;
         let below = encoded(below);
-        let first_facet = dataset.master_id.split('.').next()?;
+        let first_facet = dataset.drs_id.split('.').next()?;
         Some(match self.lost_root(root, first_facet) {
             Some(found) => found.url.fill(&below.replace(&format!("{first_facet}/"), "")),
             None => root.url.fill(&below),

@@ -1,19 +1,24 @@
-//! What a directory says about the dataset it holds.
+//! What a directory, and the names of files in it, say about the dataset they hold.
 
 use std::path::PathBuf;
 
 use super::file_name::FileName;
 use crate::model::error::{Code, Error, Result};
 
-/// A dataset as named by its directory.
+/// A dataset as named by its directory and, where that holds several, by the names of its files:
+/// what one store is made of.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Dataset {
     /// The project, such as `CMIP6`.
     pub project: String,
-    /// The facets of the directory and their values, outermost first, without the version.
+    /// The facets of the directory and their values, outermost first, without the version; those that
+    /// tell the dataset from others of the directory as its file names have them.
     pub facets: Vec<(String, String)>,
-    /// The dataset ID without version.
-    pub master_id: String,
+    /// The dataset ID of the project, without version.
+    pub drs_id: String,
+    /// What follows the ID of the project: the variable where that has none, and what tells the dataset
+    /// from others of the directory.
+    pub distinction: Vec<String>,
     /// The version directory: `v20190401` or `latest`.
     pub version: String,
     /// False where the version directory is called `latest`.
@@ -23,10 +28,32 @@ pub struct Dataset {
 }
 
 impl Dataset {
+    /// The dataset ID without version.
+    #[must_use]
+    pub fn master_id(&self) -> String {
+        self.distinguished(self.drs_id.clone())
+    }
+
     /// The dataset ID with version.
     #[must_use]
     pub fn instance_id(&self) -> String {
-        format!("{}.{}", self.master_id, self.version)
+        self.distinguished(format!("{}.{}", self.drs_id, self.version))
+    }
+
+    fn distinguished(&self, id: String) -> String {
+        self.distinction.iter().fold(id, |id, value| format!("{id}.{value}"))
+    }
+
+    /// The dataset of those files of the directory whose names have these facets and values.
+    #[must_use]
+    pub fn with_facets<'a>(&self, named: impl IntoIterator<Item = &'a (String, String)>) -> Self {
+        let mut dataset = self.clone();
+        for (facet, value) in named {
+            dataset.facets.retain(|(known, _)| known != facet);
+            dataset.facets.push((facet.clone(), value.clone()));
+            dataset.distinction.push(value.clone());
+        }
+        dataset
     }
 
     /// The value of the facet called `name`.

@@ -8,10 +8,11 @@ use super::file_name::FileName;
 use super::project::Project;
 use crate::model::error::{Code, Error, Result};
 
-const PROJECT_FILES: [&str; 3] = [
+const PROJECT_FILES: [&str; 4] = [
     include_str!("projects/CMIP6.yaml"),
     include_str!("projects/CMIP6Plus.yaml"),
     include_str!("projects/CMIP7.yaml"),
+    include_str!("projects/CMIP5.yaml"),
 ];
 
 /// The Data Reference Syntax of the known projects.
@@ -27,6 +28,12 @@ impl Drs {
     pub fn builtin() -> Result<Self> {
         let projects = PROJECT_FILES.into_iter().map(Project::from_yaml).collect::<Result<_>>()?;
         Ok(Self { projects, selection: Vec::new() })
+    }
+
+    /// A project of which `yaml` is the file.
+    #[cfg(test)]
+    pub fn from_yaml(yaml: &str) -> Result<Self> {
+        Ok(Self { projects: vec![Project::from_yaml(yaml)?], selection: Vec::new() })
     }
 
     /// Selects the projects called `names`, whatever their case; no names select all. The other
@@ -94,6 +101,12 @@ impl Drs {
         self.file_name(dataset, file_name)?.variable.ok_or_else(unnamed)
     }
 
+    /// The facet of `dataset` that is the name of the variable. Where its directory lacks that facet, there
+    /// may be files of several variables.
+    pub fn variable_facet(&self, dataset: &Dataset) -> Result<&str> {
+        Ok(self.project_called(&dataset.project)?.variable())
+    }
+
     fn project_called(&self, name: &str) -> Result<&Project> {
         self.projects.iter().find(|project| project.is_called(name)).ok_or_else(|| {
             let known: Vec<&str> =
@@ -109,17 +122,18 @@ impl Drs {
         let unrecognised = |message| Error::new(Code::Unrecognised, message);
         for (below, name) in names.iter().rev().enumerate() {
             for project in &self.projects {
-                let Some(first) =
-                    project.first_values().iter().find(|first| name.eq_ignore_ascii_case(first))
-                else {
+                let alike = |first: &&String| name.eq_ignore_ascii_case(first);
+                let Some(first) = project.first_values().iter().find(alike) else {
                     continue;
                 };
-                if *name != first.as_str() {
+                if !project.first_values().iter().any(|first| *name == first.as_str()) {
                     let name = name.to_string_lossy();
                     let message = format!("the directory `{name}` is not written `{first}`");
                     return unrecognised(message).with_hint(project.layout());
                 }
-                let expected = project.depth() - 1;
+                let expected: Vec<String> =
+                    project.depths().iter().map(|depth| (depth - 1).to_string()).collect();
+                let expected = expected.join(" or ");
                 let message =
                     format!("`{first}` must be followed by {expected} directories, not {below}");
                 return unrecognised(message).with_hint(project.layout());
@@ -172,7 +186,7 @@ mod tests {
     fn projects_are_told_apart_by_the_whole_name() {
         let plus = read(format!("/x/{}", CMIP6.replacen("CMIP6", "CMIP6Plus", 1))).unwrap();
         assert_eq!(plus.project, "CMIP6Plus");
-        assert!(plus.master_id.starts_with("CMIP6Plus.CMIP."));
+        assert!(plus.master_id().starts_with("CMIP6Plus.CMIP."));
         assert_eq!(read(CMIP6).unwrap().project, "CMIP6");
 
         let seven = read(format!("/x/{CMIP7}/")).unwrap();
@@ -194,6 +208,34 @@ mod tests {
     }
 
     #[test]
+    fn datasets_of_many_variables() {
+        let version = "output1/MOHC/HadGEM2-ES/historical/mon/atmos/Amon/r1i1p1/v20110418";
+        let id = "cmip5.output1.MOHC.HadGEM2-ES.historical.mon.atmos.Amon.r1i1p1";
+        for root in ["/d/cmip5", "CMIP5", "/CMIP5/cmip5", "/cmip5/CMIP5"] {
+            let flat = read(format!("{root}/{version}")).unwrap();
+            assert_eq!((flat.project.as_str(), flat.facet("variable")), ("CMIP5", None));
+            assert_eq!(flat.instance_id(), format!("{id}.v20110418"));
+            let apart = read(format!("{root}/{version}/tas")).unwrap();
+            assert_eq!(apart.instance_id(), format!("{id}.v20110418.tas"));
+            assert_eq!(apart.master_id(), format!("{id}.tas"));
+        }
+        let parent = format!("cmip5/{}", version.rsplit_once('/').unwrap().0);
+        assert_eq!(refusal(parent), "`cmip5` must be followed by 10 or 9 directories, not 8");
+        assert_eq!(
+            refusal(format!("/CMIP5/{version}/tas/x")),
+            "`cmip5` must be followed by 10 or 9 directories, not 11"
+        );
+        assert_eq!(
+            refusal(format!("Cmip5/{version}")),
+            "the directory `Cmip5` is not written `cmip5`"
+        );
+        let drs = Drs::builtin().unwrap();
+        let flat = read(format!("cmip5/{version}")).unwrap();
+        let name = "tas_Amon_HadGEM2-ES_historical_r1i1p1_185912-188411.nc";
+        assert_eq!(drs.variable(&flat, name).unwrap(), "tas");
+    }
+
+    #[test]
     fn refusals_say_why() {
         let parent = Path::new(CMIP6).parent().unwrap();
         assert_eq!(refusal(parent), "`CMIP6` must be followed by 9 directories, not 8");
@@ -207,7 +249,7 @@ mod tests {
         );
         assert_eq!(
             refusal("/data/x"),
-            "no directory above is called `CMIP6` or `CMIP6Plus` or `MIP-DRS7`"
+            "no directory above is called `CMIP6` or `CMIP6Plus` or `MIP-DRS7` or `cmip5` or `CMIP5`"
         );
         assert_eq!(
             refusal(CMIP6.replace("v20190401", "v2019041")),
@@ -242,7 +284,7 @@ mod tests {
 
         let error = Drs::builtin().unwrap().only(&["CMIP66"]).unwrap_err();
         assert_eq!(error.code(), Code::Configuration);
-        assert_eq!(error.hint(), Some("known projects: CMIP6, CMIP6Plus, CMIP7"));
+        assert_eq!(error.hint(), Some("known projects: CMIP6, CMIP6Plus, CMIP7, CMIP5"));
     }
 
     #[test]
@@ -260,9 +302,15 @@ mod tests {
         let name = "tas_tavg-h2m-hxy-u_mon_glb_g99_UKESM1-0-LL_1pctCO2_r1i1p1f3_185001-185002.nc";
         assert!(seven.agrees_with(&drs.file_name(&seven, name).unwrap()).is_ok());
 
-        for name in
-            ["pr.nc", "pr_Amon.txt", "pr_Amon_CESM2_historical_r1i1p1f1_gn_1850_x.nc", ".nc", ""]
-        {
+        for name in [
+            "pr.nc",
+            "pr_Amon.txt",
+            "pr_Amon_CESM2_historical_r1i1p1f1_gn_1850_x.nc",
+            ".nc",
+            "",
+            "p.r_Amon_CESM2_historical_r1i1p1f1_gn.nc",
+            "pr__CESM2_historical_r1i1p1f1_gn.nc",
+        ] {
             assert_eq!(drs.file_name(&six, name).unwrap_err().code(), Code::DrsMismatch, "{name}");
         }
     }

@@ -25,6 +25,8 @@ pub(super) struct Project {
     #[serde(default)]
     also_called: Vec<String>,
     directory: Vec<String>,
+    #[serde(default)]
+    or_directory: Option<Vec<String>>,
     dataset_id: Option<Vec<String>>,
     version: VersionForm,
     values: BTreeMap<String, Vec<String>>,
@@ -62,11 +64,19 @@ impl Project {
         if self.first_values().is_empty() {
             return Some("the first facet has no values");
         }
-        if self.directory.iter().filter(|facet| *facet == VERSION).count() != 1 {
+        if self.directories().any(|facets| facets.first() != self.directory.first()) {
+            return Some("directories that begin with different facets");
+        }
+        let versions = |facets: &[String]| facets.iter().filter(|facet| *facet == VERSION).count();
+        if self.directories().any(|facets| versions(facets) != 1) {
             return Some("not one `version` in `directory`");
         }
-        if !self.dataset_id.iter().flatten().all(known) || !self.values.keys().all(known) {
+        if !self.values.keys().all(known) {
             return Some("a facet is not in `directory`");
+        }
+        let of_id = |facet: &String| self.directories().all(|facets| facets.contains(facet));
+        if !self.dataset_id.iter().flatten().all(of_id) {
+            return Some("a facet of `dataset_id` is not in each directory");
         }
         None
     }
@@ -88,24 +98,46 @@ impl Project {
         first.map_or(&[], Vec::as_slice)
     }
 
-    /// How many directories there are, the version directory included.
-    pub(super) fn depth(&self) -> usize {
-        self.directory.len()
+    /// How many directories there may be, the version directory included.
+    pub(super) fn depths(&self) -> Vec<usize> {
+        self.directories().map(<[String]>::len).collect()
+    }
+
+    /// The facets of the directories, in each way that they may lie.
+    fn directories(&self) -> impl Iterator<Item = &[String]> {
+        std::iter::once(&self.directory).chain(&self.or_directory).map(Vec::as_slice)
+    }
+
+    /// Whether the ID of a dataset names its variable.
+    pub(super) fn names_variable(&self) -> bool {
+        let facets = self.dataset_id.as_ref().unwrap_or(&self.directory);
+        facets.contains(&self.variable)
     }
 
     /// Reads the last of `names` as directories of this project; none where the outermost has
     /// another name, so that the path cannot be meant for it.
     pub(super) fn dataset(&self, names: &[&OsStr]) -> Option<Result<Dataset>> {
-        let names = &names[names.len().checked_sub(self.depth())?..];
-        let outermost = names.first()?.to_str()?;
-        let is_ours = self.first_values().iter().any(|value| value == outermost);
-        is_ours.then(|| self.read_directories(names))
+        let mut refusal = None;
+        for directory in self.directories() {
+            match self.read_as(directory, names) {
+                Some(Ok(dataset)) => return Some(Ok(dataset)),
+                reading => refusal = refusal.or(reading),
+            }
+        }
+        refusal
     }
 
-    fn read_directories(&self, names: &[&OsStr]) -> Result<Dataset> {
+    fn read_as(&self, directory: &[String], names: &[&OsStr]) -> Option<Result<Dataset>> {
+        let names = &names[names.len().checked_sub(directory.len())?..];
+        let outermost = names.first()?.to_str()?;
+        let is_ours = self.first_values().iter().any(|value| value == outermost);
+        is_ours.then(|| self.read_directories(directory, names))
+    }
+
+    fn read_directories(&self, directory: &[String], names: &[&OsStr]) -> Result<Dataset> {
         let mut facets = Vec::with_capacity(names.len());
         let mut version = "";
-        for (facet, name) in self.directory.iter().zip(names) {
+        for (facet, name) in directory.iter().zip(names) {
             let value = self.facet_value(facet, name)?;
             if facet == VERSION {
                 version = value;
@@ -113,9 +145,12 @@ impl Project {
                 facets.push((facet.clone(), value.to_owned()));
             }
         }
+        let variable = facets.iter().find(|(facet, _)| *facet == self.variable);
+        let variable = variable.filter(|_| !self.names_variable());
         Ok(Dataset {
             project: self.name.clone(),
-            master_id: self.master_id(&facets),
+            drs_id: self.drs_id(&facets),
+            distinction: variable.map(|(_, value)| value.clone()).into_iter().collect(),
             facets,
             version: version.to_owned(),
             versioned: version != LATEST,
@@ -139,7 +174,7 @@ impl Project {
                 refused(&format_args!("is not like `{}`", self.version))
             };
         }
-        if let Some(odd) = value.chars().find(|character| !self.allows(*character)) {
+        if let Some(odd) = self.not_allowed(value) {
             return refused(&format_args!("holds `{}`", odd.escape_debug()));
         }
         match self.values.get(facet) {
@@ -150,15 +185,23 @@ impl Project {
         }
     }
 
-    fn allows(&self, character: char) -> bool {
-        character.is_ascii_alphanumeric()
-            || character == '-'
-            || self.also_allowed.contains(character)
+    /// A character that a facet may not hold.
+    fn not_allowed(&self, value: &str) -> Option<char> {
+        let is_allowed = |character: char| {
+            character.is_ascii_alphanumeric()
+                || character == '-'
+                || self.also_allowed.contains(character)
+        };
+        value.chars().find(|character| !is_allowed(*character))
     }
 
-    fn master_id(&self, facets: &[(String, String)]) -> String {
-        let value =
-            |name: &String| facets.iter().find(|(facet, _)| facet == name).map(|(_, v)| v.as_str());
+    fn drs_id(&self, facets: &[(String, String)]) -> String {
+        let first = self.directory.first();
+        let value = |name: &String| match facets.iter().find(|(facet, _)| facet == name) {
+            // However the directory is written, the ID is what it is.
+            Some(_) if Some(name) == first => self.first_values().first().map(String::as_str),
+            found => found.map(|(_, value)| value.as_str()),
+        };
         let values: Vec<&str> = match &self.dataset_id {
             Some(names) => names.iter().filter_map(value).collect(),
             None => facets.iter().map(|(_, value)| value.as_str()).collect(),
@@ -189,6 +232,15 @@ impl Project {
             .zip(parts)
             .map(|(facet, value)| (facet.clone(), value.to_owned()))
             .collect();
+        for (facet, value) in &facets {
+            if value.is_empty() {
+                return Err(mismatch(format!("{facet} is empty in the file name")));
+            }
+            if let Some(odd) = self.not_allowed(value) {
+                let (value, odd) = (value.escape_debug(), odd.escape_debug());
+                return Err(mismatch(format!("{facet} `{value}` holds `{odd}`")));
+            }
+        }
         let variable = facets.iter().find(|(facet, _)| *facet == self.variable);
         Ok(FileName { variable: variable.map(|(_, value)| value.clone()), time_range, facets })
     }
@@ -245,7 +297,8 @@ mod tests {
     fn other_shapes_are_only_data() {
         let odd = Project::from_yaml(ODD).unwrap();
         let dataset = read(&odd, "root/ODD/1_atm+x/v2/tas").unwrap().unwrap();
-        assert_eq!(dataset.instance_id(), "ODD.1_atm+x.v2");
+        assert_eq!(dataset.instance_id(), "odd.1_atm+x.v2.tas");
+        assert_eq!(dataset.master_id(), "odd.1_atm+x.tas");
         assert_eq!(dataset.facet("variable"), Some("tas"));
         assert_eq!(odd.file_name("any thing.nc").unwrap().facets, []);
         assert!(read(&odd, "ODD/a/v/tas").unwrap().is_err());

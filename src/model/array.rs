@@ -199,13 +199,22 @@ pub struct FileIndex {
     pub attributes: Attributes,
     /// Variables of the root group in the order of the file.
     pub variables: Vec<Variable>,
-    /// Names of groups below the root, which are not indexed.
-    pub groups: Vec<String>,
+    /// The groups in the root group, which are not indexed.
+    pub groups: Vec<Group>,
     /// What else the root group holds, each with the feature that is not read. Such a file can be
     /// looked at, but not combined with others.
     pub refused: Vec<Error>,
     /// What indexing cost.
     pub cost: ReadCost,
+}
+
+/// A group that is not indexed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Group {
+    /// Its name.
+    pub name: String,
+    /// Whether neither it nor a group in it has variables or attributes.
+    pub is_empty: bool,
 }
 
 impl FileIndex {

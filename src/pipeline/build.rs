@@ -265,7 +265,7 @@ fn blank_record(candidate: &Candidate, placement: &Placement, warnings: &[Error]
     let Candidate { dataset, directory, files, .. } = candidate;
     DatasetRecord {
         instance_id: dataset.instance_id(),
-        master_id: dataset.master_id.clone(),
+        master_id: dataset.master_id(),
         project: dataset.project.clone(),
         version: dataset.version.clone(),
         versioned: dataset.versioned,

@@ -16,7 +16,8 @@ use crate::combine::Limits;
 use crate::discover::{self, Candidate};
 use crate::drs::Drs;
 use crate::ledger::{
-    Counts, DatasetRecord, Gone, Ledger, ProblemRecord, RunId, Scope, Severity, Status, WrittenFile,
+    Counts, DatasetRecord, FileRecord, Gone, Ledger, ProblemRecord, RunId, Scope, Severity, Status,
+    WrittenFile,
 };
 use crate::model::error::{Code, Error, Result};
 
@@ -192,7 +193,10 @@ fn planned(scan: &Scan, ledger: Option<&Ledger>, candidate: Candidate) -> Result
 fn check_place(known: &DatasetRecord, candidate: &Candidate) -> Result<()> {
     let (there, here) = (&known.directory, &candidate.directory);
     let same = || matches!((there.canonicalize(), here.canonicalize()), (Ok(a), Ok(b)) if a == b);
-    if there == here || known.status == Status::Gone || !there.is_dir() || same() {
+    // The directory alone says nothing: files may have moved into one below it.
+    let is_there = |file: &FileRecord| file.source.path.try_exists().unwrap_or(true);
+    let remains = there.is_dir() && (known.files.is_empty() || known.files.iter().any(is_there));
+    if there == here || known.status == Status::Gone || !remains || same() {
         return Ok(());
     }
     Err(Error::new(

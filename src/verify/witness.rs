@@ -29,7 +29,7 @@ pub struct Description {
     pub attributes: Attributes,
     /// Variables of the root group in the order of the file.
     pub variables: Vec<Variable>,
-    /// Names of the groups below the root.
+    /// Names of the groups in the root group that hold anything.
     pub groups: Vec<String>,
     /// Attributes that cannot be read.
     pub unreadable: Vec<String>,
@@ -87,7 +87,9 @@ impl NetcdfFile {
             });
         }
         let groups = match self.0.groups() {
-            Ok(groups) => groups.map(|group| group.name()).collect(),
+            Ok(groups) => {
+                groups.filter(|group| !holds_nothing(group)).map(|group| group.name()).collect()
+            }
             // NetCDF classic has none, and says so by an error.
             Err(_) => Vec::new(),
         };
@@ -110,6 +112,13 @@ impl NetcdfFile {
         };
         (0..count).map(text).collect::<Result<_, _>>().map(Values::Strings)
     }
+}
+
+/// Whether neither `group` nor a group in it has variables or attributes.
+fn holds_nothing(group: &netcdf::Group) -> bool {
+    group.variables().next().is_none()
+        && group.attributes().next().is_none()
+        && group.groups().all(|group| holds_nothing(&group))
 }
 
 fn extents(ranges: impl Iterator<Item = (u64, u64)>) -> Result<Extents, String> {

@@ -14,6 +14,7 @@ mod manifest;
 mod netcdf;
 mod overlap;
 mod rescan;
+mod separation;
 mod settings;
 mod shown;
 mod stores;

@@ -71,6 +71,17 @@ impl Tree {
         }
     }
 
+    /// One variable of a CMIP5 dataset, whose version directory is of all variables.
+    pub fn cmip5(&self, variable: &str) -> Dataset {
+        let drs = "cmip5/output1/Institute/Model/historical/mon/atmos/Amon/r1i1p1/v20120101";
+        Dataset {
+            directory: self.data.join(drs),
+            id: format!("{}.{variable}", drs.replace('/', ".")),
+            variable: variable.to_owned(),
+            stem: format!("{variable}_Amon_Model_historical_r1i1p1"),
+        }
+    }
+
     /// Every path of the tree, sorted, but those of the ledger.
     pub fn paths(&self) -> Vec<PathBuf> {
         let mut paths = all_below(self.place.path());
@@ -205,6 +216,22 @@ pub struct Dataset {
 }
 
 impl Dataset {
+    /// The dataset of files in the same directory whose names have `value` instead of `usual`.
+    pub fn instead_of(&self, usual: &str, value: &str) -> Self {
+        Self {
+            directory: self.directory.clone(),
+            id: format!("{}.{value}", self.id),
+            variable: self.variable.clone(),
+            stem: self.stem.replace(&format!("_{usual}"), &format!("_{value}")),
+        }
+    }
+
+    /// The same dataset in the directory `name` below that of the version.
+    pub fn below(mut self, name: &str) -> Self {
+        self.directory.push(name);
+        self
+    }
+
     /// The manifest beside the files.
     pub fn manifest(&self) -> PathBuf {
         self.directory.join(format!("{}.json", self.id))

@@ -26,7 +26,7 @@ pub fn file(index: &FileIndex, chunks: bool) -> Value {
         })).collect::<Vec<_>>(),
         "attributes": attributes(&index.attributes),
         "variables": index.variables.iter().map(|found| variable(found, chunks)).collect::<Vec<_>>(),
-        "groups": index.groups,
+        "groups": index.groups.iter().map(|group| &group.name).collect::<Vec<_>>(),
         "refused": index.refused.iter().map(refused).collect::<Vec<_>>(),
     })
 }

@@ -29,7 +29,7 @@ pub fn file(index: &FileIndex) -> String {
         let _ = writeln!(shown, "{}", variable_text(variable));
     }
     for group in &index.groups {
-        let _ = writeln!(shown, "group {} (not indexed)", text::printable(group));
+        let _ = writeln!(shown, "group {} (not indexed)", text::printable(&group.name));
     }
     for refused in &index.refused {
         let name = refused.variable().map_or("the file".to_owned(), text::printable);

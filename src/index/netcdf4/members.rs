@@ -1,7 +1,10 @@
 //! What the root group holds: datasets, which are variables, dimensions or both, and groups.
 
+use std::collections::BTreeSet;
+
 use super::attributes::text_of;
 use super::set_aside;
+use crate::index::hdf5::attribute;
 use crate::index::hdf5::dataset::Dataset;
 use crate::index::hdf5::datatype::NetcdfView;
 use crate::index::hdf5::file::File;
@@ -9,6 +12,7 @@ use crate::index::hdf5::global_heap::GlobalHeap;
 use crate::index::hdf5::group;
 use crate::index::hdf5::link::{Link, Target};
 use crate::index::hdf5::object_header;
+use crate::model::array::Group;
 use crate::model::error::{Error, Result};
 
 /// The NAME of a dimension scale that is there only to be a dimension.
@@ -54,7 +58,7 @@ fn address_of(link: &Link, links: &[Link]) -> Result<u64> {
 /// What the root group holds.
 pub(super) struct Members {
     pub(super) datasets: Vec<Member>,
-    pub(super) groups: Vec<String>,
+    pub(super) groups: Vec<Group>,
     /// Whether types may be defined that netCDF shows attributes of.
     pub(super) may_define_types: bool,
 }
@@ -82,7 +86,9 @@ impl Members {
         let address = address_of(link, links)?;
         let messages = object_header::read(file, address)?;
         if group::is_group(&messages) {
-            self.groups.push(link.name.clone());
+            // What cannot be read is not nothing.
+            let is_empty = holds_nothing(file, address).unwrap_or(false);
+            self.groups.push(Group { name: link.name.clone(), is_empty });
             self.may_define_types = true;
             return Ok(());
         }
@@ -94,10 +100,7 @@ impl Members {
         if dataset.datatype.netcdf_view() == NetcdfView::IfDefined {
             self.may_define_types = true;
         }
-        let text = |name| text_of(file, heap, &dataset, name);
-        let is_scale = text("CLASS")?.is_some_and(|class| class == "DIMENSION_SCALE");
-        let is_dimension_only =
-            is_scale && text("NAME")?.is_some_and(|name| name.starts_with(DIMENSION_ONLY));
+        let (is_scale, is_dimension_only) = scale_kind(file, heap, &dataset)?;
         if is_scale && link.target != Target::Object(address) {
             return Err(Error::unsupported("a soft link to a dimension scale"));
         }
@@ -105,6 +108,43 @@ impl Members {
         self.datasets.push(Member { name, address, dataset, is_scale, is_dimension_only });
         Ok(())
     }
+}
+
+/// Whether `dataset` is a dimension scale, and whether it is nothing but a dimension.
+fn scale_kind(file: &File, heap: &GlobalHeap, dataset: &Dataset) -> Result<(bool, bool)> {
+    let text = |name| text_of(file, heap, dataset, name);
+    let is_scale = text("CLASS")?.is_some_and(|class| class == "DIMENSION_SCALE");
+    let is_dimension_only =
+        is_scale && text("NAME")?.is_some_and(|name| name.starts_with(DIMENSION_ONLY));
+    Ok((is_scale, is_dimension_only))
+}
+
+/// Whether the group at `address` and the groups in it have neither variables nor attributes.
+fn holds_nothing(file: &File, address: u64) -> Result<bool> {
+    let heap = GlobalHeap::new(file);
+    let mut groups = vec![address];
+    // Groups may be linked in circles.
+    let mut seen = BTreeSet::from([address]);
+    while let Some(address) = groups.pop() {
+        let messages = object_header::read(file, address)?;
+        if !attribute::attributes(file, address, &messages)?.is_empty() {
+            return Ok(false);
+        }
+        for link in group::links(file, &messages)? {
+            let Target::Object(member) = link.target else { return Ok(false) };
+            let messages = object_header::read(file, member)?;
+            if group::is_group(&messages) {
+                groups.extend(seen.insert(member).then_some(member));
+                continue;
+            }
+            // What is neither group nor dataset is a named datatype.
+            let Some(dataset) = Dataset::read(file, member, messages)? else { continue };
+            if !scale_kind(file, &heap, &dataset)?.1 {
+                return Ok(false);
+            }
+        }
+    }
+    Ok(true)
 }
 
 #[cfg(test)]
