@@ -24,6 +24,7 @@ pub fn run(args: CheckArgs, progress: Progress) -> Result<Exit> {
         data_root: Vec::new(),
         output_dir: None,
         dry_run: true,
+        verify: None,
         force: true,
         report: json.then(|| "-".into()),
         ledger: LedgerArgs { ledger: None },

@@ -5,6 +5,7 @@ use std::env;
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::thread;
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use crate::combine::Limits;
 use crate::drs::{Config, DataRoots, Drs, SettingsFile};
@@ -12,6 +13,7 @@ use crate::model::byte_size::ByteSize;
 use crate::model::error::{Code, Error, Result};
 use crate::pipeline::placement::Sites;
 use crate::pipeline::scan::Scan;
+use crate::verify::{Mode, SAMPLE, Scope};
 
 use super::args::{LedgerArgs, ScanArgs};
 
@@ -79,11 +81,37 @@ impl ScanSettings {
                 jobs,
                 force: args.force,
                 dry_run: args.dry_run,
+                verify: args.verify.map(|mode| scope(&mode)).transpose()?,
             },
             ledger: ledger_path(LedgerArgs { ledger: args.ledger.ledger.or(file.ledger) })?,
             report: args.report,
         })
     }
+}
+
+/// How much of each store is verified before it is published.
+fn scope(mode: &str) -> Result<Scope> {
+    if !cfg!(feature = "netcdf") {
+        return Err(without_libnetcdf());
+    }
+    let mode = if mode == "all" { Mode::All } else { Mode::Sample };
+    Ok(Scope { mode, sample: SAMPLE, seed: any_seed(), http: false })
+}
+
+/// How to get a program that can verify.
+#[must_use]
+pub fn without_libnetcdf() -> Error {
+    Error::new(Code::Unsupported, "this vzarr-publish was built without libnetcdf").with_hint(
+        "install libnetcdf (Debian: libnetcdf-dev) and build with `cargo install --path . --features \
+         netcdf`",
+    )
+}
+
+/// Another sample each time, so that in the long run all is looked at.
+#[must_use]
+pub fn any_seed() -> u64 {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    now.as_secs() ^ u64::from(now.subsec_nanos())
 }
 
 /// The ledger that was asked for, or the one in the XDG state directory.

@@ -11,12 +11,7 @@ use super::progress::Progress;
 /// Says how to get a program that can verify.
 #[cfg(not(feature = "netcdf"))]
 pub fn run(_: VerifyArgs, _: &[OsString], _: Progress) -> Result<Exit> {
-    use crate::model::error::{Code, Error};
-
-    Err(Error::new(Code::Unsupported, "this vzarr-publish was built without libnetcdf").with_hint(
-        "install libnetcdf (Debian: libnetcdf-dev) and build with `cargo install --path . --features \
-         netcdf`",
-    ))
+    Err(super::settings::without_libnetcdf())
 }
 
 #[cfg(feature = "netcdf")]
@@ -24,8 +19,6 @@ pub use with_libnetcdf::run;
 
 #[cfg(feature = "netcdf")]
 mod with_libnetcdf {
-    use std::time::{SystemTime, UNIX_EPOCH};
-
     use crate::ledger::{Counts, Ledger, ProblemRecord, Severity};
     use crate::model::error::{Code, Error};
     use crate::pipeline::verify::{self, Observer, Summary, Verify};
@@ -46,7 +39,7 @@ mod with_libnetcdf {
         let scope = Scope {
             mode: if args.all { Mode::All } else { Mode::Sample },
             sample: args.sample.unwrap_or(SAMPLE),
-            seed: args.seed.unwrap_or_else(any_seed),
+            seed: args.seed.unwrap_or_else(settings::any_seed),
             http: args.http,
         };
         if scope.mode == Mode::Sample {
@@ -75,11 +68,6 @@ mod with_libnetcdf {
             stores if stores == summary.verified && summary.unknown == 0 => Exit::Success,
             _ => Exit::Incomplete,
         }
-    }
-
-    /// Another sample every time, so that in the long run everything is looked at.
-    fn any_seed() -> u64 {
-        SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |now| now.as_secs())
     }
 
     fn in_words(summary: &Summary) -> String {

@@ -31,11 +31,17 @@ pub fn not_kept(dataset: &VirtualDataset) -> Vec<Error> {
                 "_FillValue" => continue,
                 "missing_value" if is_nan(value) => ("JSON", "left out"),
                 _ if has_no_json(value) => ("JSON", "shown as text"),
+                "scale_factor" | "add_offset" if matches!(value, AttributeValue::Float(_)) => {
+                    ("JSON", "of double precision there")
+                }
                 _ => continue,
             };
+            let changes = match shown {
+                "of double precision there" => "so that readers unpack in double precision",
+                _ => "which changes no value of the array",
+            };
             let message = format!(
-                "{format} cannot hold attribute `{name}`, {value}: it is {shown}, \
-                 which changes no value of the array"
+                "{format} cannot hold attribute `{name}`, {value}: it is {shown}, {changes}"
             );
             let warning = Error::new(Code::AttributeNotKept, message);
             warnings.push(match array {

@@ -58,6 +58,40 @@ impl From<Error> for Failure {
     }
 }
 
+/// A file that is complete and on disk, under a name that nobody meets; dropped, it is gone.
+#[derive(Debug)]
+pub struct Prepared {
+    temporary: Temporary,
+    sealed: Sealed,
+}
+
+impl Prepared {
+    /// Where it is until it is published.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.temporary.0
+    }
+
+    /// What it will be.
+    #[must_use]
+    pub fn sealed(&self) -> &Sealed {
+        &self.sealed
+    }
+
+    /// Gives it its name.
+    pub fn publish(self) -> Result<Sealed> {
+        let Self { temporary, sealed } = self;
+        let (directory, _) = place(&sealed.path)?;
+        if !sealed.unchanged {
+            temporary
+                .rename(&sealed.path)
+                .and_then(|()| sync_directory(directory))
+                .map_err(|error| explain(&error, directory, &sealed.path))?;
+        }
+        Ok(sealed)
+    }
+}
+
 /// Puts what `write` writes at `target`, whole or not at all; its directory must exist.
 ///
 /// A target that already has this content is not touched: published files are immutable in caches,
@@ -67,19 +101,28 @@ pub fn seal<T>(
     target: &Path,
     write: impl FnOnce(&mut dyn Write) -> Written<T>,
 ) -> Result<(Sealed, T)> {
+    let (prepared, value) = prepare(target, write)?;
+    Ok((prepared.publish()?, value))
+}
+
+/// Writes what [`seal`] would put at `target`, and leaves that as it is until the result is published.
+pub fn prepare<T>(
+    target: &Path,
+    write: impl FnOnce(&mut dyn Write) -> Written<T>,
+) -> Result<(Prepared, T)> {
     let (directory, name) = place(target)?;
-    seal_in(directory, name, target, write).map_err(|failure| match failure {
+    prepare_in(directory, name, target, write).map_err(|failure| match failure {
         Failure::System(error) => explain(&error, directory, target),
         Failure::Content(error) => error,
     })
 }
 
-fn seal_in<T>(
+fn prepare_in<T>(
     directory: &Path,
     name: &OsStr,
     target: &Path,
     write: impl FnOnce(&mut dyn Write) -> Written<T>,
-) -> Written<(Sealed, T)> {
+) -> Written<(Prepared, T)> {
     remove_stale(directory, name);
     let (temporary, file) = Temporary::create(directory, name)?;
     let mut writer = BufWriter::with_capacity(BUFFER, Hashing::new(file));
@@ -89,10 +132,9 @@ fn seal_in<T>(
     let unchanged = holds(target, &digest, size);
     if !unchanged {
         file.sync_all()?;
-        temporary.rename(target)?;
-        sync_directory(directory)?;
     }
-    Ok((Sealed { path: target.to_owned(), digest, size, unchanged }, value))
+    let sealed = Sealed { path: target.to_owned(), digest, size, unchanged };
+    Ok((Prepared { temporary, sealed }, value))
 }
 
 fn place(target: &Path) -> Result<(&Path, &OsStr)> {
@@ -164,6 +206,7 @@ fn sync_directory(directory: &Path) -> io::Result<()> {
 }
 
 /// A file that is removed unless it is renamed, also by an error or a panic.
+#[derive(Debug)]
 struct Temporary(PathBuf);
 
 impl Temporary {

@@ -207,6 +207,7 @@ fn a_replaced_dataset_leaves_no_stale_rows() {
     let bare = DatasetRecord {
         files: Vec::new(),
         warnings: Vec::new(),
+        notes: Vec::new(),
         ..refused("a.v1", "/elsewhere/a")
     };
     ledger.record(run, std::slice::from_ref(&bare)).unwrap();

@@ -15,6 +15,7 @@ use crate::ledger::{
 };
 use crate::model::error::{Code, Error, Result};
 use crate::model::verdict::{Cost, Verdict};
+use crate::verify::{Scope, Verification};
 
 use super::placement::{Placement, Sites};
 use super::plan;
@@ -42,6 +43,8 @@ pub struct Workshop<'a> {
     pub limits: Limits,
     /// Whether nothing is to be written.
     pub dry_run: bool,
+    /// How much of each store is verified before it is published, if any.
+    pub verify: Option<&'a Scope>,
 }
 
 /// What became of a dataset.
@@ -51,6 +54,8 @@ pub struct Outcome {
     pub record: DatasetRecord,
     /// Whether a manifest that no longer fits the files was removed.
     pub withdrawn: bool,
+    /// What verifying the store found, if that was asked for.
+    pub verification: Option<Verification>,
 }
 
 /// A store and what it holds.
@@ -60,6 +65,7 @@ struct Store {
     variables: Vec<VariableRecord>,
     files: Vec<FileRecord>,
     notes: Vec<ProblemRecord>,
+    verification: Option<Verification>,
 }
 
 impl Workshop<'_> {
@@ -72,11 +78,16 @@ impl Workshop<'_> {
         let built = self.store(&mut candidate, &placement, &mut warnings);
         let mut record = blank_record(&candidate, &placement, &warnings);
         let mut withdrawn = false;
+        let mut verification = None;
         match built {
             Ok(store) => {
                 record.files = store.files;
                 record.variables = store.variables;
                 record.notes = store.notes;
+                verification = store.verification;
+                // What differs is an error; this could not be compared.
+                let unknown = verification.iter().flat_map(|it| &it.findings);
+                record.warnings.extend(unknown.map(ProblemRecord::from));
                 record.store = store.written;
                 // Parts that the store has no more; one written elsewhere is left alone.
                 if let (Some(before), Some(now)) =
@@ -95,7 +106,7 @@ impl Workshop<'_> {
                 }
             }
         }
-        Outcome { record, withdrawn }
+        Outcome { record, withdrawn, verification }
     }
 
     fn store(
@@ -127,16 +138,18 @@ impl Workshop<'_> {
         warnings.extend(lost.map(|warning| warning.in_file(directory)));
         let Self { sites, .. } = *self;
         let writer = StoreWriter { sites, dataset: &candidate.dataset, placement };
-        let written = if self.dry_run {
-            writer.rehearse(&combined).map(|()| None)
-        } else {
-            writer.write(&combined).map(Some)
-        };
-        let written = written.map_err(|error| error.in_file(&candidate.directory))?;
-        let variables = variables(&combined.datasets);
         let files = in_order(&candidate.files, &combined);
+        let written = if self.dry_run {
+            writer.rehearse(&combined).map(|()| (None, None))
+        } else {
+            let written = writer.write(&combined, &files, self.verify);
+            written.map(|(store, verification)| (Some(store), verification))
+        };
+        let (written, verification) =
+            written.map_err(|error| error.in_file(&candidate.directory))?;
+        let variables = variables(&combined.datasets);
         let notes = combined.notes.iter().map(ProblemRecord::from).collect();
-        Ok(Store { written, variables, files, notes })
+        Ok(Store { written, variables, files, notes, verification })
     }
 
     /// Keeps the store of an earlier run while the files are those it was built from; otherwise

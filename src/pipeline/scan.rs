@@ -20,6 +20,7 @@ use crate::ledger::{
     WrittenFile,
 };
 use crate::model::error::{Code, Error, Result};
+use crate::verify::{self, Verification};
 
 use super::build::{Job, Outcome, Workshop};
 use super::placement::Sites;
@@ -45,6 +46,8 @@ pub struct Scan {
     pub force: bool,
     /// Whether nothing is to be written.
     pub dry_run: bool,
+    /// How much of each store is verified before it is published, if any.
+    pub verify: Option<verify::Scope>,
 }
 
 /// Whoever watches a scan. All calls come from one thread.
@@ -93,8 +96,13 @@ pub fn scan(
         Some((ledger, _)) => Some(Ledger::open_read_only(ledger.path())?),
         None => None,
     };
-    let workshop =
-        Workshop { drs: &scan.drs, sites: &scan.sites, limits: scan.limits, dry_run: scan.dry_run };
+    let workshop = Workshop {
+        drs: &scan.drs,
+        sites: &scan.sites,
+        limits: scan.limits,
+        dry_run: scan.dry_run,
+        verify: scan.verify.as_ref(),
+    };
     let (jobs, jobs_in) = sync_channel::<Job>(2 * scan.jobs);
     let (events, events_in) = sync_channel::<Event>(BATCH);
     let (workshop, pool) = (&workshop, &pool);
@@ -106,7 +114,7 @@ pub fn scan(
             threads.spawn(move || build_all(jobs_in, workshop, pool, &events, is_stopped));
         }
         threads.spawn(move || walk_and_plan(scan, known.as_ref(), &jobs, &events, is_stopped));
-        let summary = Writer::new(ledger, observer).run(scan, events_in);
+        let summary = Writer::new(ledger, observer, scan.verify.as_ref()).run(scan, events_in);
         // After an error of the writer nothing would be recorded any more.
         is_stopped.store(true, Ordering::Relaxed);
         summary
@@ -215,10 +223,17 @@ struct Writer<'a> {
     records: Vec<DatasetRecord>,
     unchanged: Vec<String>,
     unread: Vec<PathBuf>,
+    verify: Option<&'a verify::Scope>,
+    /// IDs, digests of the stores, and what verifying them found.
+    verified: Vec<(String, String, Verification)>,
 }
 
 impl<'a> Writer<'a> {
-    fn new(ledger: Option<(&'a mut Ledger, RunId)>, observer: &'a mut dyn Observer) -> Self {
+    fn new(
+        ledger: Option<(&'a mut Ledger, RunId)>,
+        observer: &'a mut dyn Observer,
+        verify: Option<&'a verify::Scope>,
+    ) -> Self {
         let summary = Summary { is_clean: true, ..Summary::default() };
         Self {
             ledger,
@@ -227,6 +242,8 @@ impl<'a> Writer<'a> {
             records: Vec::new(),
             unchanged: Vec::new(),
             unread: Vec::new(),
+            verify,
+            verified: Vec::new(),
         }
     }
 
@@ -261,7 +278,12 @@ impl<'a> Writer<'a> {
             Status::Failed | Status::Gone => counts.failed += 1,
         }
         self.summary.is_clean &= outcome.record.status == Status::Built;
-        self.records.push(outcome.record);
+        let Outcome { record, verification, .. } = outcome;
+        if let (Some(verification), Some(store)) = (verification, &record.store) {
+            let digest = store.digest().to_owned();
+            self.verified.push((record.instance_id.clone(), digest, verification));
+        }
+        self.records.push(record);
         self.commit_full_batch()
     }
 
@@ -294,7 +316,13 @@ impl<'a> Writer<'a> {
             if !self.unchanged.is_empty() {
                 ledger.touch(*run, &self.unchanged)?;
             }
+            if let Some(scope) = self.verify {
+                for (id, digest, verification) in &self.verified {
+                    ledger.record_verification(*run, id, digest, (scope, verification))?;
+                }
+            }
         }
+        self.verified.clear();
         self.records.clear();
         self.unchanged.clear();
         Ok(())

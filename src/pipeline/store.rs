@@ -10,11 +10,14 @@ use std::path::Path;
 use crate::combine::{Combined, Datasets};
 use crate::drs::Dataset;
 use crate::emit::reference_json::{self, Contents, Locations};
-use crate::emit::seal::{self, Failure, Sealed, Written};
+use crate::emit::seal::{self, Failure, Prepared, Sealed, Written};
 use crate::emit::seams::{self, Seams};
-use crate::ledger::{PartKind, PartRecord, StoreRecord, WrittenFile};
+use crate::ledger::{FileRecord, PartKind, PartRecord, StoreRecord, WrittenFile};
 use crate::model::error::{Code, Error, Result};
 use crate::model::virtual_dataset::VirtualDataset;
+#[cfg(feature = "netcdf")]
+use crate::verify::{self, Outcome};
+use crate::verify::{Scope, Verification};
 
 use super::placement::{Placement, Sites};
 
@@ -29,13 +32,49 @@ pub struct StoreWriter<'a> {
     pub placement: &'a Placement,
 }
 
+/// The files of a store under names that nobody meets.
+struct PreparedStore {
+    parts: Vec<(PartKind, Prepared)>,
+    manifest: Option<Prepared>,
+    contents: Contents,
+}
+
 impl StoreWriter<'_> {
-    /// Writes the store of `combined`: what manifests refer to first, the manifest of the whole last.
-    pub fn write(&self, combined: &Combined) -> Result<StoreRecord> {
-        let manifest = &self.placement.manifest;
+    /// Writes the store of `combined`, whose source files are the first of `files`. What manifests refer
+    /// to gets its name first, the manifest of the whole last; with a `scope` all is verified before, and
+    /// a store that differs from its files is an error.
+    pub fn write(
+        &self,
+        combined: &Combined,
+        files: &[FileRecord],
+        scope: Option<&Scope>,
+    ) -> Result<(StoreRecord, Option<Verification>)> {
         if self.sites.output_dir.is_some() {
-            create_parent(manifest)?;
+            create_parent(&self.placement.manifest)?;
         }
+        let PreparedStore { parts, manifest, contents } = self.prepare(combined)?;
+        let verification = match scope {
+            Some(scope) => Some(self.verify(&parts, manifest.as_ref(), files, scope)?),
+            None => None,
+        };
+        let parts = parts.into_iter().map(|(kind, prepared)| {
+            prepared.publish().map(|sealed| PartRecord { kind, written: self.written(sealed) })
+        });
+        let parts = parts.collect::<Result<_>>()?;
+        let manifest = manifest.map(Prepared::publish).transpose()?;
+        let store = StoreRecord {
+            manifest: manifest.map(|sealed| self.written(sealed)),
+            local: self.placement.local,
+            reference_count: contents.references,
+            inlined_bytes: contents.inlined_bytes,
+            parts,
+        };
+        Ok((store, verification))
+    }
+
+    /// Writes all files of the store under names that nobody meets.
+    fn prepare(&self, combined: &Combined) -> Result<PreparedStore> {
+        let manifest = &self.placement.manifest;
         let files = self.locations(combined)?;
         let mut parts = Vec::new();
         let (mut seams, mut seam_file) = (Seams::default(), None);
@@ -45,25 +84,66 @@ impl StoreWriter<'_> {
             let sources = paths(combined);
             let write =
                 |out: &mut dyn io::Write| seams::write(written_datasets(combined), &sources, out);
-            let (sealed, written) = seal::seal(&path, write)?;
-            parts.push(PartRecord { kind: PartKind::Seams, written: self.written(sealed) });
+            let (of_seams, written) = seal::prepare(&path, write)?;
+            parts.push((PartKind::Seams, of_seams));
             seams = written;
         }
         let locations = Locations { files: &files, seams: &seams, seam_file: seam_file.as_deref() };
-        let mut of_segments = Contents::default();
+        let mut contents = Contents::default();
         for (number, segment) in segments(&combined.datasets).enumerate() {
             let path = manifest.with_extension(format!("seg{number:02}.json"));
             let write = |out: &mut dyn io::Write| reference_json::write(&segment, locations, out);
-            let (sealed, contents) = seal::seal(&path, write)?;
-            of_segments += contents;
-            parts.push(PartRecord { kind: PartKind::Segment, written: self.written(sealed) });
+            let (of_segment, written) = seal::prepare(&path, write)?;
+            parts.push((PartKind::Segment, of_segment));
+            contents += written;
         }
         let Datasets::Whole(dataset) = &combined.datasets else {
-            return Ok(self.record(None, of_segments, parts));
+            return Ok(PreparedStore { parts, manifest: None, contents });
         };
         let write = |out: &mut dyn io::Write| reference_json::write(dataset, locations, out);
-        let (sealed, contents) = seal::seal(manifest, write)?;
-        Ok(self.record(Some(sealed), contents, parts))
+        let (manifest, contents) = seal::prepare(manifest, write)?;
+        Ok(PreparedStore { parts, manifest: Some(manifest), contents })
+    }
+
+    /// Compares what is not published yet with the files.
+    #[cfg(feature = "netcdf")]
+    fn verify(
+        &self,
+        parts: &[(PartKind, Prepared)],
+        manifest: Option<&Prepared>,
+        files: &[FileRecord],
+        scope: &Scope,
+    ) -> Result<Verification> {
+        fn written(prepared: &Prepared) -> verify::Written<'_> {
+            let digest = &prepared.sealed().digest;
+            verify::Written { path: prepared.path(), url: None, digest }
+        }
+        let of_kind =
+            |kind| parts.iter().filter(move |part| part.0 == kind).map(|part| written(&part.1));
+        let published = verify::Published {
+            instance_id: &self.dataset.instance_id(),
+            manifest: manifest.map(written),
+            segments: of_kind(PartKind::Segment).collect(),
+            seams: of_kind(PartKind::Seams).next(),
+            files: files.iter().map(|file| (&file.source, file.steps.clone())).collect(),
+        };
+        let verification = super::verify::guarded(&published, scope);
+        match verification.first() {
+            Some(first) if verification.outcome() == Outcome::Different => Err(first.clone()),
+            _ => Ok(verification),
+        }
+    }
+
+    /// The command line offers nothing that would come here.
+    #[cfg(not(feature = "netcdf"))]
+    fn verify(
+        &self,
+        _: &[(PartKind, Prepared)],
+        _: Option<&Prepared>,
+        _: &[FileRecord],
+        _: &Scope,
+    ) -> Result<Verification> {
+        Err(Error::unsupported("verifying without libnetcdf").in_file(&self.placement.manifest))
     }
 
     /// Finds out whether the store of `combined` can be written, and writes nothing.
@@ -101,21 +181,6 @@ impl StoreWriter<'_> {
     fn written(&self, sealed: Sealed) -> WrittenFile {
         let Sealed { path, digest, size, .. } = sealed;
         WrittenFile { url: self.sites.url(&path, self.dataset), path, digest, size }
-    }
-
-    fn record(
-        &self,
-        manifest: Option<Sealed>,
-        contents: Contents,
-        parts: Vec<PartRecord>,
-    ) -> StoreRecord {
-        StoreRecord {
-            manifest: manifest.map(|sealed| self.written(sealed)),
-            local: self.placement.local,
-            reference_count: contents.references,
-            inlined_bytes: contents.inlined_bytes,
-            parts,
-        }
     }
 }
 

@@ -128,10 +128,14 @@ fn of_record(record: &DatasetRecord, scope: &Scope) -> Verification {
         seams: parts(PartKind::Seams).map(|part| written(&part.written)).next(),
         files: record.files.iter().map(|file| (&file.source, file.steps.clone())).collect(),
     };
-    // A defect of a reader, met by one store, is no reason to leave the others unverified.
-    catch_unwind(AssertUnwindSafe(|| verify::verify(&published, scope))).unwrap_or_else(|_| {
+    guarded(&published, scope)
+}
+
+/// Verifies one store. A defect of a reader, met by it, is no reason to leave others unverified.
+pub(super) fn guarded(published: &Published, scope: &Scope) -> Verification {
+    catch_unwind(AssertUnwindSafe(|| verify::verify(published, scope))).unwrap_or_else(|_| {
         let message = "a reader gave up with a panic, shown above";
-        let finding = Error::new(Code::NotVerified, message).in_file(&record.directory);
+        let finding = Error::new(Code::NotVerified, message).in_file(published.instance_id);
         Verification { findings: vec![finding], ..Verification::default() }
     })
 }

@@ -98,7 +98,7 @@ fn read_local(path: &Path, offset: u64, length: u64) -> io::Result<Vec<u8>> {
 }
 
 /// Files of a dataset lie in one directory, so that their names tell them apart; what else a store
-/// refers to lies beside its manifest, under a name that begins with that of the dataset.
+/// refers to is its seams, beside the manifest, which have the name of the dataset.
 fn source(location: &str, manifest: &Written, published: &Published) -> Option<Source> {
     let found = |path: &Path, file| {
         Some(Source { location: location.to_owned(), path: path.to_owned(), file })
@@ -121,10 +121,9 @@ fn source(location: &str, manifest: &Written, published: &Published) -> Option<S
     {
         return found(&published.files[at].0.path, Some(at));
     }
-    let stem = format!("{}.", published.instance_id);
-    let name = String::from_utf8(name).ok().filter(|name| name.starts_with(&stem))?;
-    let beside = manifest.path.parent()?.join(name);
-    beside.is_file().then(|| found(&beside, None))?
+    let seams = published.seams.as_ref()?;
+    let is_seams = name == format!("{}.seams", published.instance_id).into_bytes();
+    is_seams.then(|| found(seams.path, None))?
 }
 
 fn is_url(location: &str) -> bool {
@@ -188,15 +187,15 @@ mod tests {
             |name: &str| SourceFile { path: directory.join(name), size: 0, mtime_ns: 0, inode: 0 };
         let files = [file("a.nc"), file("b c+.nc")];
         let manifest = directory.join("id.v1.json");
-        fs::write(directory.join("id.v1.seams"), "").unwrap();
-        fs::write(directory.join("other"), "").unwrap();
+        // Not published yet, it has another name.
+        let seams = directory.join(".id.v1.seams.tmp-1");
         let url = Some("https://h/d/id.v1.json");
         let manifest = Written { path: &manifest, url, digest: "" };
         let published = Published {
             instance_id: "id.v1",
             manifest: Some(manifest),
             segments: Vec::new(),
-            seams: None,
+            seams: Some(Written { path: &seams, url: None, digest: "" }),
             files: files.iter().map(|file| (file, None)).collect(),
         };
         let local = directory.join("a.nc").to_str().unwrap().to_owned();
@@ -206,9 +205,11 @@ mod tests {
         assert_eq!(resolved("https://h/d/b%20c+.nc?x=1"), Some(Some(1)));
         assert_eq!(resolved(&local), Some(Some(0)));
         assert_eq!(resolved("https://h/d/id.v1.seams"), Some(None));
-        for unknown in ["https://h/d/c.nc", "https://h/d/other", "/elsewhere/a.nc", "a.nc"] {
+        for unknown in ["https://h/d/c.nc", "https://h/d/id.v2.seams", "/elsewhere/a.nc", "a.nc"] {
             assert_eq!(resolved(unknown), None, "{unknown}");
         }
+        let without = Published { seams: None, ..published.clone() };
+        assert!(source("https://h/d/id.v1.seams", &manifest, &without).is_none());
         let findings = |locations: &[&str]| {
             let locations: Vec<_> = locations.iter().map(|&text| text.to_owned()).collect();
             Sources::resolve(&locations, (&manifest, &published), None).1.len()

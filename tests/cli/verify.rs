@@ -17,6 +17,13 @@ fn a_sample_and_everything_exclude_each_other() {
     tree.run(&["verify", "--sample", "few"]).exits(2);
 }
 
+#[test]
+#[cfg(not(feature = "netcdf"))]
+fn a_scan_cannot_verify_without_libnetcdf() {
+    let tree = Tree::of(&["tas"]);
+    tree.scan(&["--verify"]).exits(2).says("without libnetcdf").says("--features netcdf");
+}
+
 #[cfg(feature = "netcdf")]
 mod with_libnetcdf {
     use std::fs::{self, FileTimes, OpenOptions};
@@ -27,7 +34,7 @@ mod with_libnetcdf {
     use serde_json::{Map, Value, json};
     use sha2::{Digest, Sha256};
 
-    use super::super::tree::{Dataset, Run, Tree, touch};
+    use super::super::tree::{Dataset, Run, Tree, all_below, touch};
 
     /// Months of each of two files.
     const MONTHS: u16 = 40;
@@ -334,6 +341,46 @@ mod with_libnetcdf {
         let (tree, dataset) = published(&[]);
         flip_in_file(&dataset, "tas/79.0.0");
         sample(&tree).exits(1).says("chunk `tas/79.0.0`");
+    }
+
+    #[test]
+    fn a_scan_verifies_before_it_publishes() {
+        let (tree, dataset) = published(&["--verify=all"]);
+        let found = tree.listed(&dataset)["verified"].clone();
+        assert_eq!((&found["outcome"], &found["mode"]), (&json!("verified"), &json!("all")));
+        tree.scan(&["--force", "--verify"]).exits(0);
+        assert_eq!(tree.listed(&dataset)["verified"]["mode"], "sample");
+    }
+
+    /// A fixed field that is too large for a scan to look into.
+    fn write_large(path: &Path) -> netcdf::Result<()> {
+        let mut file = netcdf::create(path)?;
+        file.add_dimension("lat", 200)?;
+        file.add_dimension("lon", 200)?;
+        let mut variable = file.add_variable::<f32>("orog", &["lat", "lon"])?;
+        variable.set_chunking(&[200, 200])?;
+        variable.set_compression(1, true)?;
+        let data: Vec<f32> = (0..40_000u16).map(|cell| f32::from(cell) / 7.0).collect();
+        variable.put_values(&data, (.., ..))?;
+        file.close()
+    }
+
+    #[test]
+    fn what_differs_is_not_published() {
+        let tree = Tree::of(&[]);
+        let dataset = tree.dataset("orog");
+        let path = dataset.file(0, 1);
+        fs::create_dir_all(&dataset.directory).unwrap();
+        write_large(&path).unwrap();
+        tree.scan(&[]).exits(0);
+        flip_in_file(&dataset, "orog/0.0");
+        let before = all_below(&dataset.directory);
+        fs::remove_file(dataset.manifest()).unwrap();
+        tree.scan(&["--verify"]).exits(1).names(&path).says("[different]").says("damaged");
+        assert_eq!(tree.listed(&dataset)["status"], "failed");
+        let left: Vec<_> = before.into_iter().filter(|it| *it != dataset.manifest()).collect();
+        assert_eq!(all_below(&dataset.directory), left, "nothing is published or left behind");
+        tree.scan(&["--verify=some"]).exits(2).says("sample, all");
     }
 
     #[test]
