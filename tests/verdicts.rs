@@ -1,4 +1,5 @@
-//! Every reason that the program can give is explained in `docs/verdicts.md`.
+//! Every reason that the program can give is explained in `docs/verdicts.md`, and in the schema of the
+//! report.
 
 #![allow(clippy::unwrap_used, reason = "allowed in tests, also in the functions they share")]
 
@@ -13,6 +14,18 @@ fn text(path: &str) -> String {
 fn words(source: &str) -> Vec<&str> {
     let body = source.split("fn as_str").nth(1).unwrap().split("\n    }\n").next().unwrap();
     body.lines().filter_map(|line| Some(line.split_once("=> \"")?.1.split_once('"')?.0)).collect()
+}
+
+#[test]
+fn the_schema_of_the_report_has_every_reason_and_verdict() {
+    let schema: serde_json::Value =
+        serde_json::from_str(&text("schemas/report.schema.json")).unwrap();
+    for (definition, source) in
+        [("reason", "src/model/error.rs"), ("verdict", "src/model/verdict.rs")]
+    {
+        let source = text(source);
+        assert_eq!(schema["$defs"][definition]["enum"], serde_json::json!(words(&source)));
+    }
 }
 
 #[test]

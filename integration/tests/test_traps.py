@@ -1,16 +1,18 @@
 """Each trap of `traps.py`: a store identical to the files through every reader, over HTTP and from the disk, or a stated reason."""
 
+import json
 import re
 from dataclasses import dataclass
 from pathlib import Path
 
+import jsonschema
 import pytest
 
 import readers
 import traps
 import truth
 from nodes import DataNode
-from publisher import Publisher, Store
+from publisher import REPOSITORY, Publisher, Store
 from traps import TRAPS, Trap, Verdict
 from trees import everything_below, instance_id
 
@@ -24,6 +26,7 @@ class Scanned:
     local: dict[str, Store]
     local_directory: Path
     arguments: tuple[object, ...]
+    report: Path
 
 
 @pytest.fixture(scope="module")
@@ -35,7 +38,8 @@ def scanned(vzarr_publish: Publisher, node: DataNode, tmp_path_factory: pytest.T
     before = everything_below(root)
     state = tmp_path_factory.mktemp("state")
     arguments = (root, "--data-root", f"{root}={node.url(root)}")
-    vzarr_publish.scan(*arguments, ledger=state / "published.sqlite", expect=[1])
+    report = ("--report", state / "report.jsonl")
+    vzarr_publish.scan(*arguments, *report, ledger=state / "published.sqlite", expect=[1])
     local_directory = tmp_path_factory.mktemp("local-stores")
     small = ("--contiguous-chunk", "100")
     vzarr_publish.scan(root, "--output-dir", local_directory, *small, ledger=state / "local.sqlite", expect=[1])
@@ -47,6 +51,7 @@ def scanned(vzarr_publish: Publisher, node: DataNode, tmp_path_factory: pytest.T
         vzarr_publish.stores(state / "local.sqlite"),
         local_directory,
         arguments,
+        state / "report.jsonl",
     )
 
 
@@ -104,6 +109,15 @@ def _check_warnings(trap: Trap, warnings: list[str]) -> None:
 def _with_code_first(warnings: list[str]) -> list[str]:
     """The code comes last in a line, and first in the expressions."""
     return [f"{line[line.rindex('[') + 1 : -1]}: {line}" for line in warnings]
+
+
+def test_the_report_is_as_its_schema_says(scanned: Scanned) -> None:
+    schema = json.loads((REPOSITORY / "schemas" / "report.schema.json").read_text())
+    validator = jsonschema.Draft202012Validator(schema)
+    lines = [json.loads(line) for line in scanned.report.read_text().splitlines()]
+    wrong = [f"{line.get('id')}: {error.message}" for line in lines for error in validator.iter_errors(line)]
+    assert len(lines) > len(TRAPS) - 1 and not wrong, "\n".join(wrong)
+    assert list(validator.iter_errors(lines[0] | {"status": "lost"}))
 
 
 def test_nothing_is_listed_that_is_no_dataset(scanned: Scanned) -> None:
