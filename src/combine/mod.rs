@@ -142,7 +142,7 @@ pub fn combine(
         warnings.extend(differs.into_iter().map(located));
     }
     let form = segments::form(&variables, &context, limits)?;
-    let notes = notes::of(&variables, &context)?;
+    let notes = notes::of(&variables, &context);
     let mut attributes = attributes.into_iter();
     let mut build = |files: Range<usize>| {
         let context = context.of_files(&files);

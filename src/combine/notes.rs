@@ -3,14 +3,14 @@
 use std::collections::BTreeSet;
 
 use crate::model::array::{Storage, Variable};
-use crate::model::error::{Code, Error, Result};
+use crate::model::error::{Code, Error};
 
 use super::encoding::Encoding;
 use super::grid::greatest_common_divisor;
 use super::{Context, join};
 
 /// What makes the stores of `variables` larger, or worse to read, than they need to be.
-pub fn of(variables: &[Vec<Variable>], context: &Context) -> Result<Vec<Error>> {
+pub fn of(variables: &[Vec<Variable>], context: &Context) -> Vec<Error> {
     let mut notes = Vec::new();
     for of_files in variables {
         let Some(first) = of_files.first() else { continue };
@@ -20,10 +20,10 @@ pub fn of(variables: &[Vec<Variable>], context: &Context) -> Result<Vec<Error>> 
         // Files without any step have no chunks.
         let filled = of_files.iter().enumerate().filter(|&(file, _)| context.lengths[file] > 0);
         let files = Files { filled: filled.collect(), context };
-        let found = [files.ends(), files.lengths(), files.encodings(of_files)?, files.masks()];
+        let found = [files.ends(), files.lengths(), files.encodings(of_files), files.masks()];
         notes.extend(found.into_iter().flatten().map(|note| note.of_variable(&first.name)));
     }
-    Ok(notes)
+    notes
 }
 
 /// A variable in the files that have some of it.
@@ -72,16 +72,13 @@ impl Files<'_> {
         Some(note.with_hint("with one length in all files, every reader could open one manifest"))
     }
 
-    /// Files that encode chunks in another way than most, or in one that no reader of Zarr knows.
-    fn encodings(&self, of_files: &[Variable]) -> Result<Option<Error>> {
-        let encoding = Encoding::common(of_files)?;
-        let mut odd = Vec::new();
-        for &(file, variable) in &self.filled {
-            if encoding.differs_in(variable)? {
-                odd.push((file, variable));
-            }
-        }
-        let Some(&(file, variable)) = odd.first() else { return Ok(None) };
+    /// Files that encode chunks in another way than most, or in one that no reader of Zarr knows. What
+    /// cannot be decoded at all is refused elsewhere.
+    fn encodings(&self, of_files: &[Variable]) -> Option<Error> {
+        let encoding = Encoding::common(of_files).ok()?;
+        let is_odd = |variable| encoding.differs_in(variable).unwrap_or(false);
+        let odd: Vec<_> = self.filled.iter().filter(|(_, variable)| is_odd(variable)).collect();
+        let (file, variable) = **odd.first()?;
         let shown = |variable: &Variable| {
             let filters = variable.filters.iter().map(ToString::to_string).collect::<Vec<_>>();
             let filters =
@@ -95,9 +92,7 @@ impl Files<'_> {
             format!("{} have {}, most data {}", self.some(odd.len()), shown(variable), shown(most))
         };
         let note = self.note(Code::CodecsDiffer, file, message);
-        Ok(Some(
-            note.with_hint("rewrite them with the filters of the others, such as by `h5repack`"),
-        ))
+        Some(note.with_hint("rewrite them with the filters of the others, such as by `h5repack`"))
     }
 
     /// Chunks that were stored without some of their filters.

@@ -56,7 +56,9 @@ pub fn form(variables: &[Vec<Variable>], context: &Context, limits: Limits) -> R
         (None, Some(first)) => {
             let mut cost = Cost::default();
             for Joined { of_files, .. } in joined.iter().filter(|joined| !joined.is_inlined) {
-                cost += cost_of_one(of_files, context)?;
+                let name = of_files.first().map_or("", |first| first.name.as_str());
+                let of_one = cost_of_one(of_files, context);
+                cost += of_one.map_err(|error| error.of_variable(name))?;
             }
             if limits.allow(&cost) {
                 return Ok(Form::Whole);
@@ -199,21 +201,23 @@ fn cost_of_one(of_files: &[Variable], context: &Context) -> Result<Cost> {
     let last = context.lengths.iter().rposition(|&length| length > 0).unwrap_or(0);
     let mut cost = Cost::default();
     for (file, variable) in of_files.iter().enumerate() {
+        let is_other = encoding.differs_in(variable);
+        let is_other = is_other.map_err(|error| error.in_file(&context.paths[file]))?;
         let stored_bytes = encoding::stored_bytes(variable);
         cost.stored_bytes += stored_bytes;
-        let Storage::Chunked { chunk_shape, chunks, .. } = &variable.storage else {
-            let is_other = encoding.differs_in(variable)?;
-            cost.reencoded_bytes += if is_other { stored_bytes } else { 0 };
-            continue;
+        cost.reencoded_bytes += match &variable.storage {
+            _ if is_other => stored_bytes,
+            Storage::Chunked { chunk_shape, chunks, .. } => {
+                let (rows, length) = (variable.shape[0], chunk_shape[0].max(1));
+                let is_cut = file < last && rows % length > 0 && !encoding.codecs.is_empty();
+                let across =
+                    grid_shape(&variable.shape, chunk_shape).iter().skip(1).product::<u64>();
+                let cut = if is_cut { rows / length * across } else { u64::MAX };
+                let anew = chunks.iter().filter(|it| it.filter_mask != 0 || it.index >= cut);
+                anew.map(|chunk| chunk.size).sum()
+            }
+            Storage::Contiguous(_) | Storage::Compact(_) => 0,
         };
-        let is_other = encoding.differs_in(variable)?;
-        let (rows, length) = (variable.shape[0], chunk_shape[0].max(1));
-        let is_cut = file < last && rows % length > 0 && !encoding.codecs.is_empty();
-        let across: u64 = grid_shape(&variable.shape, chunk_shape).iter().skip(1).product();
-        let cut = if is_cut { rows / length * across } else { u64::MAX };
-        let anew =
-            chunks.iter().filter(|chunk| is_other || chunk.filter_mask != 0 || chunk.index >= cut);
-        cost.reencoded_bytes += anew.map(|chunk| chunk.size).sum::<u64>();
     }
     Ok(cost)
 }
