@@ -29,6 +29,14 @@ class Store:
         return self.status == "built"
 
     @property
+    def form(self) -> str:
+        """The status, and what kind of store it is."""
+        if not self.built:
+            return self.status
+        kinds = {"seamed": self.seams, "rectilinear": self.manifest and self.segments, "segmented": not self.manifest}
+        return " ".join(["built", *(kind for kind, is_so in kinds.items() if is_so)])
+
+    @property
     def written(self) -> list[Path]:
         return [path for path in (self.manifest, self.seams, *self.segments) if path]
 

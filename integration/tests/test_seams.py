@@ -62,7 +62,7 @@ def stores(tree: Path, node: DataNode, vzarr_publish: Publisher, tmp_path_factor
 def test_stores_with_seams(name: str, stores: dict[str, Store], tree: Path, node: DataNode, record_property) -> None:
     directory = version_directory(tree, name)
     store = stores[instance_id(directory, tree)]
-    record_property("dataset", ("seams", store.status, name, None))
+    record_property("dataset", ("seams", store.form, name, None))
     assert store.built, store.reason
     assert len(store.segments) >= 2
     if name.startswith("uncompressed") or name == "seams-never-written":

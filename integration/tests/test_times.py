@@ -178,8 +178,7 @@ def test_random_times(cases: list[Case], stores: tuple[Path, dict[str, Store]], 
     wrong = []
     for case in cases:
         store = listed[instance_id(root / case.directory, root)]
-        form = store.status if store.manifest else "built in segments"
-        record_property("dataset", ("random times", form, case.name, None))
+        record_property("dataset", ("random times", store.form, case.name, None))
         wrong += [f"{case.name}, {case.axes}: {line}" for line in _differences(case, store)]
     assert len(cases) > DATASETS // 2
     whole = sum(store.manifest is not None for store in listed.values())

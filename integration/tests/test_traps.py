@@ -61,7 +61,7 @@ def test_trap(trap: Trap, scanned: Scanned, vzarr_publish: Publisher, node: Data
     name = instance_id(directory, scanned.root)
     assert name in scanned.published, f"{name} is not listed"
     store, local = scanned.published[name], scanned.local[name]
-    record_property("dataset", ("traps", store.status, trap.name, None))
+    record_property("dataset", ("traps", store.form, trap.name, None))
     assert (store.status, store.reason) == (local.status, local.reason), "the verdict depends on where the store is written"
     if not store.built:
         assert trap.verdict is not Verdict.BUILT, f"must be built, was {store.status}: {store.reason}"
