@@ -107,8 +107,13 @@ def store_differences(store: Store, location: Callable[[Path], str]) -> list[str
     parts = [location(segment) for segment in store.segments]
     found = []
     if store.manifest is None:
+        calendars = set()
         for part, files in files_of(parts, store.files):
             found += [f"{Path(part).name}: {line}" for line in differences(part, files)]
+            with zarr_v3(part, decode=False) as opened:
+                calendars.add(opened["time"].attrs.get("calendar"))
+        if len(calendars) > 1:
+            return found  # xarray joins no times of two calendars
         with segments(parts) as whole:
             return found + [f"segments: {line}" for line in truth.decoded_differences(whole, store.files)]
     for decode, compare in ((True, truth.decoded_differences), (False, truth.raw_differences)):

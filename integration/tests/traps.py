@@ -616,7 +616,8 @@ TRAPS = [
     refused("time-missing", [File(), File(start=12, also=_with_step(4, lambda t: np.nan))], "time-not-increasing.*step 5 is missing"),
     Trap("same-time-range", Verdict.REFUSED, _same_time_range, "time-duplicate.*all of its 12 time steps"),
     # What no one array can hold: it must be said.
-    refused("calendars-differ", differing(calendar=["noleap", "360_day"]), "calendar"),
+    segmented("calendars-differ", differing(calendar=["noleap", "360_day"]), "calendars-differ.*`360_day`.*`noleap`"),
+    refused("calendars-interleave", differing(calendar=["noleap", "360_day", "noleap"]), "time-overlap.*another calendar"),
     segmented("fill-values-differ", differing(fill=[FILL, np.float32(-999)], missing=[FILL, np.float32(-999)]), "_FillValue|fill"),
     segmented("packings-differ", [File(**PACKED), File(start=12, **PACKED | {"packing": (0.02, 250.0)})], "scale_factor"),
     segmented("offsets-differ", [File(**PACKED), File(start=12, **PACKED | {"packing": (0.01, 260.0)})], "add_offset"),

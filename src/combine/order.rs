@@ -5,7 +5,7 @@ use std::ops::Range;
 use std::path::PathBuf;
 
 use crate::model::array::{FileIndex, Variable};
-use crate::model::calendar::{Calendar, Instant};
+use crate::model::calendar::{Calendar, Date, Instant};
 use crate::model::dyadic::Dyadic;
 use crate::model::error::{Code, Error, Result};
 use crate::model::on_overlap::OnOverlap;
@@ -92,33 +92,108 @@ pub fn sort_by_time(
 }
 
 fn order(
-    mut files: Vec<Dated>,
+    files: Vec<Dated>,
     dimension: &str,
     data_variable: &str,
     on_overlap: OnOverlap,
     sources: &mut Vec<SourceIndex>,
 ) -> Result<Ordered> {
-    moves(&files)?;
-    let clock = Clock::common(&files.iter().map(|file| &file.units).collect::<Vec<_>>());
-    for file in &mut files {
-        file.count_by(&clock)?;
-        file.check_increasing(&clock)?;
+    let series = by_calendar(files).into_iter();
+    let series = series.map(|files| Series::of(files, dimension, on_overlap));
+    let series = in_order_of_dates(series.collect::<Result<_>>()?)?;
+    let (mut coverages, mut warnings, mut files) = (Vec::new(), Vec::new(), Vec::new());
+    let mut bounds: Option<Vec<String>> = None;
+    for of_calendar in series {
+        coverages.extend(of_calendar.coverages);
+        warnings.extend(of_calendar.warnings.into_iter().map(|it| it.of_variable(dimension)));
+        files.extend(of_calendar.files);
+        let common = of_calendar.bounds;
+        bounds = Some(match bounds {
+            Some(bounds) => bounds.into_iter().filter(|name| common.contains(name)).collect(),
+            None => common,
+        });
     }
-    files.sort_by(Dated::compare);
-    let coverages = files.iter().filter_map(|file| file.coverage(&clock, dimension)).collect();
-    let (files, mut warnings) = overlap::resolve(files, on_overlap, &clock)?;
-    warnings.extend(gap::find(&files, &clock, dimension));
-    let moves = moves(&files)?;
-    let bounds = common_bounds(&files, &moves)?;
     let units = files.iter().map(|file| file.units.clone()).collect();
     let starts = files.iter().map(|file| file.kept.start as u64).collect();
     for mut file in files {
         file.take_out_dropped(dimension, data_variable)?;
         sources.push(file.source);
     }
-    let warnings = warnings.into_iter().map(|warning| warning.of_variable(dimension)).collect();
+    let bounds = bounds.unwrap_or_default();
     let axis = TimeAxis { dimension: dimension.to_owned(), bounds, units, starts };
     Ok(Ordered { axis: Some(axis), coverages, warnings })
+}
+
+/// The files of each calendar.
+fn by_calendar(files: Vec<Dated>) -> Vec<Vec<Dated>> {
+    let mut calendars: Vec<Vec<Dated>> = Vec::new();
+    for file in files {
+        let same = calendars.iter_mut().find(|files| files[0].units.is_of_calendar(&file.units));
+        match same {
+            Some(files) => files.push(file),
+            None => calendars.push(vec![file]),
+        }
+    }
+    calendars
+}
+
+/// Files of one calendar in the order of their times, each step once.
+struct Series {
+    files: Vec<Dated>,
+    /// The bounds that all files have.
+    bounds: Vec<String>,
+    coverages: Vec<Coverage>,
+    warnings: Vec<Error>,
+    /// The first and the last date, where the units have a meaning.
+    dates: Option<(Date, Date)>,
+}
+
+impl Series {
+    fn of(mut files: Vec<Dated>, dimension: &str, on_overlap: OnOverlap) -> Result<Self> {
+        moves(&files)?;
+        let clock = Clock::common(&files.iter().map(|file| &file.units).collect::<Vec<_>>());
+        for file in &mut files {
+            file.count_by(&clock)?;
+            file.check_increasing(&clock)?;
+        }
+        files.sort_by(Dated::compare);
+        let coverages = files.iter().filter_map(|file| file.coverage(&clock, dimension)).collect();
+        let (files, mut warnings) = overlap::resolve(files, on_overlap, &clock)?;
+        warnings.extend(gap::find(&files, &clock, dimension));
+        let bounds = common_bounds(&files, &moves(&files)?)?;
+        let ranges = || files.iter().filter_map(Dated::range);
+        let date = |time| clock.date(time);
+        let first = ranges().next().and_then(|(first, _)| date(first));
+        let last = ranges().next_back().and_then(|(_, last)| date(last));
+        let dates = first.zip(last);
+        Ok(Self { files, bounds, coverages, warnings, dates })
+    }
+}
+
+/// Files of different calendars follow each other by their dates; what cannot be compared, or
+/// interleaves, has no order.
+fn in_order_of_dates(mut series: Vec<Series>) -> Result<Vec<Series>> {
+    series.sort_by_key(|of_calendar| of_calendar.dates);
+    for pair in series.windows(2) {
+        let [before, after] = [&pair[0], &pair[1]].map(|it| (it.dates, it.files.first()));
+        let (Some(first), Some(next)) = (before.1, after.1) else { continue };
+        let located = |error: Error| error.in_file(&next.source.path);
+        let dates = before.0.zip(after.0);
+        let Some(((_, end), (start, _))) = dates else {
+            next.units.rebase_to(&first.units).map_err(located)?;
+            continue;
+        };
+        if end >= start {
+            let message = format!(
+                "its times begin at {start}, but those of files with another calendar end at {end}"
+            );
+            return Err(located(
+                Error::new(Code::TimeOverlap, message)
+                    .with_hint("publish the files of each calendar as a dataset of its own"),
+            ));
+        }
+    }
+    Ok(series)
 }
 
 /// Without time there is nothing to join several files along.

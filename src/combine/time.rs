@@ -45,7 +45,8 @@ impl AxisUnits {
         same_text && same_calendar
     }
 
-    fn is_of_calendar(&self, other: &Self) -> bool {
+    /// Whether both count in the same calendar.
+    pub fn is_of_calendar(&self, other: &Self) -> bool {
         match (self.calendar, other.calendar) {
             (Some(own), Some(other)) => own == other,
             _ => self.calendar_text == other.calendar_text,
@@ -123,11 +124,14 @@ impl Clock {
         time.transformed(unit, reference, 1)?.floor()
     }
 
+    /// The date that `time` of this clock is.
+    pub fn date(&self, time: Dyadic) -> Option<Date> {
+        self.calendar()?.date(self.instant(time)?)
+    }
+
     /// The time as a date, or as it is where its units have no fixed meaning.
     pub fn shown(&self, time: Dyadic) -> String {
-        let date = self.instant(time).zip(self.calendar());
-        let date: Option<Date> = date.and_then(|(instant, calendar)| calendar.date(instant));
-        date.map_or_else(|| time.to_string(), |date| date.to_string())
+        self.date(time).map_or_else(|| time.to_string(), |date| date.to_string())
     }
 }
 

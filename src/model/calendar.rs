@@ -12,7 +12,7 @@ pub const SECOND: Instant = 1_000_000_000;
 pub const DAY: Instant = 86_400 * SECOND;
 
 /// A moment of a calendar.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Date {
     /// The year; 0 is the one before 1.
     pub year: i64,
