@@ -8,6 +8,7 @@ fractions, and the dates that cftime and xarray make of them those of the files.
 import random
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import cached_property
 from pathlib import Path
 
 import cftime
@@ -38,7 +39,7 @@ class Axis:
     calendar: str
     dtype: str
 
-    @property
+    @cached_property
     def reference(self) -> int:
         """Microseconds from the year 2000 of the calendar."""
         date = cftime.num2date(0, self.units, self.calendar, only_use_cftime_datetimes=True)

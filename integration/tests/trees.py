@@ -275,6 +275,8 @@ def _copy_attributes(old: netCDF4.Dataset | netCDF4.Variable, new: h5py.Group | 
 def _compact(file: h5py.File, name: str, variable: netCDF4.Variable) -> h5py.Dataset:
     creation = h5py.h5p.create(h5py.h5p.DATASET_CREATE)
     creation.set_layout(h5py.h5d.COMPACT)
+    if "_FillValue" in variable.ncattrs():
+        creation.set_fill_value(np.array(variable.getncattr("_FillValue")))
     creation.set_attr_creation_order(h5py.h5p.CRT_ORDER_TRACKED | h5py.h5p.CRT_ORDER_INDEXED)
     space = h5py.h5s.create_simple(variable.shape) if variable.shape else h5py.h5s.create(h5py.h5s.SCALAR)
     h5py.h5d.create(file.id, name.encode(), h5py.h5t.py_create(variable.dtype), space, creation)

@@ -196,6 +196,9 @@ fn chunks(variable: &mut Variable, chunk_shape: &[u64]) -> Result<Vec<Chunk>> {
         Storage::Contiguous(Some((offset, size))) => {
             (vec![Chunk { index: 0, offset, size, filter_mask: 0 }], variable.shape.clone())
         }
+        Storage::Compact(bytes) if !bytes.is_empty() => {
+            return Err(Error::new(Code::Internal, "data within the metadata have no chunks"));
+        }
         Storage::Contiguous(None) | Storage::Compact(_) => return Ok(Vec::new()),
     };
     let pieces: u64 = grid_shape(&block, chunk_shape).iter().product();

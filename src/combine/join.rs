@@ -13,13 +13,13 @@ use super::{Context, agree, grid, time};
 const MOST_AUXILIARY: u64 = 1024 * 1024;
 
 /// Joins the variable that `of_files` hold, one per file in the order of time; they are known to fit
-/// into one array.
-pub fn join(of_files: Vec<Variable>, context: &Context) -> Result<VirtualArray> {
+/// into one array, and to go into the store itself if `inlined`.
+pub fn join(of_files: Vec<Variable>, inlined: bool, context: &Context) -> Result<VirtualArray> {
     let Some(first) = of_files.first() else {
         return Err(Error::new(Code::Internal, "a variable without files"));
     };
     let joined = context.is_joined(first);
-    if is_inlined(&of_files, joined, context) {
+    if inlined || is_inlined(&of_files, context) {
         return inline(of_files, joined, context);
     }
     if let Some(axis) = context.axis.filter(|axis| axis.holds_times(&first.name)) {
@@ -69,8 +69,9 @@ fn leads_with_time(variable: &Variable, context: &Context) -> bool {
 }
 
 /// Times, coordinates, and whatever cannot be expressed by byte ranges go into the store itself.
-pub fn is_inlined(of_files: &[Variable], joined: bool, context: &Context) -> bool {
-    let first = &of_files[0];
+pub fn is_inlined(of_files: &[Variable], context: &Context) -> bool {
+    let Some(first) = of_files.first() else { return false };
+    let joined = context.is_joined(first);
     if of_files.iter().any(|variable| variable.values.is_none()) {
         return false;
     }

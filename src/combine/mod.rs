@@ -141,6 +141,8 @@ pub fn combine(
         from_first.extend((!differs.is_empty()).then_some(name.to_owned()));
         warnings.extend(differs.into_iter().map(located));
     }
+    let inlined: Vec<bool> =
+        variables.iter().map(|of_files| join::is_inlined(of_files, &context)).collect();
     let form = segments::form(&variables, &context, limits)?;
     let notes = notes::of(&variables, &context);
     let mut attributes = attributes.into_iter();
@@ -151,7 +153,7 @@ pub fn combine(
         if !from_first.is_empty() {
             attributes.push(FROM_FIRST_FILE, AttributeValue::Text(from_first.join(" ")));
         }
-        build(&mut variables, attributes, &context)
+        build(&mut variables, &inlined, attributes, &context)
     };
     let datasets = match form {
         Form::Whole => Datasets::Whole(build(0..paths.len())?),
@@ -205,16 +207,18 @@ fn by_variable(names: &[String], files: Vec<HashMap<String, Variable>>) -> Vec<V
     names.iter().map(of_files).collect()
 }
 
-/// Takes the files of `context` out of `variables`, of which they are the first, and joins them.
+/// Takes the files of `context` out of `variables`, of which they are the first, and joins them. What
+/// is `inlined` for the sake of any file is so in all segments.
 fn build(
     variables: &mut [Vec<Variable>],
+    inlined: &[bool],
     attributes: Attributes,
     context: &Context,
 ) -> Result<VirtualDataset> {
-    let arrays = variables.iter_mut().map(|of_files| {
+    let arrays = variables.iter_mut().zip(inlined).map(|(of_files, &inlined)| {
         let of_files: Vec<Variable> = of_files.drain(..context.paths.len()).collect();
         let name = of_files.first().map(|first| first.name.clone()).unwrap_or_default();
-        join::join(of_files, context).map_err(|error| error.of_variable(name))
+        join::join(of_files, inlined, context).map_err(|error| error.of_variable(name))
     });
     let arrays = arrays.collect::<Result<_>>()?;
     let joint = context

@@ -14,7 +14,7 @@ pub fn of(variables: &[Vec<Variable>], context: &Context) -> Vec<Error> {
     let mut notes = Vec::new();
     for of_files in variables {
         let Some(first) = of_files.first() else { continue };
-        if !context.is_joined(first) || join::is_inlined(of_files, true, context) {
+        if !context.is_joined(first) || join::is_inlined(of_files, context) {
             continue;
         }
         // Files without any step have no chunks.

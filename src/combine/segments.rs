@@ -27,7 +27,7 @@ pub fn form(variables: &[Vec<Variable>], context: &Context, limits: Limits) -> R
     let joined = variables.iter().map(Vec::as_slice);
     let joined = joined.filter(|of_files| of_files.first().is_some_and(|it| context.is_joined(it)));
     let joined: Vec<Joined> = joined
-        .map(|of_files| Joined { of_files, is_inlined: join::is_inlined(of_files, true, context) })
+        .map(|of_files| Joined { of_files, is_inlined: join::is_inlined(of_files, context) })
         .collect();
     let mut segments = Vec::new();
     let mut start = 0;
@@ -51,6 +51,11 @@ pub fn form(variables: &[Vec<Variable>], context: &Context, limits: Limits) -> R
         }
     }
     segments.push(start..context.lengths.len());
+    if first.is_some() && hardest.is_none() {
+        // Behind a soft break times were held against the file there; those of a whole count from the
+        // first of all.
+        hardest = check_all_times(&joined, &filled, context).err();
+    }
     let why = match (hardest, first) {
         (Some(hardest), _) => hardest,
         (None, Some(first)) => {
@@ -117,6 +122,18 @@ impl Joined<'_> {
     }
 }
 
+/// The times of all `files` have exact values in the units of the first.
+fn check_all_times(joined: &[Joined], files: &[usize], context: &Context) -> Result<()> {
+    for &file in files {
+        for Joined { of_files, .. } in joined {
+            let variable = &of_files[file];
+            check_times(variable, (0, file), context)
+                .map_err(|error| error.of_variable(&variable.name).in_file(&context.paths[file]))?;
+        }
+    }
+    Ok(())
+}
+
 /// The times of `file` have exact values in the units of `start`.
 fn check_times(
     variable: &Variable,
@@ -149,7 +166,10 @@ fn check_fill(previous: &Variable, next: &Variable) -> Result<()> {
 
 /// Chunks are alike across the rows.
 fn check_layout(previous: &Variable, next: &Variable) -> Result<()> {
-    let across = |variable| chunk_shape(variable).map(|shape| shape.get(1..));
+    // What lies within the metadata has no range of bytes beside that of another file.
+    let is_compact = |variable: &Variable| matches!(variable.storage, Storage::Compact(_));
+    let across =
+        |variable| (is_compact(variable), chunk_shape(variable).map(|shape| shape.get(1..)));
     if across(previous) == across(next) {
         return Ok(());
     }
@@ -259,6 +279,15 @@ mod tests {
 
     /// The segments and their reason; none of a whole.
     fn segments(files: Vec<Variable>, max_reencode: u8) -> Option<(Vec<Range<usize>>, Code)> {
+        segments_of(&[files], max_reencode)
+    }
+
+    /// The same of several variables, of which the first may be the times.
+    fn segments_of(
+        variables: &[Vec<Variable>],
+        max_reencode: u8,
+    ) -> Option<(Vec<Range<usize>>, Code)> {
+        let files = &variables[0];
         let lengths: Vec<u64> = files.iter().map(|file| file.shape[0]).collect();
         let paths: Vec<_> = (0..files.len()).map(|file| format!("{file}.nc").into()).collect();
         let units = files.iter().map(AxisUnits::of).collect();
@@ -278,7 +307,7 @@ mod tests {
             on_overlap: OnOverlap::Refuse,
             on_static_mismatch: OnStaticMismatch::Refuse,
         };
-        match form(&[files], &context, limits).unwrap() {
+        match form(variables, &context, limits).unwrap() {
             Form::Whole => None,
             Form::Segments(segments, why) => Some((segments, why.code())),
         }
@@ -330,5 +359,44 @@ mod tests {
         };
         let files = vec![packed(0.1), packed(0.1), packed(0.2)];
         assert_eq!(segments(files, 100), Some((vec![0..2, 2..3], Code::PackingDiffers)));
+    }
+
+    #[test]
+    fn times_of_a_whole_count_from_the_first_file() {
+        let times = |units: &str, times: &[f64]| {
+            let bytes = times.iter().flat_map(|time| time.to_le_bytes()).collect();
+            let mut time = tas(times.len() as u64, 1, 8, &[]);
+            time.name = "time".into();
+            time.dtype = DataType::Float(8, ByteOrder::Little);
+            time.attributes.push("units", AttributeValue::Text(units.into()));
+            time.values = Some(Values::Bytes(bytes));
+            time
+        };
+        let (days, hours) = ("days since 2000-01-01", "hours since 2000-01-01");
+        let time = vec![
+            times(days, &[0.0, 0.5]),
+            times(hours, &[24.0, 36.0]),
+            times(hours, &[48.0, 56.0]),
+        ];
+        let aligned = (0..3).map(|_| tas(2, 2, MIB, DEFLATE)).collect();
+        let third_of_a_day = Some((vec![0..2, 2..3], Code::UnitsDiffer));
+        assert_eq!(segments_of(&[time.clone(), aligned], 20), third_of_a_day);
+        // The first file ends within a chunk, and a third of a day has a number in the second's units.
+        let cut = vec![tas(2, 5, MIB, DEFLATE), tas(2, 2, MIB, DEFLATE), tas(2, 2, MIB, DEFLATE)];
+        for max_reencode in [0, 20] {
+            let found = segments_of(&[time.clone(), cut.clone()], max_reencode).unwrap();
+            assert_eq!(found.0, [0..1, 1..3]);
+        }
+        assert_eq!(segments_of(&[time, cut], 20).unwrap().1, Code::UnitsDiffer);
+    }
+
+    #[test]
+    fn what_lies_in_the_metadata_has_a_segment_of_its_own() {
+        let stored = |storage| Variable { storage, ..tas(2, 1, MIB, &[]) };
+        let compact = || stored(Storage::Compact(vec![0; 8]));
+        let in_one_piece = || stored(Storage::Contiguous(Some((0, 8))));
+        let expected = Some((vec![0..1, 1..3], Code::ChunkShapesDiffer));
+        assert_eq!(segments(vec![compact(), in_one_piece(), in_one_piece()], 20), expected);
+        assert_eq!(segments(vec![in_one_piece(), in_one_piece()], 20), None);
     }
 }

@@ -109,7 +109,9 @@ impl Datatype {
 }
 
 fn fixed_point(at: &mut Cursor, bits: u64, size: u32) -> Result<DataType> {
-    let order = if bits & 1 == 0 { ByteOrder::Little } else { ByteOrder::Big };
+    // A single byte has no order, whatever the file says.
+    let is_big = bits & 1 == 1 && size > 1;
+    let order = if is_big { ByteOrder::Big } else { ByteOrder::Little };
     let (offset, precision) = (at.u16()?, at.u16()?);
     let bytes = match size {
         1 | 2 | 4 | 8 if offset == 0 && u32::from(precision) == 8 * size => size.to_le_bytes()[0],
@@ -166,6 +168,16 @@ mod tests {
         assert_eq!(view(3), NetcdfView::Known);
         assert_eq!([5, 6].map(view), [NetcdfView::IfDefined; 2]);
         assert_eq!(view(7), NetcdfView::Never);
+    }
+
+    #[test]
+    fn a_single_byte_has_no_order() {
+        let integer = |order, size: u8| {
+            let message = [0x10, order, 0, 0, size, 0, 0, 0, 0, 0, 8 * size, 0];
+            datatype(&message).unwrap().as_variable().unwrap()
+        };
+        assert_eq!(integer(1, 1), integer(0, 1));
+        assert_eq!(integer(1, 2), DataType::UInt(2, ByteOrder::Big));
     }
 
     #[test]
