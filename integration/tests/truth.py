@@ -54,8 +54,13 @@ def first_time(file: Path) -> cftime.datetime | None:
 def in_time_order(files: Iterable[Path]) -> list[Path]:
     """The files by decoded time; those without a time step come last, in the order of their names."""
     dated = [(first_time(file), Path(file)) for file in sorted(files)]
-    with_time = sorted((pair for pair in dated if pair[0] is not None), key=lambda pair: pair[0])
+    with_time = sorted((pair for pair in dated if pair[0] is not None), key=lambda pair: _fields(pair[0]))
     return [file for _, file in with_time] + [file for time, file in dated if time is None]
+
+
+def _fields(date: cftime.datetime) -> tuple[int, ...]:
+    """Dates of different calendars cannot be compared as they are."""
+    return (date.year, date.month, date.day, date.hour, date.minute, date.second, date.microsecond)
 
 
 @lru_cache(maxsize=1)  # each reader is held against the same truth
