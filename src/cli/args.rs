@@ -27,7 +27,7 @@ pub struct Cli {
 const EXAMPLES_AND_EXIT_CODES: &str = "\
 Examples:
   vzarr-publish scan /data/CMIP6 --config ~/.esg/esg.yaml
-  vzarr-publish check /work/CMIP7
+  vzarr-publish check /submission/CMIP7
   vzarr-publish list --status refused
   vzarr-publish verify
   vzarr-publish show CMIP6.CMIP.INM.INM-CM5-0.historical.r1i1p1f1.Amon.rlds.gr1.v20190610
@@ -151,11 +151,11 @@ pub struct CheckArgs {
 const CHECK_EXAMPLES: &str = "\
 Examples:
   Before data are submitted, see what would become of them:
-    vzarr-publish check /work/CMIP7
+    vzarr-publish check /submission/CMIP7
   Whether all would be one store without anything encoded anew:
-    vzarr-publish check /work/CMIP7 --max-reencode 0
+    vzarr-publish check /submission/CMIP7 --max-reencode 0
   Datasets with something to be done better:
-    vzarr-publish check /work/CMIP7 --json | jq -r 'select(.notes != []) | .id'";
+    vzarr-publish check /submission/CMIP7 --json | jq -r 'select(.notes != []) | .id'";
 
 /// Arguments of `verify`.
 #[derive(Debug, Args)]
