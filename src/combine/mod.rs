@@ -30,6 +30,7 @@ use crate::model::error::{Code, Error, Result};
 use crate::model::on_overlap::OnOverlap;
 use crate::model::on_static_mismatch::OnStaticMismatch;
 use crate::model::time_units::Rebase;
+use crate::model::verdict::Cost;
 use crate::model::virtual_dataset::{FROM_FIRST_FILE, Joint, VirtualDataset};
 
 pub use order::Coverage;
@@ -77,6 +78,15 @@ impl Datasets {
             Self::Whole(dataset) => std::slice::from_ref(dataset),
             Self::Segments(datasets) => datasets,
         }
+    }
+
+    /// What carrying all variables takes.
+    #[must_use]
+    pub fn cost(&self) -> Cost {
+        let mut cost = Cost::default();
+        let arrays = self.as_slice().iter().flat_map(|dataset| &dataset.arrays);
+        arrays.for_each(|array| cost += array.cost());
+        cost
     }
 }
 
@@ -162,7 +172,7 @@ pub fn combine(
             Datasets::Segments(segments.into_iter().map(build).collect::<Result<_>>()?)
         }
     };
-    reencoding::check(datasets.as_slice(), &paths, limits)?;
+    reencoding::check(&datasets, &paths, limits)?;
     Ok(Combined { datasets, sources: of_dataset, coverages, warnings, notes })
 }
 

@@ -7,9 +7,9 @@ use std::path::PathBuf;
 
 use crate::model::error::{Code, Error, Result};
 use crate::model::verdict::Cost;
-use crate::model::virtual_dataset::{Carried, Run, Stored, VirtualArray, VirtualDataset};
+use crate::model::virtual_dataset::{Carried, Run, Stored, VirtualArray};
 
-use super::Limits;
+use super::{Datasets, Limits};
 
 /// Bytes that may always be encoded anew.
 const ALWAYS: u64 = 16 * 1024 * 1024;
@@ -26,14 +26,13 @@ impl Limits {
 }
 
 /// Refuses `datasets`, all that is to be written, if they cost more than `limits` allow.
-pub fn check(datasets: &[VirtualDataset], paths: &[PathBuf], limits: Limits) -> Result<()> {
-    let arrays = || datasets.iter().flat_map(|dataset| &dataset.arrays);
-    let mut cost = Cost::default();
-    arrays().for_each(|array| cost += array.cost());
+pub fn check(datasets: &Datasets, paths: &[PathBuf], limits: Limits) -> Result<()> {
+    let cost = datasets.cost();
     if limits.allow(&cost) {
         return Ok(());
     }
-    let mut anew = arrays().flat_map(|array| {
+    let arrays = datasets.as_slice().iter().flat_map(|dataset| &dataset.arrays);
+    let mut anew = arrays.flat_map(|array| {
         let chunks = array.chunks().filter(|(_, _, carried)| matches!(carried, Carried::Anew(_)));
         chunks.map(move |(run, ..)| (array, run))
     });

@@ -13,7 +13,6 @@
 //! that specification has it. The same dataset gives the same bytes.
 
 use std::io::Write;
-use std::ops::AddAssign;
 
 use serde_json::{Map, Value, json};
 
@@ -30,22 +29,6 @@ use super::{attributes, encode, zarr_v2, zarr_v3};
 /// Most bytes spent on chunks that no format can leave out, see [`constant_chunks`].
 const MOST_CONSTANT_BYTES: u64 = 16 * 1024 * 1024;
 
-/// What a manifest holds.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Contents {
-    /// Chunks that are byte ranges of source files.
-    pub references: u64,
-    /// Bytes of the arrays that are kept in the manifest, before encoding.
-    pub inlined_bytes: u64,
-}
-
-impl AddAssign for Contents {
-    fn add_assign(&mut self, other: Self) {
-        self.references += other.references;
-        self.inlined_bytes += other.inlined_bytes;
-    }
-}
-
 /// Where readers find what a manifest refers to.
 #[derive(Clone, Copy, Debug)]
 pub struct Locations<'a> {
@@ -58,14 +41,10 @@ pub struct Locations<'a> {
 }
 
 /// Writes the manifest of `dataset` to `out`. One with seams is Zarr V3 alone.
-pub fn write(
-    dataset: &VirtualDataset,
-    locations: Locations,
-    out: &mut dyn Write,
-) -> Written<Contents> {
+pub fn write(dataset: &VirtualDataset, locations: Locations, out: &mut dyn Write) -> Written<()> {
     let documents = documents(dataset);
     let with_v2 = dataset.is_regular();
-    let mut manifest = Manifest { out, with_v2, is_first: true, contents: Contents::default() };
+    let mut manifest = Manifest { out, with_v2, is_first: true };
     manifest.raw("{\"version\":1,\"refs\":{")?;
     if with_v2 {
         manifest.text(".zgroup", &json!({"zarr_format": 2}).to_string())?;
@@ -89,8 +68,7 @@ pub fn write(
             failure @ Failure::System(_) => failure,
         })?;
     }
-    manifest.raw("\n}}\n")?;
-    Ok(manifest.contents)
+    manifest.raw("\n}}\n")
 }
 
 /// The metadata documents of one array.
@@ -127,7 +105,6 @@ struct Manifest<'a> {
     /// Whether it is Zarr V2, too.
     with_v2: bool,
     is_first: bool,
-    contents: Contents,
 }
 
 impl Manifest<'_> {
@@ -174,7 +151,6 @@ impl Manifest<'_> {
         if array.shape.contains(&0) {
             return Ok(());
         }
-        self.contents.inlined_bytes += values.bytes();
         let chunk = encode::inline_chunk(values, codecs)?;
         self.bytes(ChunkKey::new(prefix, grid).of(0), &chunk)
     }
@@ -209,7 +185,6 @@ impl Manifest<'_> {
     fn reference(&mut self, key: &str, location: &str, chunk: &Chunk) -> Written<()> {
         self.separate()?;
         write!(self.out, "{key}:[{location},{},{}]", chunk.offset, chunk.size)?;
-        self.contents.references += 1;
         Ok(())
     }
 

@@ -9,7 +9,7 @@ use std::path::Path;
 
 use crate::combine::{Combined, Datasets};
 use crate::drs::Dataset;
-use crate::emit::reference_json::{self, Contents, Locations};
+use crate::emit::reference_json::{self, Locations};
 use crate::emit::seal::{self, Failure, Prepared, Sealed, Written};
 use crate::emit::seams::{self, Seams};
 use crate::ledger::{FileRecord, PartKind, PartRecord, StoreRecord, WrittenFile};
@@ -36,7 +36,6 @@ pub struct StoreWriter<'a> {
 struct PreparedStore {
     parts: Vec<(PartKind, Prepared)>,
     manifest: Option<Prepared>,
-    contents: Contents,
 }
 
 impl StoreWriter<'_> {
@@ -52,7 +51,7 @@ impl StoreWriter<'_> {
         if self.sites.output_dir.is_some() {
             create_parent(&self.placement.manifest)?;
         }
-        let PreparedStore { parts, manifest, contents } = self.prepare(combined)?;
+        let PreparedStore { parts, manifest } = self.prepare(combined)?;
         let verification = match scope {
             Some(scope) => Some(self.verify(&parts, manifest.as_ref(), files, scope)?),
             None => None,
@@ -62,11 +61,12 @@ impl StoreWriter<'_> {
         });
         let parts = parts.collect::<Result<_>>()?;
         let manifest = manifest.map(Prepared::publish).transpose()?;
+        let cost = combined.datasets.cost();
         let store = StoreRecord {
             manifest: manifest.map(|sealed| self.written(sealed)),
             local: self.placement.local,
-            reference_count: contents.references,
-            inlined_bytes: contents.inlined_bytes,
+            reference_count: cost.references,
+            inlined_bytes: cost.inlined_bytes,
             parts,
         };
         Ok((store, verification))
@@ -89,20 +89,18 @@ impl StoreWriter<'_> {
             seams = written;
         }
         let locations = Locations { files: &files, seams: &seams, seam_file: seam_file.as_deref() };
-        let mut contents = Contents::default();
         for (number, segment) in segments(&combined.datasets).enumerate() {
             let path = manifest.with_extension(format!("seg{number:02}.json"));
             let write = |out: &mut dyn io::Write| reference_json::write(&segment, locations, out);
-            let (of_segment, written) = seal::prepare(&path, write)?;
+            let (of_segment, ()) = seal::prepare(&path, write)?;
             parts.push((PartKind::Segment, of_segment));
-            contents += written;
         }
         let Datasets::Whole(dataset) = &combined.datasets else {
-            return Ok(PreparedStore { parts, manifest: None, contents });
+            return Ok(PreparedStore { parts, manifest: None });
         };
         let write = |out: &mut dyn io::Write| reference_json::write(dataset, locations, out);
-        let (manifest, contents) = seal::prepare(manifest, write)?;
-        Ok(PreparedStore { parts, manifest: Some(manifest), contents })
+        let (manifest, ()) = seal::prepare(manifest, write)?;
+        Ok(PreparedStore { parts, manifest: Some(manifest) })
     }
 
     /// Compares what is not published yet with the files.
