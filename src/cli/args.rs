@@ -81,7 +81,8 @@ pub struct ScanArgs {
     /// Verify each store before it is published, by a sample of its chunks or by all; one that differs
     /// from its files is not published. Needs libnetcdf, as the command `verify` does.
     #[arg(long, value_name = "sample|all", num_args = 0..=1, require_equals = true,
-          default_missing_value = "sample", value_parser = ["sample", "all"])]
+          default_missing_value = "sample", value_parser = ["sample", "all"],
+          conflicts_with = "dry_run")]
     pub verify: Option<String>,
     /// Build datasets that did not change, too.
     #[arg(long)]

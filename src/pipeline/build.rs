@@ -15,11 +15,12 @@ use crate::ledger::{
 };
 use crate::model::error::{Code, Error, Result};
 use crate::model::verdict::{Cost, Verdict};
-use crate::verify::{Scope, Verification};
+use crate::verify::Verification;
 
 use super::placement::{Placement, Sites};
 use super::plan;
 use super::store::{self, StoreWriter};
+use super::verifier::Verifier;
 
 /// A dataset to be built.
 #[derive(Debug)]
@@ -43,8 +44,8 @@ pub struct Workshop<'a> {
     pub limits: Limits,
     /// Whether nothing is to be written.
     pub dry_run: bool,
-    /// How much of each store is verified before it is published, if any.
-    pub verify: Option<&'a Scope>,
+    /// What verifies each store before it is published, if anything.
+    pub verifier: Option<&'a Verifier>,
 }
 
 /// What became of a dataset.
@@ -142,7 +143,7 @@ impl Workshop<'_> {
         let written = if self.dry_run {
             writer.rehearse(&combined).map(|()| (None, None))
         } else {
-            let written = writer.write(&combined, &files, self.verify);
+            let written = writer.write(&combined, &files, self.verifier);
             written.map(|(store, verification)| (Some(store), verification))
         };
         let (written, verification) =

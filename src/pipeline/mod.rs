@@ -6,5 +6,6 @@ pub mod placement;
 pub mod plan;
 pub mod scan;
 mod store;
+mod verifier;
 #[cfg(feature = "netcdf")]
 pub mod verify;

@@ -25,6 +25,7 @@ use crate::verify::{self, Verification};
 use super::build::{Job, Outcome, Workshop};
 use super::placement::Sites;
 use super::plan::{Plan, plan};
+use super::verifier::Verifier;
 
 /// Outcomes committed in one transaction.
 const BATCH: usize = 64;
@@ -96,12 +97,13 @@ pub fn scan(
         Some((ledger, _)) => Some(Ledger::open_read_only(ledger.path())?),
         None => None,
     };
+    let verifier = scan.verify.map(Verifier::new).transpose()?;
     let workshop = Workshop {
         drs: &scan.drs,
         sites: &scan.sites,
         limits: scan.limits,
         dry_run: scan.dry_run,
-        verify: scan.verify.as_ref(),
+        verifier: verifier.as_ref(),
     };
     let (jobs, jobs_in) = sync_channel::<Job>(2 * scan.jobs);
     let (events, events_in) = sync_channel::<Event>(BATCH);

@@ -15,11 +15,10 @@ use crate::emit::seams::{self, Seams};
 use crate::ledger::{FileRecord, PartKind, PartRecord, StoreRecord, WrittenFile};
 use crate::model::error::{Code, Error, Result};
 use crate::model::virtual_dataset::VirtualDataset;
-#[cfg(feature = "netcdf")]
-use crate::verify::{self, Outcome};
-use crate::verify::{Scope, Verification};
+use crate::verify::{self, Outcome, Verification};
 
 use super::placement::{Placement, Sites};
+use super::verifier::Verifier;
 
 /// Writes stores where they belong.
 #[derive(Clone, Copy)]
@@ -40,20 +39,20 @@ struct PreparedStore {
 
 impl StoreWriter<'_> {
     /// Writes the store of `combined`, whose source files are the first of `files`. What manifests refer
-    /// to gets its name first, the manifest of the whole last; with a `scope` all is verified before, and
-    /// a store that differs from its files is an error.
+    /// to gets its name first, the manifest of the whole last; with a `verifier` all is verified before,
+    /// and a store that differs from its files is an error.
     pub fn write(
         &self,
         combined: &Combined,
         files: &[FileRecord],
-        scope: Option<&Scope>,
+        verifier: Option<&Verifier>,
     ) -> Result<(StoreRecord, Option<Verification>)> {
         if self.sites.output_dir.is_some() {
             create_parent(&self.placement.manifest)?;
         }
         let PreparedStore { parts, manifest } = self.prepare(combined)?;
-        let verification = match scope {
-            Some(scope) => Some(self.verify(&parts, manifest.as_ref(), files, scope)?),
+        let verification = match verifier {
+            Some(verifier) => Some(self.verify(&parts, manifest.as_ref(), files, verifier)?),
             None => None,
         };
         let parts = parts.into_iter().map(|(kind, prepared)| {
@@ -104,17 +103,16 @@ impl StoreWriter<'_> {
     }
 
     /// Compares what is not published yet with the files.
-    #[cfg(feature = "netcdf")]
     fn verify(
         &self,
         parts: &[(PartKind, Prepared)],
         manifest: Option<&Prepared>,
         files: &[FileRecord],
-        scope: &Scope,
+        verifier: &Verifier,
     ) -> Result<Verification> {
         fn written(prepared: &Prepared) -> verify::Written<'_> {
-            let digest = &prepared.sealed().digest;
-            verify::Written { path: prepared.path(), url: None, digest }
+            let Sealed { path: target, digest, .. } = prepared.sealed();
+            verify::Written { path: prepared.path(), target, url: None, digest }
         }
         let of_kind =
             |kind| parts.iter().filter(move |part| part.0 == kind).map(|part| written(&part.1));
@@ -125,23 +123,11 @@ impl StoreWriter<'_> {
             seams: of_kind(PartKind::Seams).next(),
             files: files.iter().map(|file| (&file.source, file.steps.clone())).collect(),
         };
-        let verification = super::verify::guarded(&published, scope);
+        let verification = verifier.verify(&published);
         match verification.first() {
             Some(first) if verification.outcome() == Outcome::Different => Err(first.clone()),
             _ => Ok(verification),
         }
-    }
-
-    /// The command line offers nothing that would come here.
-    #[cfg(not(feature = "netcdf"))]
-    fn verify(
-        &self,
-        _: &[(PartKind, Prepared)],
-        _: Option<&Prepared>,
-        _: &[FileRecord],
-        _: &Scope,
-    ) -> Result<Verification> {
-        Err(Error::unsupported("verifying without libnetcdf").in_file(&self.placement.manifest))
     }
 
     /// Finds out whether the store of `combined` can be written, and writes nothing.

@@ -141,5 +141,5 @@ pub(super) fn guarded(published: &Published, scope: &Scope) -> Verification {
 }
 
 fn written(file: &WrittenFile) -> Written<'_> {
-    Written { path: &file.path, url: file.url.as_deref(), digest: &file.digest }
+    Written { path: &file.path, target: &file.path, url: file.url.as_deref(), digest: &file.digest }
 }

@@ -45,7 +45,7 @@ pub fn verify(published: &Published, scope: &Scope) -> Verification {
         let message = "the ledger has no files to compare it with";
         let finding = not_verified(message);
         found.findings.push(match published.written().next() {
-            Some(written) => finding.in_file(written.path),
+            Some(written) => finding.in_file(written.target),
             None => finding,
         });
     }
@@ -71,7 +71,7 @@ pub fn verify(published: &Published, scope: &Scope) -> Verification {
         leaves_out |= compared.as_ref().is_some_and(|compared| compared.leaves_out);
         start = compared.map_or(published.files.len(), |compared| start + compared.files);
         for finding in &mut found.findings[known..] {
-            let name = manifest.path.file_name().unwrap_or_default().to_string_lossy();
+            let name = manifest.target.file_name().unwrap_or_default().to_string_lossy();
             *finding = finding.clone().with_message(format!("in `{name}`: {}", finding.message()));
         }
     }

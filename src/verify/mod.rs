@@ -75,6 +75,8 @@ impl Published<'_> {
 pub struct Written<'a> {
     /// Where it is.
     pub path: &'a Path,
+    /// Where it is once it is published; findings name this.
+    pub target: &'a Path,
     /// Where it is published, if it is.
     pub url: Option<&'a str>,
     /// SHA-256 of its content in hexadecimal digits.

@@ -190,12 +190,12 @@ mod tests {
         // Not published yet, it has another name.
         let seams = directory.join(".id.v1.seams.tmp-1");
         let url = Some("https://h/d/id.v1.json");
-        let manifest = Written { path: &manifest, url, digest: "" };
+        let manifest = Written { path: &manifest, target: &manifest, url, digest: "" };
         let published = Published {
             instance_id: "id.v1",
             manifest: Some(manifest),
             segments: Vec::new(),
-            seams: Some(Written { path: &seams, url: None, digest: "" }),
+            seams: Some(Written { path: &seams, target: &seams, url: None, digest: "" }),
             files: files.iter().map(|file| (file, None)).collect(),
         };
         let local = directory.join("a.nc").to_str().unwrap().to_owned();

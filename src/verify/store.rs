@@ -52,22 +52,22 @@ impl Store {
         let content = read_written(manifest, client.as_ref(), findings)?;
         let references = References::parse(&content).map_err(|message| {
             let message = format!("the manifest cannot be read: {message}");
-            different(message).in_file(manifest.path).with_hint(REBUILD)
+            different(message).in_file(manifest.target).with_hint(REBUILD)
         })?;
         let is_local = |location: &String| !location.contains("://");
         if scope.http && references.locations.iter().any(is_local) {
             let message = "the store refers to local paths, which no server has";
             return Err(not_verified(message)
-                .in_file(manifest.path)
+                .in_file(manifest.target)
                 .with_hint("scan with `--data-root` or `--config`, or verify without `--http`"));
         }
         let (sources, unknown) =
             Sources::resolve(&references.locations, (manifest, published), client);
-        findings.extend(unknown.into_iter().map(|finding| finding.in_file(manifest.path)));
+        findings.extend(unknown.into_iter().map(|finding| finding.in_file(manifest.target)));
         let storage = Arc::new(Storage::new(references, sources));
         let has_v2 = storage.references.iter().any(|(key, _)| is_v2_document(key));
         let mut store = Self { storage, arrays: BTreeMap::new(), has_v2 };
-        let in_manifest = |finding: Error| finding.in_file(manifest.path).with_hint(REBUILD);
+        let in_manifest = |finding: Error| finding.in_file(manifest.target).with_hint(REBUILD);
         store.open_arrays(scope);
         let wrong = store.wrong_keys().into_iter().chain(store.wrong_documents());
         findings.extend(wrong.map(in_manifest));
@@ -244,7 +244,7 @@ pub fn read_written(
     client: Option<&Client>,
     findings: &mut Vec<Error>,
 ) -> Result<Vec<u8>> {
-    let wrong = |message: &str| different(message).in_file(written.path).with_hint(REBUILD);
+    let wrong = |message: &str| different(message).in_file(written.target).with_hint(REBUILD);
     let content = fs::read(written.path)
         .map_err(|error| wrong(&format!("this file of the store cannot be read: {error}")))?;
     let digest = Sha256::digest(&content).iter().fold(String::new(), |mut text, byte| {
@@ -265,6 +265,6 @@ pub fn read_written(
         Ok(_) => format!("{url} serves another file"),
         Err(message) => message,
     };
-    findings.push(unserved(message).in_file(written.path));
+    findings.push(unserved(message).in_file(written.target));
     Ok(content)
 }

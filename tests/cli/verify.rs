@@ -352,6 +352,18 @@ mod with_libnetcdf {
         assert_eq!(tree.listed(&dataset)["verified"]["mode"], "sample");
     }
 
+    #[test]
+    fn many_workers_verify_without_a_word() {
+        let tree = Tree::of(&[]);
+        for member in 1..=8 {
+            let dataset = tree.member("CMIP6", &format!("r{member}i1p1f1"), "tas");
+            fs::create_dir_all(&dataset.directory).unwrap();
+            write(&dataset.file(0, MONTHS), 0, "days since 1850-01-01").unwrap();
+        }
+        let run = tree.scan(&["--verify=all", "--jobs", "4"]).exits(0).says("8 built");
+        run.omits("HDF5-DIAG");
+    }
+
     /// A fixed field that is too large for a scan to look into.
     fn write_large(path: &Path) -> netcdf::Result<()> {
         let mut file = netcdf::create(path)?;
@@ -381,6 +393,7 @@ mod with_libnetcdf {
         let left: Vec<_> = before.into_iter().filter(|it| *it != dataset.manifest()).collect();
         assert_eq!(all_below(&dataset.directory), left, "nothing is published or left behind");
         tree.scan(&["--verify=some"]).exits(2).says("sample, all");
+        tree.scan(&["--verify", "--dry-run"]).exits(2).says("cannot be used with");
     }
 
     #[test]
