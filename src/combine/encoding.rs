@@ -154,11 +154,16 @@ pub fn check_same(previous: &Variable, next: &Variable) -> Result<()> {
     if same {
         return Ok(());
     }
-    let [previous, next] = [previous, next].map(|variable| match &variable.filters[..] {
-        [] => "none".to_owned(),
-        filters => filters.iter().map(ToString::to_string).collect::<Vec<_>>().join(", "),
-    });
+    let [previous, next] = [previous, next].map(|variable| shown(&variable.filters));
     Err(differ(Code::CodecsDiffer, "compression", previous, next))
+}
+
+/// The names of `filters`, in the order of writing.
+pub fn shown(filters: &[Filter]) -> String {
+    match filters {
+        [] => "no filter".to_owned(),
+        filters => filters.iter().map(ToString::to_string).collect::<Vec<_>>().join(", "),
+    }
 }
 
 fn decode_alike(codecs: &[Codec], others: &[Codec]) -> bool {

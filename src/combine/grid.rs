@@ -73,12 +73,8 @@ pub fn concatenate(
 
 /// The shape of the chunks that the file of `variable` has, `common` but for their length.
 fn chunk_shape_in(variable: &Variable, common: &[u64]) -> Vec<u64> {
-    match &variable.storage {
-        Storage::Chunked { chunk_shape, .. } if chunk_shape.get(1..) == common.get(1..) => {
-            chunk_shape.clone()
-        }
-        _ => common.to_vec(),
-    }
+    let own = variable.chunk_shape().filter(|own| own.get(1..) == common.get(1..));
+    own.unwrap_or(common).to_vec()
 }
 
 /// The chunk shape of the array: that of all files, of which only the first length may differ, or one
@@ -107,10 +103,7 @@ fn common_block(of_files: &[Variable], context: &Context) -> Result<Vec<u64>> {
     // Files without rows have no chunks to differ.
     let is_filled = |variable: &Variable| variable.shape.first() != Some(&0);
     let filled = || of_files.iter().zip(context.paths).filter(|(variable, _)| is_filled(variable));
-    let chunked = filled().find_map(|(variable, _)| match &variable.storage {
-        Storage::Chunked { chunk_shape, .. } => Some(chunk_shape),
-        _ => None,
-    });
+    let chunked = filled().find_map(|(variable, _)| variable.chunk_shape());
     let Some(shape) = chunked else {
         let mut block: Vec<u64> = of_files[0].shape.iter().map(|&length| length.max(1)).collect();
         if let Some(rows) = block.first_mut() {
@@ -120,19 +113,17 @@ fn common_block(of_files: &[Variable], context: &Context) -> Result<Vec<u64>> {
         return Ok(block);
     };
     for (variable, path) in filled() {
-        let other = match &variable.storage {
-            Storage::Chunked { chunk_shape, .. } if chunk_shape.get(1..) == shape.get(1..) => {
-                continue;
-            }
-            Storage::Chunked { chunk_shape, .. } => format!("{chunk_shape:?}"),
-            _ => "none".to_owned(),
-        };
+        let own = variable.chunk_shape();
+        if own.is_some_and(|own| own.get(1..) == shape.get(1..)) {
+            continue;
+        }
+        let other = own.map_or_else(|| "none".to_owned(), |own| format!("{own:?}"));
         let shape = format!("{shape:?}");
         return Err(
             agree::differ(Code::ChunkShapesDiffer, "the chunk shape", shape, other).in_file(path)
         );
     }
-    Ok(shape.clone())
+    Ok(shape.to_vec())
 }
 
 /// Cuts a block, stored row by row, into equal pieces that lie in one piece each: along the first
@@ -162,22 +153,27 @@ fn piece_length(length: u64, most: u64) -> u64 {
     if length <= most {
         return length;
     }
-    let (mut below, mut above) = (1, length);
-    // The bound ends the search in lengths that no file has.
-    let divisors = 1..=length.isqrt().min(1 << 20);
-    for divisor in divisors.filter(|&divisor| length.is_multiple_of(divisor)) {
-        for divisor in [divisor, length / divisor] {
-            if divisor <= most {
-                below = below.max(divisor);
-            } else {
-                above = above.min(divisor);
-            }
-        }
-    }
+    let (below, above) = divisors_near(length, most);
     let [wide, most, narrow] = [above, most, below].map(u128::from);
     // wide / most * FAR < most / narrow
     let is_far_better = wide.saturating_mul(narrow).saturating_mul(FAR) < most * most;
     if is_far_better { above } else { below }
+}
+
+/// The divisors of `number` that are nearest to `target`: not above it, and not below it.
+pub fn divisors_near(number: u64, target: u64) -> (u64, u64) {
+    let (mut below, mut above) = (1, number.max(1));
+    // The bound ends the search in lengths that no file has.
+    let small = (1..=number.isqrt().min(1 << 20)).filter(|it| number.is_multiple_of(*it));
+    for divisor in small.flat_map(|divisor| [divisor, number / divisor]) {
+        if divisor <= target {
+            below = below.max(divisor);
+        }
+        if divisor >= target {
+            above = above.min(divisor);
+        }
+    }
+    (below, above)
 }
 
 /// The largest number that divides both.
@@ -253,6 +249,15 @@ mod tests {
         assert_eq!(piece_length(1979, 37), 1);
         assert_eq!(piece_length(1979, 5000), 1979);
         assert_eq!(piece_length(1, 1), 1);
+    }
+
+    #[test]
+    fn divisors_on_both_sides_are_found() {
+        assert_eq!(divisors_near(1800, 37), (36, 40));
+        assert_eq!(divisors_near(3650, 37), (25, 50));
+        assert_eq!(divisors_near(12, 12), (12, 12));
+        assert_eq!(divisors_near(7, 37), (7, 7));
+        assert_eq!(divisors_near(1979, 37), (1, 1979));
     }
 
     #[test]

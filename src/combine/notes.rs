@@ -5,8 +5,8 @@ use std::collections::BTreeSet;
 use crate::model::array::{Storage, Variable};
 use crate::model::error::{Code, Error};
 
-use super::encoding::Encoding;
-use super::grid::greatest_common_divisor;
+use super::encoding::{self, Encoding};
+use super::grid::{divisors_near, greatest_common_divisor};
 use super::{Context, join};
 
 /// What makes the stores of `variables` larger, or worse to read, than they need to be.
@@ -47,7 +47,7 @@ impl Files<'_> {
             self.some(within.len())
         );
         let lengths = followed.iter().map(|(_, variable)| variable.shape[0]);
-        let hint = match dividing(lengths.fold(0, greatest_common_divisor), length) {
+        let hint = match divisors_near(lengths.fold(0, greatest_common_divisor), length) {
             (below, above) if below == above => {
                 format!("time chunks of {below} would divide all files")
             }
@@ -75,17 +75,14 @@ impl Files<'_> {
     /// Files that encode chunks in another way than most, or in one that no reader of Zarr knows. What
     /// cannot be decoded at all is refused elsewhere.
     fn encodings(&self, of_files: &[Variable]) -> Option<Error> {
-        let encoding = Encoding::common(of_files).ok()?;
-        let is_odd = |variable| encoding.differs_in(variable).unwrap_or(false);
+        let common = Encoding::common(of_files).ok()?;
+        let is_odd = |variable| common.differs_in(variable).unwrap_or(false);
         let odd: Vec<_> = self.filled.iter().filter(|(_, variable)| is_odd(variable)).collect();
         let (file, variable) = **odd.first()?;
         let shown = |variable: &Variable| {
-            let filters = variable.filters.iter().map(ToString::to_string).collect::<Vec<_>>();
-            let filters =
-                if filters.is_empty() { "no filter".to_owned() } else { filters.join(", ") };
-            format!("{filters} of {}", variable.dtype)
+            format!("{} of {}", encoding::shown(&variable.filters), variable.dtype)
         };
-        let most = encoding.like;
+        let most = common.like;
         let message = if std::ptr::eq(most, variable) {
             format!("no reader of Zarr has a codec for {}", shown(variable))
         } else {
@@ -123,38 +120,5 @@ impl Files<'_> {
 
 /// The length of its chunks along time; none of data in one piece.
 fn chunk_rows(variable: &Variable) -> Option<u64> {
-    match &variable.storage {
-        Storage::Chunked { chunk_shape, .. } => chunk_shape.first().map(|length| (*length).max(1)),
-        Storage::Contiguous(_) | Storage::Compact(_) => None,
-    }
-}
-
-/// The divisors of `rows` that are nearest to `length`: not above it, and not below it.
-fn dividing(rows: u64, length: u64) -> (u64, u64) {
-    let (mut below, mut above) = (1, rows.max(1));
-    // The bound ends the search in lengths that no file has.
-    let divisors = (1..=rows.isqrt().min(1 << 20)).filter(|&divisor| rows.is_multiple_of(divisor));
-    for divisor in divisors.flat_map(|divisor| [divisor, rows / divisor]) {
-        if divisor <= length {
-            below = below.max(divisor);
-        }
-        if divisor >= length {
-            above = above.min(divisor);
-        }
-    }
-    (below, above)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_nearest_divisors_are_proposed() {
-        assert_eq!(dividing(1800, 37), (36, 40));
-        assert_eq!(dividing(3650, 37), (25, 50));
-        assert_eq!(dividing(12, 12), (12, 12));
-        assert_eq!(dividing(7, 37), (7, 7));
-        assert_eq!(dividing(1979, 37), (1, 1979));
-    }
+    variable.chunk_shape()?.first().map(|length| (*length).max(1))
 }

@@ -9,7 +9,7 @@ use crate::model::error::{Code, Error, Result};
 use crate::model::verdict::Cost;
 use crate::model::virtual_dataset::{Carried, Run, Stored, VirtualArray};
 
-use super::{Datasets, Limits};
+use super::{Datasets, Limits, encoding};
 
 /// Bytes that may always be encoded anew.
 const ALWAYS: u64 = 16 * 1024 * 1024;
@@ -60,8 +60,7 @@ fn cause(array: &VirtualArray, run: &Run) -> (Code, String) {
                 format!("the data type is {dtype}, of the store {}", array.dtype),
             );
         }
-        let names: Vec<String> = filters.iter().map(ToString::to_string).collect();
-        let names = names.join(", ");
+        let names = encoding::shown(filters);
         return (
             Code::CodecsDiffer,
             format!("not all data are encoded by {names}, or no reader knows it"),

@@ -166,10 +166,11 @@ fn check_fill(previous: &Variable, next: &Variable) -> Result<()> {
 
 /// Chunks are alike across the rows.
 fn check_layout(previous: &Variable, next: &Variable) -> Result<()> {
-    // What lies within the metadata has no range of bytes beside that of another file.
-    let is_compact = |variable: &Variable| matches!(variable.storage, Storage::Compact(_));
-    let across =
-        |variable| (is_compact(variable), chunk_shape(variable).map(|shape| shape.get(1..)));
+    fn across(variable: &Variable) -> (bool, Option<&[u64]>) {
+        // What lies within the metadata has no range of bytes beside that of another file.
+        let is_compact = matches!(variable.storage, Storage::Compact(_));
+        (is_compact, variable.chunk_shape().and_then(|shape| shape.get(1..)))
+    }
     if across(previous) == across(next) {
         return Ok(());
     }
@@ -178,7 +179,7 @@ fn check_layout(previous: &Variable, next: &Variable) -> Result<()> {
 
 /// Chunks have the same number of rows.
 fn check_chunk_length(previous: &Variable, next: &Variable) -> Result<()> {
-    if chunk_shape(previous) == chunk_shape(next) {
+    if previous.chunk_shape() == next.chunk_shape() {
         return Ok(());
     }
     Err(shapes_differ(previous, next))
@@ -186,14 +187,14 @@ fn check_chunk_length(previous: &Variable, next: &Variable) -> Result<()> {
 
 fn shapes_differ(previous: &Variable, next: &Variable) -> Error {
     let [previous, next] = [previous, next].map(|variable| {
-        chunk_shape(variable).map_or_else(|| "none".to_owned(), |shape| format!("{shape:?}"))
+        variable.chunk_shape().map_or_else(|| "none".to_owned(), |shape| format!("{shape:?}"))
     });
     agree::differ(Code::ChunkShapesDiffer, "the chunk shape", previous, next)
 }
 
 /// The file ends where a chunk ends.
 fn check_end(variable: &Variable) -> Result<()> {
-    let (Some(&[length, ..]), Some(rows)) = (chunk_shape(variable), variable.shape.first()) else {
+    let (Some(&[length, ..]), Some(rows)) = (variable.chunk_shape(), variable.shape.first()) else {
         return Ok(());
     };
     let filled = rows % length.max(1);
@@ -205,14 +206,6 @@ fn check_end(variable: &Variable) -> Result<()> {
         "allow more to be encoded anew by `--max-reencode PERCENT`, or rewrite the files with a time \
          chunk that divides {rows}"
     )))
-}
-
-/// The shape of its chunks; none of data in one piece, which can be cut as needed.
-fn chunk_shape(variable: &Variable) -> Option<&[u64]> {
-    match &variable.storage {
-        Storage::Chunked { chunk_shape, .. } => Some(chunk_shape),
-        Storage::Contiguous(_) | Storage::Compact(_) => None,
-    }
 }
 
 /// What one array of `of_files` costs, in stored bytes.

@@ -24,7 +24,7 @@ pub fn same_bytes(
             .iter()
             .zip(&other_pieces)
             .all(|(a, b)| (a.index, a.size, a.filter_mask) == (b.index, b.size, b.filter_mask));
-    if !alike || chunk_shape(first) != chunk_shape(other) {
+    if !alike || first.chunk_shape() != other.chunk_shape() {
         return Ok(false);
     }
     let (first_file, other_file) = (OpenFile::open(first_path)?, OpenFile::open(other_path)?);
@@ -37,13 +37,6 @@ pub fn same_bytes(
         }
     }
     Ok(true)
-}
-
-fn chunk_shape(variable: &Variable) -> Option<&[u64]> {
-    match &variable.storage {
-        Storage::Chunked { chunk_shape, .. } => Some(chunk_shape),
-        _ => None,
-    }
 }
 
 /// The pieces of the file that hold `variable`, if it is not stored in the metadata.

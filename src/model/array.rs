@@ -158,6 +158,15 @@ impl Variable {
         self.shape.contains(&0)
     }
 
+    /// The shape of its chunks; none where the elements lie in one piece.
+    #[must_use]
+    pub fn chunk_shape(&self) -> Option<&[u64]> {
+        match &self.storage {
+            Storage::Chunked { chunk_shape, .. } => Some(chunk_shape),
+            Storage::Contiguous(_) | Storage::Compact(_) => None,
+        }
+    }
+
     /// Whether the variable is a coordinate variable: one-dimensional and named as its dimension.
     #[must_use]
     pub fn is_coordinate(&self) -> bool {

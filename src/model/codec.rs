@@ -165,19 +165,6 @@ impl Blosc {
 }
 
 impl Codec {
-    /// The filter that undoes the codec.
-    #[must_use]
-    pub fn filter(self) -> Filter {
-        match self {
-            Self::Shuffle(size) => Filter::new(Filter::SHUFFLE, &[size]),
-            Self::Zlib(level) => Filter::new(Filter::DEFLATE, &[level]),
-            Self::Zstd(level) => Filter::new(Filter::ZSTD, &[level.cast_unsigned()]),
-            Self::Bzip2(level) => Filter::new(Filter::BZIP2, &[level]),
-            Self::Blosc(_) => Filter::new(Filter::BLOSC, &[]),
-            Self::Fletcher32 => Filter::new(Filter::FLETCHER32, &[]),
-        }
-    }
-
     /// Whether bytes encoded by `self` can be decoded by `other`: a compression level is of no
     /// concern to the reader, and chunks of Blosc describe themselves.
     #[must_use]

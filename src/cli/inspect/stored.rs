@@ -13,10 +13,7 @@ pub fn layout(variable: &Variable) -> &'static str {
 
 /// The shape of chunks; a variable in one piece is one chunk.
 pub fn chunk_shape(variable: &Variable) -> &[u64] {
-    match &variable.storage {
-        Storage::Chunked { chunk_shape, .. } => chunk_shape,
-        _ => &variable.shape,
-    }
+    variable.chunk_shape().unwrap_or(&variable.shape)
 }
 
 /// The pieces of the file that hold the elements.
