@@ -7,27 +7,24 @@ use std::rc::Rc;
 use std::sync::mpsc::sync_channel;
 use std::thread;
 
-use serde_json::Value;
-
 use crate::discover::SourceFile;
 use crate::model::array::Values;
 use crate::model::dtype::DataType;
 use crate::model::dyadic::Dyadic;
 use crate::model::error::{Code, Error, Result};
 use crate::model::time_units::Rebase;
-use crate::model::virtual_dataset::FROM_FIRST_FILE;
 
 use super::cells::{self, Cells};
+use super::documents;
 use super::http::Client;
 use super::lost;
+use super::ranges::{self, Files};
 use super::readback::StoredArray;
 use super::sampling;
-use super::store::{REBUILD, Store, Stored, chunk_place, unserved};
+use super::store::{REBUILD, Store, Stored, unserved};
 use super::times::{self, Axis};
 use super::witness::{Description, NetcdfFile, Variable};
-use super::{
-    Mode, Published, Scope, Verification, Written, different, expected, not_verified, store,
-};
+use super::{Mode, Published, Scope, Verification, Written, different, not_verified, store};
 
 /// Differing chunks of one variable after which the rest of it is left alone.
 const ENOUGH: u64 = 3;
@@ -204,7 +201,9 @@ impl Comparison<'_> {
             return Ok(());
         };
         let description = open(&leading.path)?.describe();
-        self.check_attributes(&description, &leading.path);
+        self.from_first = documents::from_first_file(self.store);
+        let wrong = documents::wrong_attributes(self.store, &description);
+        self.found.findings.extend(wrong.into_iter().map(|finding| finding.in_file(&leading.path)));
         let is_joined = self.published.files.len() > 1;
         let axis = Axis::of(&description).filter(|_| is_joined);
         self.first = Some(Rc::new(First { description, axis }));
@@ -373,84 +372,6 @@ impl Comparison<'_> {
         axis.step_from(&own).map_err(|message| different(message).of_variable(&axis.dimension))
     }
 
-    /// The attributes of the first file are those of the store, in both formats.
-    fn check_attributes(&mut self, description: &Description, path: &Path) {
-        let mut group = expected::plain(&description.attributes);
-        let document = self.store.document("zarr.json");
-        if let Some(names) = document["attributes"].get(FROM_FIRST_FILE) {
-            group.insert(FROM_FIRST_FILE.to_owned(), names.clone());
-            let names = names.as_str().unwrap_or_default().split(' ');
-            self.from_first = names.map(str::to_owned).collect();
-        }
-        let group = Value::from(group);
-        self.check_document("zarr.json", &["attributes"], &group, None, path);
-        if self.store.has_v2 {
-            self.check_document(".zattrs", &[], &group, None, path);
-        }
-        for variable in &description.variables {
-            let name = &variable.name;
-            if !self.store.arrays.contains_key(name) {
-                continue;
-            }
-            let Some(dtype) = variable.dtype else {
-                let message = "its netCDF type is none that Zarr has";
-                self.push(not_verified(message).in_file(path).of_variable(name));
-                continue;
-            };
-            let v3 = Value::from(expected::of_v3_array(&variable.attributes, dtype));
-            self.check_document(
-                &format!("{name}/zarr.json"),
-                &["attributes"],
-                &v3,
-                Some(name),
-                path,
-            );
-            if self.store.has_v2 {
-                let v2 = expected::of_v2_array(&variable.attributes, &variable.dimensions);
-                let key = format!("{name}/.zattrs");
-                self.check_document(&key, &[], &Value::from(v2), Some(name), path);
-                let fill = expected::v2_fill(&variable.attributes, dtype);
-                let key = format!("{name}/.zarray");
-                self.check_document(&key, &["fill_value"], &fill, Some(name), path);
-            }
-        }
-    }
-
-    /// The part of the document at `key` that `within` leads to is `expected`.
-    fn check_document(
-        &mut self,
-        key: &str,
-        within: &[&str],
-        expected: &Value,
-        variable: Option<&String>,
-        path: &Path,
-    ) {
-        let document = self.store.document(key);
-        let found = within.iter().fold(&document, |value, name| &value[*name]);
-        if found == expected {
-            return;
-        }
-        let (what, found, expected) = match (found, expected) {
-            (Value::Object(found), Value::Object(expected)) => {
-                let names = found.keys().chain(expected.keys());
-                let name = names.into_iter().find(|name| found.get(*name) != expected.get(*name));
-                let name = name.map_or("", String::as_str);
-                let shown = |value: Option<&Value>| {
-                    value.map_or_else(|| "absent".to_owned(), ToString::to_string)
-                };
-                (format!("attribute `{name}`"), shown(found.get(name)), shown(expected.get(name)))
-            }
-            _ => (within.join("."), found.to_string(), expected.to_string()),
-        };
-        let message =
-            format!("{what} in `{key}` is {found}, after the file it would be {expected}");
-        let mut finding = different(message).in_file(path).with_hint(REBUILD);
-        if let Some(name) = variable {
-            finding = finding.of_variable(name);
-        }
-        self.push(finding);
-    }
-
     /// Shape, type and fill value, then the values.
     fn values(&mut self, place: &Place) {
         let Place { variable, array, .. } = place;
@@ -599,7 +520,22 @@ impl Comparison<'_> {
     /// What shows only when all files were read.
     fn totals(&mut self) {
         self.check_lengths();
-        self.check_ranges();
+        let mut end = 0;
+        let rows = self.held.iter().map(|steps| {
+            let start = end;
+            end += steps.end - steps.start;
+            start..end
+        });
+        let rows: Vec<Range<u64>> = rows.collect();
+        let first = self.first.clone();
+        let axis = first.as_ref().and_then(|first| first.axis.as_ref());
+        let files = Files {
+            all: &self.published.files,
+            start: self.part.start,
+            rows: &rows,
+            joined_along: axis.map(|axis| axis.dimension.as_str()),
+        };
+        self.found.findings.extend(ranges::wrong(self.store, &files));
     }
 
     /// The files together are as long as the store, and its times increase.
@@ -625,64 +561,6 @@ impl Comparison<'_> {
             wrong.push(different(message).of_variable(&axis.dimension).with_hint(REBUILD));
         }
         self.found.findings.append(&mut wrong);
-    }
-
-    /// Every reference, also those that a sample leaves out, lies in the file that holds its rows,
-    /// and no two share a byte: chunks never do.
-    fn check_ranges(&mut self) {
-        let axis = self.first.as_ref().and_then(|first| first.axis.as_ref());
-        let mut end = 0;
-        let held = self.held.iter().map(|steps| {
-            let start = end;
-            end += steps.end - steps.start;
-            start..end
-        });
-        // The rows of each file in this store.
-        let held: Vec<Range<u64>> = held.collect();
-        let mut ranges: Vec<_> = self.store.ranges().collect();
-        ranges.sort_unstable_by_key(|&(key, location, offset, _)| (location, offset, key));
-        let mut wrong: Vec<(&str, String)> = Vec::new();
-        for pair in ranges.windows(2) {
-            let [(_, location, offset, length), (key, next, start, _)] = *pair else { continue };
-            let is_file = self.store.sources().get(location).is_some_and(|it| it.file.is_some());
-            if is_file && next == location && offset.saturating_add(length) > start {
-                wrong.push((key, "begins within another chunk".to_owned()));
-            }
-        }
-        for &(key, location, offset, length) in &ranges {
-            let Some(file) = self.store.sources().get(location).and_then(|source| source.file)
-            else {
-                continue;
-            };
-            let size = self.published.files[file].0.size;
-            if offset.checked_add(length).is_none_or(|end| end > size) {
-                wrong.push((key, format!("reaches beyond the {size} bytes of its file")));
-            }
-            let Some((name, rest)) = key.split_once('/') else { continue };
-            let Some(Ok(array)) = self.store.arrays.get(name).map(|stored| &stored.opened) else {
-                continue;
-            };
-            let leading = array.dimensions().and_then(|names| names.first().copied());
-            let cells = chunk_place(array, rest).map(|chunk| array.cells(&chunk));
-            let rows = cells.and_then(|cells| cells.first().cloned());
-            let place = file.checked_sub(self.part.start);
-            let held = place.and_then(|place| held.get(place)).cloned().unwrap_or(0..0);
-            if let (Some(axis), Some(rows)) = (axis, rows)
-                && leading == Some(axis.dimension.as_str())
-                && (rows.start < held.start || rows.end > held.end)
-            {
-                wrong.push((key, "is in another file than its rows".to_owned()));
-            }
-        }
-        let count = wrong.len() as u64;
-        for (key, message) in wrong.into_iter().take(usize::try_from(ENOUGH).unwrap_or(1)) {
-            let name = key.split_once('/').map_or(key, |(name, _)| name);
-            let message = format!(
-                "chunk `{key}` ({}) {message}; there are {count} such references",
-                self.store.origin(key, None)
-            );
-            self.found.findings.push(different(message).of_variable(name).with_hint(REBUILD));
-        }
     }
 }
 

@@ -18,6 +18,8 @@ mod cells;
 #[cfg(feature = "netcdf")]
 mod comparison;
 #[cfg(feature = "netcdf")]
+mod documents;
+#[cfg(feature = "netcdf")]
 mod expected;
 #[cfg(feature = "netcdf")]
 mod fletcher32;
@@ -25,6 +27,8 @@ mod fletcher32;
 mod http;
 #[cfg(feature = "netcdf")]
 mod lost;
+#[cfg(feature = "netcdf")]
+mod ranges;
 #[cfg(feature = "netcdf")]
 mod readback;
 #[cfg(feature = "netcdf")]
