@@ -11,7 +11,9 @@ use crate::model::byte_size::ByteSize;
 use crate::model::on_overlap::OnOverlap;
 use crate::model::on_static_mismatch::OnStaticMismatch;
 
-pub use publication::{AdvertiseArgs, AnnotateArgs, GcArgs, RetractArgs, SiteArgs};
+pub use publication::{
+    AdvertiseArgs, AnnotateArgs, DigestArgs, GcArgs, RelocateArgs, RetractArgs, SiteArgs,
+};
 
 /// Publishes virtual Zarr stores of the NetCDF datasets of an ESGF data node.
 #[derive(Debug, Parser)]
@@ -62,6 +64,10 @@ pub enum Command {
     Retract(RetractArgs),
     /// Remove the stores of datasets that are gone or retracted.
     Gc(GcArgs),
+    /// Give stores other URLs, without opening a NetCDF file.
+    Relocate(RelocateArgs),
+    /// Print a digest of each store that is the same on every node with the same data.
+    Digest(DigestArgs),
     /// List the datasets in the ledger.
     List(ListArgs),
     /// Show all that the ledger knows about one dataset.

@@ -4,13 +4,13 @@
 use std::collections::HashSet;
 use std::env;
 use std::num::NonZeroUsize;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use crate::combine::Limits;
 use crate::discover::mapfile;
-use crate::drs::{Config, DataRoots, Drs, SettingsFile};
+use crate::drs::{Config, DataRoots, Drs, PublisherConfig, SettingsFile};
 use crate::model::byte_size::ByteSize;
 use crate::model::error::{Code, Error, Result};
 use crate::pipeline::placement::Sites;
@@ -41,20 +41,8 @@ pub struct ScanSettings {
 impl ScanSettings {
     /// Resolves the arguments of `scan`.
     pub fn resolve(args: ScanArgs) -> Result<Self> {
-        let config = args.build.config.as_deref().map(Config::load).transpose()?;
-        let (file, publisher) = match config {
-            None => (SettingsFile::default(), None),
-            Some(Config::Settings(file)) => (file, None),
-            Some(Config::Publisher(publisher)) => (SettingsFile::default(), Some(publisher)),
-        };
-        let data_roots = match publisher {
-            _ if !args.data_root.is_empty() => DataRoots::from_pairs(args.data_root)?,
-            Some(publisher) => DataRoots::from_publisher(&publisher)?,
-            None => {
-                let pairs = file.data_roots.0.into_iter();
-                DataRoots::from_pairs(pairs.map(|(path, url)| (path.into(), url)).collect())?
-            }
-        };
+        let (file, publisher) = configured(args.build.config.as_deref())?;
+        let data_roots = data_roots_of(&file, publisher.as_ref(), args.data_root)?;
         let projects =
             if args.build.project.is_empty() { file.project } else { args.build.project };
         let output_dir = args.output_dir.or(file.output_dir).as_ref().map(absolute).transpose()?;
@@ -89,6 +77,36 @@ impl ScanSettings {
             report: args.report,
         })
     }
+}
+
+/// The settings behind `--config`, and the publisher's.
+fn configured(config: Option<&Path>) -> Result<(SettingsFile, Option<PublisherConfig>)> {
+    Ok(match config.map(Config::load).transpose()? {
+        None => (SettingsFile::default(), None),
+        Some(Config::Settings(file)) => (file, None),
+        Some(Config::Publisher(publisher)) => (SettingsFile::default(), Some(publisher)),
+    })
+}
+
+/// The data roots that were given, or those of `config`.
+pub fn data_roots(config: Option<&Path>, given: Vec<(PathBuf, String)>) -> Result<DataRoots> {
+    let (file, publisher) = configured(config)?;
+    data_roots_of(&file, publisher.as_ref(), given)
+}
+
+fn data_roots_of(
+    file: &SettingsFile,
+    publisher: Option<&PublisherConfig>,
+    given: Vec<(PathBuf, String)>,
+) -> Result<DataRoots> {
+    if !given.is_empty() {
+        return DataRoots::from_pairs(given);
+    }
+    if let Some(publisher) = publisher {
+        return DataRoots::from_publisher(publisher);
+    }
+    let pairs = file.data_roots.0.iter().map(|(path, url)| (path.into(), url.clone()));
+    DataRoots::from_pairs(pairs.collect())
 }
 
 fn origin(paths: &[PathBuf], maps: &[PathBuf]) -> Result<Origin> {
@@ -158,6 +176,6 @@ pub fn ledger_path(args: LedgerArgs) -> Result<PathBuf> {
 }
 
 /// Links are kept as they are: URLs follow the published paths.
-fn absolute(path: &PathBuf) -> Result<PathBuf> {
+pub fn absolute(path: &PathBuf) -> Result<PathBuf> {
     std::path::absolute(path).map_err(|error| Error::io(&error, "find", path))
 }

@@ -4,6 +4,7 @@
 pub(crate) mod attributes;
 mod encode;
 pub mod reference_json;
+pub mod relocation;
 pub mod seal;
 pub mod seams;
 mod zarr_v2;
