@@ -21,6 +21,8 @@ pub fn run(args: CheckArgs, progress: Progress) -> Result<Exit> {
     let args = ScanArgs {
         paths,
         map: Vec::new(),
+        newer_than: None,
+        wait: None,
         build,
         data_root: Vec::new(),
         output_dir: None,

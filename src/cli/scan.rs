@@ -3,10 +3,10 @@
 use std::ffi::OsString;
 use std::path::PathBuf;
 
-use crate::ledger::{DatasetRecord, Gone, Ledger, ProblemRecord, Severity};
+use crate::ledger::{DatasetRecord, Gone, Ledger, ProblemRecord, Severity, Turn};
 use crate::model::error::{Code, Error, Result};
 use crate::pipeline::build::Outcome;
-use crate::pipeline::scan::{self, Observer, Summary};
+use crate::pipeline::scan::{self, Observer, Origin, Summary};
 
 use super::args::ScanArgs;
 use super::exit::Exit;
@@ -29,6 +29,20 @@ pub fn run(args: ScanArgs, arguments: &[OsString], progress: Progress) -> Result
     check_roots(settings.scan.origin.paths())?;
     let report = Report::open(settings.report.as_deref())?;
     let mut console = Console { progress, report };
+    // Mapfiles are for the publisher, which does not wait for a scan of all; where both build the same
+    // dataset, they write the same.
+    let _turn = if settings.scan.dry_run || matches!(settings.scan.origin, Origin::Mapfiles(_)) {
+        None
+    } else {
+        let Some(turn) = Turn::take(&settings.ledger, settings.wait)? else {
+            ::log::info!(
+                "another scan with the ledger `{}` is running",
+                text::path(&settings.ledger)
+            );
+            return Ok(Exit::Success);
+        };
+        Some(turn)
+    };
     let summary = if settings.scan.dry_run {
         dry_run(&settings, &mut console)?
     } else {

@@ -6,7 +6,7 @@ use std::env;
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 use std::thread;
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use crate::combine::Limits;
 use crate::discover::mapfile;
@@ -34,6 +34,8 @@ pub struct ScanSettings {
     pub scan: Scan,
     /// Path of the ledger.
     pub ledger: PathBuf,
+    /// How long to wait for another scan.
+    pub wait: Option<Duration>,
     /// Where the report goes.
     pub report: Option<PathBuf>,
 }
@@ -41,6 +43,7 @@ pub struct ScanSettings {
 impl ScanSettings {
     /// Resolves the arguments of `scan`.
     pub fn resolve(args: ScanArgs) -> Result<Self> {
+        let origin = origin(&args)?;
         let (file, publisher) = configured(args.build.config.as_deref())?;
         let data_roots = data_roots_of(&file, publisher.as_ref(), args.data_root)?;
         let projects =
@@ -51,7 +54,7 @@ impl ScanSettings {
         let jobs = args.build.jobs.or(file.jobs).map_or_else(processors, NonZeroUsize::get);
         Ok(Self {
             scan: Scan {
-                origin: origin(&args.paths, &args.map)?,
+                origin,
                 drs: Drs::builtin()?.only(&projects)?,
                 sites: Sites { data_roots, output_dir },
                 limits: Limits {
@@ -74,6 +77,7 @@ impl ScanSettings {
                 verify: args.verify.map(|mode| scope(&mode)).transpose()?,
             },
             ledger: ledger_path(LedgerArgs { ledger: args.ledger.ledger.or(file.ledger) })?,
+            wait: args.wait,
             report: args.report,
         })
     }
@@ -109,11 +113,16 @@ fn data_roots_of(
     DataRoots::from_pairs(pairs.collect())
 }
 
-fn origin(paths: &[PathBuf], maps: &[PathBuf]) -> Result<Origin> {
-    if maps.is_empty() {
-        return Ok(Origin::Trees(paths.iter().map(absolute).collect::<Result<_>>()?));
+fn origin(args: &ScanArgs) -> Result<Origin> {
+    if !args.map.is_empty() {
+        return mapfiles(&args.map).map(Origin::Mapfiles);
     }
-    mapfiles(maps).map(Origin::Mapfiles)
+    let paths = args.paths.iter().map(absolute).collect::<Result<_>>()?;
+    let since = args.newer_than.and_then(|span| SystemTime::now().checked_sub(span));
+    Ok(match since {
+        None => Origin::Trees(paths),
+        Some(since) => Origin::NewInTrees(paths, since),
+    })
 }
 
 /// The mapfiles that `maps` stand for, each once.
