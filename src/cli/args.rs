@@ -85,6 +85,9 @@ pub struct ScanArgs {
           conflicts_with = "dry_run")]
     pub verify: Option<String>,
     /// Build datasets that did not change, too.
+    /// Verify the same random chunks as another run with this seed; by default others every time.
+    #[arg(long, value_name = "S", requires = "verify")]
+    pub seed: Option<u64>,
     #[arg(long)]
     pub force: bool,
     /// Write a line of JSON for each dataset and problem to FILE (`-` for standard output).

@@ -7,6 +7,7 @@ use crate::ledger::{DatasetRecord, Gone, Ledger, ProblemRecord, Severity};
 use crate::model::error::{Code, Error, Result};
 use crate::pipeline::build::Outcome;
 use crate::pipeline::scan::{self, Observer, Summary};
+use crate::verify::Scope;
 
 use super::args::ScanArgs;
 use super::exit::Exit;
@@ -28,13 +29,16 @@ pub fn run(args: ScanArgs, arguments: &[OsString], progress: Progress) -> Result
     };
     check_roots(&settings.scan.roots)?;
     let report = Report::open(settings.report.as_deref())?;
-    let mut console = Console { progress, report };
+    if let Some(scope) = &settings.scan.verify {
+        log::sample(scope);
+    }
+    let mut console = Console { progress, report, verify: settings.scan.verify };
     let summary = if settings.scan.dry_run {
         dry_run(&settings, &mut console)?
     } else {
         recorded_run(&settings, arguments, &mut console)?
     };
-    let Console { mut progress, report } = console;
+    let Console { mut progress, report, .. } = console;
     progress.finish();
     ::log::info!("{}", in_words(&summary, settings.scan.dry_run));
     report.close()?;
@@ -94,6 +98,8 @@ fn in_words(summary: &Summary, dry_run: bool) -> String {
 struct Console {
     progress: Progress,
     report: Report,
+    /// How stores are verified, if they are.
+    verify: Option<Scope>,
 }
 
 impl Console {
@@ -127,6 +133,10 @@ impl Observer for Console {
         match (&record.error, &record.store) {
             (Some(error), _) => {
                 ::log::error!("{} {}: {}", record.instance_id, record.status, text::problem(error));
+                if let Some(scope) = self.verify.filter(|_| error.code == Code::Different.as_str())
+                {
+                    log::repetition(&record.instance_id, "scan --verify", &scope);
+                }
             }
             (None, Some(store)) => {
                 ::log::debug!(
