@@ -30,8 +30,7 @@ use crate::model::error::{Code, Error, Result};
 use crate::model::on_overlap::OnOverlap;
 use crate::model::on_static_mismatch::OnStaticMismatch;
 use crate::model::time_units::Rebase;
-use crate::model::verdict::Cost;
-use crate::model::virtual_dataset::{FROM_FIRST_FILE, Joint, VirtualDataset};
+use crate::model::virtual_dataset::{FROM_FIRST_FILE, Joint, VirtualArray, VirtualDataset};
 
 pub use order::Coverage;
 use order::{Ordered, TimeAxis};
@@ -80,13 +79,9 @@ impl Datasets {
         }
     }
 
-    /// What carrying all variables takes.
-    #[must_use]
-    pub fn cost(&self) -> Cost {
-        let mut cost = Cost::default();
-        let arrays = self.as_slice().iter().flat_map(|dataset| &dataset.arrays);
-        arrays.for_each(|array| cost += array.cost());
-        cost
+    /// The arrays of all.
+    pub fn arrays(&self) -> impl Iterator<Item = &VirtualArray> {
+        self.as_slice().iter().flat_map(|dataset| &dataset.arrays)
     }
 }
 

@@ -8,7 +8,7 @@ use crate::drs::{DataRoots, Dataset};
 use crate::model::error::{Code, Error, Result};
 
 /// Changes when the same files, settings and URLs would give another manifest.
-const FORMAT: &str = "reference-json 2";
+const FORMAT: &str = "reference-json 3";
 
 /// Where stores go and how paths become URLs.
 #[derive(Clone, Debug, Default)]
