@@ -77,6 +77,7 @@ impl ScanSettings {
                         .on_static_mismatch
                         .or(file.on_static_mismatch)
                         .unwrap_or_default(),
+                    codecs: args.build.codecs.or(file.codecs).unwrap_or_default(),
                 },
                 jobs,
                 force: args.force,

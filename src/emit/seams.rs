@@ -159,7 +159,7 @@ impl<'a> Writer<'a> {
             .map_err(|error| error.of_variable(&array.name).in_file(path))?;
         self.out.write_all(&encoded)?;
         let size = encoded.len() as u64;
-        let chunk = Chunk { offset: self.seams.size, size, filter_mask: 0, ..*chunk };
+        let chunk = Chunk { offset: self.seams.size, size, filter_mask: 0, trailing: 0, ..*chunk };
         self.seams.places.insert(place, chunk);
         self.seams.size += size;
         Ok(())

@@ -11,6 +11,7 @@ pub mod error;
 pub mod frequency;
 pub mod on_overlap;
 pub mod on_static_mismatch;
+pub mod portability;
 pub mod time_units;
 pub mod verdict;
 pub mod virtual_dataset;

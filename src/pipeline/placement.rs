@@ -44,10 +44,11 @@ impl Sites {
         let manifest = store_directory.join(format!("{}.json", dataset.instance_id()));
         let files = self.data_roots.url(&directory.join("_"), dataset);
         let location = files.as_deref().unwrap_or("local");
-        let Limits { contiguous_chunk, max_reencode, on_overlap, on_static_mismatch } = limits;
+        let Limits { contiguous_chunk, max_reencode, on_overlap, on_static_mismatch, codecs } =
+            limits;
         let limits = format!(
             "chunks of {contiguous_chunk}; {max_reencode} % encoded anew; overlaps: {on_overlap}; \
-             static: {on_static_mismatch}"
+             static: {on_static_mismatch}; codecs: {codecs}"
         );
         let recipe = format!("{FORMAT}; {limits}; {location}");
         Placement {

@@ -9,6 +9,7 @@ use std::path::Path;
 
 use crate::combine::{Combined, Datasets};
 use crate::drs::Dataset;
+use crate::emit::checksums;
 use crate::emit::reference_json::{self, Locations};
 use crate::emit::seal::{self, Failure, Prepared, Sealed, Written};
 use crate::emit::seams::{self, Seams};
@@ -88,6 +89,7 @@ impl StoreWriter<'_> {
     fn prepare(&self, combined: &Combined) -> Result<PreparedStore> {
         let manifest = &self.placement.manifest;
         let (files, sources) = (self.locations(combined)?, paths(combined));
+        checksums::verify(combined.datasets.as_slice(), &sources)?;
         let mut parts = Vec::new();
         let held = in_content(seams::hold(written_datasets(combined), &sources))?;
         let (seams, seam_file) = if let Some(held) = held {
@@ -148,6 +150,7 @@ impl StoreWriter<'_> {
     /// that would be encoded anew.
     pub fn rehearse(&self, combined: &Combined) -> Result<Seams> {
         let (files, sources) = (self.locations(combined)?, paths(combined));
+        checksums::verify(combined.datasets.as_slice(), &sources)?;
         let held = in_content(seams::hold(written_datasets(combined), &sources))?;
         let seams = if let Some(held) = held {
             held
