@@ -30,7 +30,7 @@ def _noise(dataset: netCDF4.Dataset) -> None:
 
 
 CHUNKS = {"chunks": (5, 5, 7)}
-LONG_CHUNKS = {"chunks": (512, 5, 7), "also": _noise}
+LONG_CHUNKS = {"chunks": (512, 5, 7), "time_chunk": 512, "also": _noise}
 # Two seams of 488 steps of 140 bytes each, more than the 64 KiB that manifests hold.
 LARGE = lengths(1000, 1000, 600, **LONG_CHUNKS)
 SEAMED: dict[str, list[File]] = {
