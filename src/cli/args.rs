@@ -11,6 +11,7 @@ use clap::{Args, Parser, Subcommand};
 use crate::model::byte_size::ByteSize;
 use crate::model::on_overlap::OnOverlap;
 use crate::model::on_static_mismatch::OnStaticMismatch;
+use crate::model::portability::Portability;
 
 pub use publication::{
     AdvertiseArgs, AnnotateArgs, DigestArgs, GcArgs, RelocateArgs, RetractArgs, SiteArgs,
@@ -115,6 +116,9 @@ pub struct ScanArgs {
           default_missing_value = "sample", value_parser = ["sample", "all"],
           conflicts_with = "dry_run")]
     pub verify: Option<String>,
+    /// Verify the same random chunks as another run with this seed; by default others every time.
+    #[arg(long, value_name = "S", requires = "verify")]
+    pub seed: Option<u64>,
     /// Build datasets that did not change, too.
     #[arg(long)]
     pub force: bool,
@@ -151,6 +155,11 @@ pub struct BuildArgs {
     /// dataset (the default).
     #[arg(long, value_name = "first|refuse")]
     pub on_static_mismatch: Option<OnStaticMismatch>,
+    /// Give stores a codec for every filter of the files (faithful, the default), or leave out a
+    /// fletcher32 checksum at the end of chunks, so that readers without that codec can open them
+    /// (portable). The checksums are verified instead, which reads such datasets whole, once.
+    #[arg(long, value_name = "faithful|portable")]
+    pub codecs: Option<Portability>,
     /// Number of worker threads; by default one per processor.
     #[arg(short, long, value_name = "N")]
     pub jobs: Option<NonZeroUsize>,

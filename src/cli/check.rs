@@ -28,6 +28,7 @@ pub fn run(args: CheckArgs, progress: Progress) -> Result<Exit> {
         output_dir: None,
         dry_run: true,
         verify: None,
+        seed: None,
         force: true,
         report: json.then(|| "-".into()),
         ledger: LedgerArgs { ledger: None },

@@ -70,11 +70,12 @@ impl ScanSettings {
                         .on_static_mismatch
                         .or(file.on_static_mismatch)
                         .unwrap_or_default(),
+                    codecs: args.build.codecs.or(file.codecs).unwrap_or_default(),
                 },
                 jobs,
                 force: args.force,
                 dry_run: args.dry_run,
-                verify: args.verify.map(|mode| scope(&mode)).transpose()?,
+                verify: args.verify.map(|mode| scope(&mode, args.seed)).transpose()?,
             },
             ledger: ledger_path(LedgerArgs { ledger: args.ledger.ledger.or(file.ledger) })?,
             wait: args.wait,
@@ -146,12 +147,17 @@ pub fn listed_datasets(maps: &[PathBuf]) -> Result<Vec<String>> {
 }
 
 /// How much of each store is verified before it is published.
-fn scope(mode: &str) -> Result<Scope> {
+fn scope(mode: &str, seed: Option<u64>) -> Result<Scope> {
     if !cfg!(feature = "netcdf") {
         return Err(without_libnetcdf());
     }
     let mode = if mode == "all" { Mode::All } else { Mode::Sample };
-    Ok(Scope { mode, sample: SAMPLE, seed: any_seed(), http: false })
+    if mode == Mode::All && seed.is_some() {
+        let message = "--seed chooses the chunks of a sample, and --verify=all compares all";
+        return Err(Error::new(Code::Configuration, message)
+            .with_hint("leave out one of them, or say --verify=sample"));
+    }
+    Ok(Scope { mode, sample: SAMPLE, seed: seed.unwrap_or_else(any_seed), http: false })
 }
 
 /// How to get a program that can verify.

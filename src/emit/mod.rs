@@ -2,6 +2,7 @@
 //! its place at once or not at all.
 
 pub(crate) mod attributes;
+pub mod checksums;
 mod encode;
 pub mod reference_json;
 pub mod relocation;

@@ -25,10 +25,11 @@ impl Turn {
     /// Takes the turn for the ledger at `ledger`, waiting at most `patience` for it; none where another
     /// process has it still.
     pub fn take(ledger: &Path, patience: Option<Duration>) -> Result<Option<Self>> {
-        let path = lock_path(&file::absolute(ledger)?);
+        let ledger = file::absolute(ledger)?;
+        let path = lock_path(&ledger);
         let failed = |error: &dyn std::fmt::Display| {
             Error::new(Code::Ledger, format!("cannot lock the ledger: {error}"))
-                .in_file(&path)
+                .in_file(&ledger)
                 .with_hint("choose another place with `--ledger FILE`")
         };
         if let Some(directory) = path.parent() {

@@ -8,7 +8,7 @@ use crate::drs::{DataRoots, Dataset};
 use crate::model::error::{Code, Error, Result};
 
 /// Changes when the same files, settings and URLs would give another manifest.
-const FORMAT: &str = "reference-json 2";
+const FORMAT: &str = "reference-json 3";
 
 /// Where files are that no data root covers.
 const LOCAL: &str = "local";
@@ -52,10 +52,11 @@ impl Sites {
         let manifest = store_directory.join(format!("{}.json", dataset.instance_id()));
         let files = self.url_within(directory, dataset);
         let location = files.as_deref().unwrap_or(LOCAL);
-        let Limits { contiguous_chunk, max_reencode, on_overlap, on_static_mismatch } = limits;
+        let Limits { contiguous_chunk, max_reencode, on_overlap, on_static_mismatch, codecs } =
+            limits;
         let limits = format!(
             "chunks of {contiguous_chunk}; {max_reencode} % encoded anew; overlaps: {on_overlap}; \
-             static: {on_static_mismatch}"
+             static: {on_static_mismatch}; codecs: {codecs}"
         );
         let recipe = recipe(&format!("{FORMAT}; {limits}"), location);
         Placement {
