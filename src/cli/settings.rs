@@ -8,14 +8,16 @@ use std::thread;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use crate::combine::Limits;
-use crate::drs::{Config, DataRoots, Drs, SettingsFile};
+use crate::drs::{
+    Config, DataRoots, Drs, FrequencyFilter, Kerchunk, PublisherConfig, SettingsFile,
+};
 use crate::model::byte_size::ByteSize;
 use crate::model::error::{Code, Error, Result};
 use crate::pipeline::placement::Sites;
 use crate::pipeline::scan::Scan;
 use crate::verify::{Mode, SAMPLE, Scope};
 
-use super::args::{LedgerArgs, ScanArgs};
+use super::args::{BuildArgs, LedgerArgs, ScanArgs};
 
 /// Small enough to be fetched for a single time step, large enough not to cost a request each.
 const CONTIGUOUS_CHUNK: ByteSize = ByteSize::mebibytes(4);
@@ -45,25 +47,36 @@ impl ScanSettings {
             Some(Config::Settings(file)) => (file, None),
             Some(Config::Publisher(publisher)) => (SettingsFile::default(), Some(publisher)),
         };
-        let data_roots = match publisher {
+        let drs = projects(&args.build, &file, publisher.as_ref())?;
+        let output_dir = args.output_dir.or(file.output_dir).as_ref().map(absolute).transpose()?;
+        let in_config = |error: Error| match &args.build.config {
+            Some(path) => error.in_file(path),
+            None => error,
+        };
+        let data_roots = match &publisher {
             _ if !args.data_root.is_empty() => DataRoots::from_pairs(args.data_root)?,
-            Some(publisher) => DataRoots::from_publisher(&publisher)?,
+            Some(publisher) => DataRoots::from_publisher(publisher).map_err(in_config)?,
             None => {
                 let pairs = file.data_roots.0.into_iter();
                 DataRoots::from_pairs(pairs.map(|(path, url)| (path.into(), url)).collect())?
             }
         };
-        let projects =
-            if args.build.project.is_empty() { file.project } else { args.build.project };
-        let output_dir = args.output_dir.or(file.output_dir).as_ref().map(absolute).transpose()?;
+        let mut sites = Sites { data_roots, output_dir, flat: false };
+        let mut frequencies = None;
+        if let Some(kerchunk) = publisher.and_then(|publisher| publisher.kerchunk) {
+            sites = with_references(&kerchunk, sites).map_err(in_config)?;
+            let finest = kerchunk.filter_frequency.as_deref();
+            frequencies = finest.map(FrequencyFilter::from).transpose().map_err(in_config)?;
+        }
         let contiguous_chunk = args.build.contiguous_chunk.or(file.contiguous_chunk);
         let processors = || thread::available_parallelism().map_or(1, NonZeroUsize::get);
         let jobs = args.build.jobs.or(file.jobs).map_or_else(processors, NonZeroUsize::get);
         Ok(Self {
             scan: Scan {
                 roots: args.paths.iter().map(absolute).collect::<Result<_>>()?,
-                drs: Drs::builtin()?.only(&projects)?,
-                sites: Sites { data_roots, output_dir },
+                drs,
+                frequencies,
+                sites,
                 limits: Limits {
                     contiguous_chunk: contiguous_chunk.unwrap_or(CONTIGUOUS_CHUNK),
                     max_reencode: args
@@ -87,6 +100,44 @@ impl ScanSettings {
             report: args.report,
         })
     }
+}
+
+/// The projects that are known, and which of them to look for.
+fn projects(
+    args: &BuildArgs,
+    file: &SettingsFile,
+    publisher: Option<&PublisherConfig>,
+) -> Result<Drs> {
+    let in_config = |error: Error| match &args.config {
+        Some(path) => error.in_file(path),
+        None => error,
+    };
+    let mut drs = Drs::builtin()?;
+    if let Some(publisher) = publisher {
+        drs = drs.with_publisher_projects(publisher).map_err(in_config)?;
+    }
+    drs = drs.with_project_files(&[&file.project_files[..], &args.project_file].concat())?;
+    let configured = publisher.map_or(&file.project[..], |it| it.project.as_slice());
+    drs = if args.project.is_empty() {
+        drs.only(configured).map_err(in_config)?
+    } else {
+        drs.only(&args.project)?
+    };
+    match args.cv.as_ref().or(file.cv.as_ref()) {
+        Some(vocabularies) => drs.with_vocabularies(vocabularies),
+        None => Ok(drs),
+    }
+}
+
+/// `sites` with the place that the publisher has for references, unless there is one already.
+fn with_references(kerchunk: &Kerchunk, mut sites: Sites) -> Result<Sites> {
+    kerchunk.check_format()?;
+    if let (None, Some((directory, url))) = (&sites.output_dir, kerchunk.data_dir()?) {
+        sites.data_roots = sites.data_roots.with_references(directory, url)?;
+        sites.output_dir = Some(directory.into());
+        sites.flat = true;
+    }
+    Ok(sites)
 }
 
 /// How much of each store is verified before it is published.

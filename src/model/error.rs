@@ -38,6 +38,8 @@ pub enum Code {
     Unrecognised,
     /// Path, file name and content disagree about a facet.
     DrsMismatch,
+    /// A facet has a value that is not in the controlled vocabulary of the project.
+    NotInVocabulary,
     /// Two directories claim the same dataset ID.
     DuplicateId,
     /// Several data roots claim the same path.
@@ -113,6 +115,7 @@ impl Code {
             Self::Unsupported => "unsupported",
             Self::Unrecognised => "unrecognised",
             Self::DrsMismatch => "drs-mismatch",
+            Self::NotInVocabulary => "not-in-vocabulary",
             Self::DuplicateId => "duplicate-id",
             Self::AmbiguousDataRoot => "ambiguous-data-root",
             Self::OutsideDataRoots => "outside-data-roots",

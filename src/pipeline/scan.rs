@@ -14,7 +14,7 @@ use rayon::ThreadPool;
 
 use crate::combine::Limits;
 use crate::discover::{self, Candidate};
-use crate::drs::Drs;
+use crate::drs::{Drs, FrequencyFilter};
 use crate::ledger::{
     Counts, DatasetRecord, FileRecord, Gone, Ledger, ProblemRecord, RunId, Scope, Severity, Status,
     WrittenFile,
@@ -37,6 +37,8 @@ pub struct Scan {
     pub roots: Vec<PathBuf>,
     /// The projects to look for.
     pub drs: Drs,
+    /// The frequencies whose datasets are built; all without one.
+    pub frequencies: Option<FrequencyFilter>,
     /// Where stores go.
     pub sites: Sites,
     /// How far combining may go.
@@ -77,6 +79,8 @@ pub struct Summary {
 /// What flows from walking and building to the writer.
 enum Event {
     Found,
+    /// A dataset, by its ID, that is there but not to be built.
+    LeftOut(String),
     Unchanged(Box<DatasetRecord>),
     Finished(Box<Outcome>),
     Problem(Error),
@@ -151,7 +155,13 @@ fn walk_and_plan(
         if is_stopped.load(Ordering::Relaxed) {
             return;
         }
+        let is_kept = |candidate: &Candidate| {
+            scan.frequencies.as_ref().is_none_or(|filter| filter.keeps(&candidate.dataset))
+        };
         let event = match found {
+            Ok(candidate) if !is_kept(&candidate) => {
+                Event::LeftOut(candidate.dataset.instance_id())
+            }
             Ok(candidate) => match planned(scan, known, candidate) {
                 Ok(Planned::Same(record)) => Event::Unchanged(record),
                 Ok(Planned::Build(job)) => {
@@ -253,6 +263,8 @@ impl<'a> Writer<'a> {
         for event in events {
             match event {
                 Event::Found => self.observer.found(),
+                // One that was built before is not gone.
+                Event::LeftOut(id) => self.unchanged.push(id),
                 Event::Unchanged(record) => self.take_unchanged(*record)?,
                 Event::Finished(outcome) => self.take_outcome(*outcome)?,
                 Event::Problem(problem) => self.take_problem(&problem)?,
