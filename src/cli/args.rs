@@ -108,7 +108,7 @@ pub struct BuildArgs {
     #[arg(long, value_name = "FILE|DIR")]
     pub project_file: Vec<PathBuf>,
     /// Warn of facets that are not in the controlled vocabularies in DIR, such as a checkout of
-    /// CMIP6_CVs.
+    /// `CMIP6_CVs`.
     #[arg(long, value_name = "DIR")]
     pub cv: Option<PathBuf>,
     /// Cut data that are stored uncompressed in one piece into chunks of at most BYTES, such as 4MiB
