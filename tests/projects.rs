@@ -64,8 +64,8 @@ fn violation(value: &Value, rule: &Value, schema: &Value) -> Option<String> {
     if !has_type {
         return Some(format!("{value} is not of type {}", rule["type"]));
     }
-    let items = value.as_array().into_iter().flatten();
-    if let Some(found) = items.filter_map(|item| violation(item, &rule["items"], schema)).next() {
+    let mut items = value.as_array().into_iter().flatten();
+    if let Some(found) = items.find_map(|item| violation(item, &rule["items"], schema)) {
         return Some(found);
     }
     let members = value.as_object().into_iter().flatten();
@@ -85,8 +85,8 @@ fn violation(value: &Value, rule: &Value, schema: &Value) -> Option<String> {
             None => return Some(format!("`{name}` is unknown")),
         }
     }
-    let required = rule.get("required").and_then(Value::as_array).into_iter().flatten();
-    let missing = required.filter(|name| value.get(name.as_str().unwrap()).is_none()).next();
+    let mut required = rule.get("required").and_then(Value::as_array).into_iter().flatten();
+    let missing = required.find(|name| value.get(name.as_str().unwrap()).is_none());
     missing.map(|name| format!("{name} is missing"))
 }
 
@@ -95,7 +95,8 @@ fn refusal(text: &str) -> String {
     let directory = tempfile::tempdir().unwrap();
     let file = directory.path().join("it.yaml");
     fs::write(&file, text).unwrap();
-    let error = Drs::builtin().unwrap().with_project_files(&[file.clone()]).unwrap_err();
+    let error =
+        Drs::builtin().unwrap().with_project_files(std::slice::from_ref(&file)).unwrap_err();
     assert_eq!(error.path(), Some(file.as_path()));
     assert!(error.hint().is_some());
     error.message().to_owned()

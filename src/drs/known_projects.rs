@@ -95,21 +95,21 @@ impl Drs {
     /// Adds the projects that the publisher is told of in its configuration, and the one that it treats
     /// as CMIP6. It passes by those that it knows itself, and so does this.
     pub fn with_publisher_projects(mut self, config: &PublisherConfig) -> Result<Self> {
-        let clone = config.cmip6_clone.as_ref().map(|name| (name.as_str(), "CMIP6"));
         let told = &config.user_project_config;
-        let mut own = Vec::new();
+        let clone = config.cmip6_clone.as_deref();
+        let is_clone = |name: &str| clone.is_some_and(|clone| clone.eq_ignore_ascii_case(name));
         let nothing = UserProject::default();
-        let is_clone = |name: &str| clone.is_some_and(|(it, _)| it.eq_ignore_ascii_case(name));
-        let others = told.projects.iter().map(|(name, user)| (name.as_str(), user));
-        let alone = clone.filter(|(name, _)| {
-            !told.projects.iter().any(|(told, _)| told.eq_ignore_ascii_case(name))
+        let mut users: Vec<(&str, &UserProject)> =
+            told.projects.iter().map(|(name, user)| (name.as_str(), user)).collect();
+        if !users.iter().any(|(name, _)| is_clone(name)) {
+            users.extend(clone.map(|name| (name, &nothing)));
+        }
+        users.retain(|(name, _)| {
+            !OF_THE_PUBLISHER.iter().any(|known| known.eq_ignore_ascii_case(name))
         });
-        for (name, user) in others.chain(alone.map(|(name, _)| (name, &nothing))) {
-            if OF_THE_PUBLISHER.iter().any(|known| known.eq_ignore_ascii_case(name)) {
-                continue;
-            }
-            let origin = if is_clone(name) { clone.map(|(_, of)| of) } else { None };
-            let origin = origin.or(told.clone_project.as_deref());
+        let mut own = Vec::new();
+        for (name, user) in users {
+            let origin = if is_clone(name) { Some("CMIP6") } else { told.clone_project.as_deref() };
             if let Some(origin) = origin {
                 let origin = self.project_called(origin)?;
                 let constant = ["mip_era", "project"].into_iter().find_map(|it| user.constant(it));
@@ -266,8 +266,9 @@ impl Drs {
                 known.push(value);
             }
         }
-        unrecognised(format!("no directory above is called `{}`", known.join("` or `")))
-            .with_hint("the tree must follow the DRS of a known project")
+        unrecognised(format!("no directory above is called `{}`", known.join("` or `"))).with_hint(
+            "the tree must follow the DRS of a known project, or of one that --project-file names",
+        )
     }
 }
 

@@ -263,8 +263,7 @@ impl<'a> Writer<'a> {
         for event in events {
             match event {
                 Event::Found => self.observer.found(),
-                // One that was built before is not gone.
-                Event::LeftOut(id) => self.unchanged.push(id),
+                Event::LeftOut(id) => self.take_left_out(id)?,
                 Event::Unchanged(record) => self.take_unchanged(*record)?,
                 Event::Finished(outcome) => self.take_outcome(*outcome)?,
                 Event::Problem(problem) => self.take_problem(&problem)?,
@@ -280,6 +279,12 @@ impl<'a> Writer<'a> {
         self.summary.counts.unchanged += 1;
         self.summary.is_clean &= record.status == Status::Built;
         self.unchanged.push(record.instance_id);
+        self.commit_full_batch()
+    }
+
+    /// One that was built before is not gone.
+    fn take_left_out(&mut self, id: String) -> Result<()> {
+        self.unchanged.push(id);
         self.commit_full_batch()
     }
 
