@@ -7,7 +7,7 @@ use std::path::Path;
 use serde_json::Value;
 
 use crate::advertise::{Form, Site, annotate, dataset_id};
-use crate::drs::{Config, Drs};
+use crate::drs::Drs;
 use crate::emit::seal;
 use crate::ledger::Ledger;
 use crate::model::error::{Code, Error, Result};
@@ -15,6 +15,7 @@ use crate::pipeline::advertise::{self, Advertise, Line};
 
 use super::args::{AdvertiseArgs, AnnotateArgs, SiteArgs};
 use super::exit::Exit;
+use super::node::Node;
 use super::{cannot_print, log, settings, text};
 
 /// Tells the publisher about stores, or records that it was told.
@@ -27,10 +28,12 @@ pub fn run(args: AdvertiseArgs) -> Result<Exit> {
     if !args.map.is_empty() {
         ids.extend(settings::listed_datasets(&args.map)?);
     }
+    let (site, drs) = site(args.site)?;
     let task = Advertise {
         ids,
         again: args.all,
-        site: site(args.site)?,
+        site,
+        drs,
         is_replica: args.replica,
         items: args.items,
         documents: args.emit_json,
@@ -48,10 +51,12 @@ pub fn run_annotate(args: AnnotateArgs) -> Result<Exit> {
     let mut records: Value = parsed?;
     let id = dataset_id(&mut records).map_err(|error| error.in_file(&pub_rec))?;
     let mut ledger = Ledger::open_existing(&settings::ledger_path(ledger)?)?;
+    let (site, drs) = site(of)?;
     let task = Advertise {
         ids: vec![id],
         again: true,
-        site: site(of)?,
+        site,
+        drs,
         is_replica: false,
         items: None,
         documents: None,
@@ -75,7 +80,7 @@ pub fn run_annotate(args: AnnotateArgs) -> Result<Exit> {
 fn print(task: &Advertise, ledger: &mut Ledger, each: &mut dyn FnMut(Line)) -> Result<Exit> {
     let mut out = BufWriter::new(io::stdout().lock());
     let (mut exit, mut printed) = (Exit::Success, Ok(()));
-    advertise::advertise(task, &Drs::builtin()?, ledger, &mut |line| {
+    advertise::advertise(task, ledger, &mut |line| {
         match line {
             Ok(line) => {
                 if printed.is_ok() {
@@ -115,10 +120,8 @@ fn acknowledge(ledger: &mut Ledger, path: &Path) -> Result<Exit> {
     Ok(Exit::Success)
 }
 
-fn site(args: SiteArgs) -> Result<Site> {
-    let configured = match args.config.as_deref().map(Config::load).transpose()? {
-        Some(Config::Publisher(publisher)) => Some(publisher.data_node),
-        Some(Config::Settings(_)) | None => None,
-    };
-    Ok(Site::new(args.data_node.or(configured), args.media_type))
+/// Who serves the stores, and the projects that their datasets are of.
+fn site(args: SiteArgs) -> Result<(Site, Drs)> {
+    let Node { name, drs, .. } = Node::configured(args.config)?;
+    Ok((Site::new(args.data_node.or(name), args.media_type), drs))
 }

@@ -139,6 +139,13 @@ pub struct BuildArgs {
     /// Look only for datasets of this project; repeatable.
     #[arg(long, value_name = "PROJECT")]
     pub project: Vec<String>,
+    /// Also know the project of this file, or those of the files in this directory; repeatable.
+    #[arg(long, value_name = "FILE|DIR")]
+    pub project_file: Vec<PathBuf>,
+    /// Warn of facets that are not in the controlled vocabularies in DIR, such as a checkout of
+    /// `CMIP6_CVs`.
+    #[arg(long, value_name = "DIR")]
+    pub cv: Option<PathBuf>,
     /// Cut data that are stored uncompressed in one piece into chunks of at most BYTES, such as 4MiB
     /// (the default), 8M or 65536.
     #[arg(long, value_name = "BYTES")]
@@ -176,6 +183,8 @@ Examples:
     vzarr-publish scan /data --wait 2h
   Build what is about to be published:
     vzarr-publish scan --map mapfiles/ --config ~/.esg/esg.yaml
+  A project of your own, described in a file (docs/projects.md):
+    vzarr-publish scan /data/MYMIP --project-file /etc/vzarr/MYMIP.yaml
   Try one dataset of a read-only archive:
     vzarr-publish scan /data/CMIP6/CMIP/INM/INM-CM5-0 --output-dir /tmp/stores --dry-run";
 
@@ -200,6 +209,8 @@ Examples:
     vzarr-publish check /submission/CMIP7
   Whether all would be one store without anything encoded anew:
     vzarr-publish check /submission/CMIP7 --max-reencode 0
+  Whether all facets are in the controlled vocabularies:
+    vzarr-publish check /submission/CMIP6 --cv ~/CMIP6_CVs
   Datasets with something to be done better:
     vzarr-publish check /submission/CMIP7 --json | jq -r 'select(.notes != []) | .id'";
 

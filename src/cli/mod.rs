@@ -8,6 +8,7 @@ pub mod exit;
 mod inspect;
 mod list;
 mod log;
+mod node;
 mod progress;
 mod relocate;
 mod report;

@@ -3,26 +3,29 @@
 use std::ffi::OsString;
 use std::io::{self, BufWriter, Write};
 
-use crate::drs::Drs;
 use crate::ledger::{Counts, DatasetRecord, Filter, Ledger};
 use crate::model::error::{Code, Error, Result};
 use crate::pipeline::advertise::unknown;
 use crate::pipeline::placement::Sites;
 use crate::pipeline::relocate::{Relocate, portable_digest};
 
-use super::args::{DigestArgs, RelocateArgs};
+use super::args::{BuildArgs, DigestArgs, RelocateArgs};
 use super::exit::Exit;
+use super::node::Node;
 use super::{cannot_print, log, settings, text};
 
 /// Gives stores other URLs.
 pub fn run(args: RelocateArgs, arguments: &[OsString]) -> Result<Exit> {
     let RelocateArgs { ids, config, data_root, output_dir, ledger } = args;
-    let data_roots = settings::data_roots(config.as_deref(), data_root)?;
-    let output_dir = output_dir.as_ref().map(settings::absolute).transpose()?;
+    let build = BuildArgs { config, ..BuildArgs::default() };
+    let Node { drs, sites, .. } = Node::resolve(&build, data_root, None)?;
+    // Stores stay where they are, or go to another site.
+    let output_dir = output_dir.as_deref().map(settings::absolute).transpose()?;
+    let sites = Sites { output_dir, flat: false, ..sites };
     let mut ledger = Ledger::open_existing(&settings::ledger_path(ledger)?)?;
     let shown = |argument: &OsString| argument.to_string_lossy().into_owned();
     let run = ledger.begin_run(&arguments.iter().map(shown).collect::<Vec<_>>())?;
-    let task = Relocate { drs: Drs::builtin()?, sites: Sites { data_roots, output_dir } };
+    let task = Relocate { drs, sites };
     let (mut changed, mut unchanged) = (0, 0);
     let reader = Ledger::open_read_only(ledger.path())?;
     let exit = each_store(&reader, ids, &mut |record| {

@@ -10,14 +10,13 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use crate::combine::Limits;
 use crate::discover::mapfile;
-use crate::drs::{Config, DataRoots, Drs, PublisherConfig, SettingsFile};
 use crate::model::byte_size::ByteSize;
 use crate::model::error::{Code, Error, Result};
-use crate::pipeline::placement::Sites;
 use crate::pipeline::scan::{Origin, Scan};
 use crate::verify::{Mode, SAMPLE, Scope};
 
 use super::args::{LedgerArgs, ScanArgs};
+use super::node::Node;
 
 /// Small enough to be fetched for a single time step, large enough not to cost a request each.
 const CONTIGUOUS_CHUNK: ByteSize = ByteSize::mebibytes(4);
@@ -44,19 +43,17 @@ impl ScanSettings {
     /// Resolves the arguments of `scan`.
     pub fn resolve(args: ScanArgs) -> Result<Self> {
         let origin = origin(&args)?;
-        let (file, publisher) = configured(args.build.config.as_deref())?;
-        let data_roots = data_roots_of(&file, publisher.as_ref(), args.data_root)?;
-        let projects =
-            if args.build.project.is_empty() { file.project } else { args.build.project };
-        let output_dir = args.output_dir.or(file.output_dir).as_ref().map(absolute).transpose()?;
+        let Node { file, drs, sites, frequencies, .. } =
+            Node::resolve(&args.build, args.data_root, args.output_dir.as_deref())?;
         let contiguous_chunk = args.build.contiguous_chunk.or(file.contiguous_chunk);
         let processors = || thread::available_parallelism().map_or(1, NonZeroUsize::get);
         let jobs = args.build.jobs.or(file.jobs).map_or_else(processors, NonZeroUsize::get);
         Ok(Self {
             scan: Scan {
                 origin,
-                drs: Drs::builtin()?.only(&projects)?,
-                sites: Sites { data_roots, output_dir },
+                drs,
+                frequencies,
+                sites,
                 limits: Limits {
                     contiguous_chunk: contiguous_chunk.unwrap_or(CONTIGUOUS_CHUNK),
                     max_reencode: args
@@ -84,41 +81,11 @@ impl ScanSettings {
     }
 }
 
-/// The settings behind `--config`, and the publisher's.
-fn configured(config: Option<&Path>) -> Result<(SettingsFile, Option<PublisherConfig>)> {
-    Ok(match config.map(Config::load).transpose()? {
-        None => (SettingsFile::default(), None),
-        Some(Config::Settings(file)) => (file, None),
-        Some(Config::Publisher(publisher)) => (SettingsFile::default(), Some(publisher)),
-    })
-}
-
-/// The data roots that were given, or those of `config`.
-pub fn data_roots(config: Option<&Path>, given: Vec<(PathBuf, String)>) -> Result<DataRoots> {
-    let (file, publisher) = configured(config)?;
-    data_roots_of(&file, publisher.as_ref(), given)
-}
-
-fn data_roots_of(
-    file: &SettingsFile,
-    publisher: Option<&PublisherConfig>,
-    given: Vec<(PathBuf, String)>,
-) -> Result<DataRoots> {
-    if !given.is_empty() {
-        return DataRoots::from_pairs(given);
-    }
-    if let Some(publisher) = publisher {
-        return DataRoots::from_publisher(publisher);
-    }
-    let pairs = file.data_roots.0.iter().map(|(path, url)| (path.into(), url.clone()));
-    DataRoots::from_pairs(pairs.collect())
-}
-
 fn origin(args: &ScanArgs) -> Result<Origin> {
     if !args.map.is_empty() {
         return mapfiles(&args.map).map(Origin::Mapfiles);
     }
-    let paths = args.paths.iter().map(absolute).collect::<Result<_>>()?;
+    let paths = args.paths.iter().map(|path| absolute(path)).collect::<Result<_>>()?;
     let since = args.newer_than.and_then(|span| SystemTime::now().checked_sub(span));
     Ok(match since {
         None => Origin::Trees(paths),
@@ -191,6 +158,6 @@ pub fn ledger_path(args: LedgerArgs) -> Result<PathBuf> {
 }
 
 /// Links are kept as they are: URLs follow the published paths.
-pub fn absolute(path: &PathBuf) -> Result<PathBuf> {
+pub fn absolute(path: &Path) -> Result<PathBuf> {
     std::path::absolute(path).map_err(|error| Error::io(&error, "find", path))
 }

@@ -42,8 +42,8 @@ pub(super) fn separate(
 struct Names<'a> {
     drs: &'a Drs,
     dataset: &'a Dataset,
-    /// The facet that is the name of the variable.
-    variable: &'a str,
+    /// The facet that is the name of the variable, if the project has one.
+    variable: Option<&'a str>,
     all: BTreeSet<Facets>,
 }
 
@@ -90,7 +90,7 @@ impl<'a> Names<'a> {
 
     /// Whether the directory leaves it to the names of its files to tell the variable.
     fn tell_variable(&self) -> bool {
-        self.dataset.facet(self.variable).is_none()
+        self.variable.is_some_and(|variable| self.dataset.facet(variable).is_none())
     }
 
     /// An error where the file could belong to any dataset of the directory.
@@ -116,16 +116,20 @@ impl<'a> Names<'a> {
     fn distinction(&self, named: &Facets) -> Facets {
         let differs = |facet: &str| {
             let is_compared = |other: &&Facets| {
-                facet == self.variable || value(other, self.variable) == value(named, self.variable)
+                Some(facet) == self.variable || self.variable_of(other) == self.variable_of(named)
             };
             let mut others = self.all.iter().filter(is_compared);
             others.any(|other| value(other, facet) != value(named, facet))
         };
         let distinguishes = |(facet, value): &&(String, String)| match self.dataset.facet(facet) {
-            None if facet == self.variable => true,
+            None if Some(facet.as_str()) == self.variable => true,
             of_directory => of_directory != Some(value) && differs(facet),
         };
         named.iter().filter(distinguishes).cloned().collect()
+    }
+
+    fn variable_of<'f>(&self, named: &'f Facets) -> Option<&'f str> {
+        value(named, self.variable?)
     }
 
     fn agree(&self, named: &Facets) -> bool {
@@ -147,6 +151,8 @@ impl<'a> Names<'a> {
                 unreachable.extend(unlisted.iter().cloned());
                 warnings.extend(elsewhere.map(|warning| warning.in_file(directory)));
                 let dataset = self.dataset.with_facets(&distinction);
+                let odd = self.drs.not_in_vocabulary(&dataset).into_iter();
+                warnings.extend(odd.map(|warning| warning.in_file(directory)));
                 Candidate {
                     dataset,
                     directory: directory.to_owned(),
@@ -163,7 +169,7 @@ impl<'a> Names<'a> {
     fn elsewhere(&self, group: &Group, groups: &BTreeMap<Facets, Group>) -> Option<Error> {
         let named = group.named.as_ref().filter(|named| self.agree(named))?;
         let is_odd = |other: &Facets| {
-            value(other, self.variable) == value(named, self.variable) && !self.agree(other)
+            self.variable_of(other) == self.variable_of(named) && !self.agree(other)
         };
         let odd = groups.iter().filter(|(_, other)| other.named.as_ref().is_some_and(is_odd));
         let ids = odd.map(|(distinction, _)| {

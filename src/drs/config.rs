@@ -87,6 +87,88 @@ mod tests {
     }
 
     #[test]
+    fn what_the_publishers_file_may_hold() {
+        let text = "
+            data_node: n.org
+            data_roots: {/a: b}
+            mountpoint_map: {/css: /real}
+            globus_uuid: 415a6320
+            project: cmip6
+            stac_config: {stac_api: https://stac.org, stac_client: {client_id: x}}
+            kerchunk: {data_dir: {/refs: https://r}, filter_frequency: mon, format: json, generation: 'yes'}
+            cmip6_clone: primavera
+            set_replica: false
+        ";
+        let Ok(Config::Publisher(config)) = Config::parse(text) else { panic!("not read") };
+        assert_eq!(config.mountpoint_map.0, [("/css".to_owned(), "/real".to_owned())]);
+        assert_eq!(config.globus_uuid.as_deref(), Some("415a6320"));
+        assert_eq!(config.project.as_deref(), Some("cmip6"));
+        assert_eq!(config.stac_config.unwrap().stac_api.as_deref(), Some("https://stac.org"));
+        let kerchunk = config.kerchunk.unwrap();
+        assert_eq!(kerchunk.data_dir().unwrap(), Some(("/refs", "https://r")));
+        assert!(kerchunk.check_format().is_ok());
+
+        let nothing = "data_node: n.org\ndata_roots: {/a: b}\nmountpoint_map: none\nglobus_uuid: none\n\
+                       project: none\nstac_config:\nkerchunk:\nuser_project_config:\n";
+        let Ok(Config::Publisher(config)) = Config::parse(nothing) else { panic!("not read") };
+        let roots = PathMap(vec![("/a".to_owned(), "b".to_owned())]);
+        let rest = PublisherConfig {
+            data_node: "n.org".to_owned(),
+            data_roots: roots,
+            ..PublisherConfig::default()
+        };
+        assert_eq!(config, rest);
+    }
+
+    #[test]
+    fn wrong_types_are_named_with_what_was_expected_and_found() {
+        for (line, key, expected, found) in [
+            ("globus_uuid: 5", "globus_uuid", "a text", "integer `5`"),
+            ("https_url: [a]", "https_url", "a text", "sequence"),
+            ("mountpoint_map: 5", "mountpoint_map", "a map of directories", "integer `5`"),
+            (
+                "mountpoint_map: nothing",
+                "mountpoint_map",
+                "a map of directories",
+                "string \"nothing\"",
+            ),
+            ("project: [a]", "project", "a text", "sequence"),
+            ("stac_config: x", "stac_config", "a map, such as `stac_api", "string \"x\""),
+            ("stac_config: {stac_api: 1}", "stac_config.stac_api", "a text", "integer `1`"),
+            (
+                "kerchunk: {data_dir: /refs}",
+                "kerchunk.data_dir",
+                "a map of directories",
+                "string \"/refs\"",
+            ),
+            (
+                "kerchunk: {filter_frequency: 1}",
+                "kerchunk.filter_frequency",
+                "a text",
+                "integer `1`",
+            ),
+            ("kerchunk: {format: true}", "kerchunk.format", "a text", "boolean `true`"),
+            ("user_project_config: x", "user_project_config", "a map of projects", "string \"x\""),
+            (
+                "user_project_config: {a: {DRS: x}}",
+                "user_project_config.a.DRS",
+                "a sequence",
+                "string \"x\"",
+            ),
+        ] {
+            let message = refusal(&format!("data_node: n.org\ndata_roots: {{/a: b}}\n{line}\n"));
+            for part in [key, expected, found, "line 3"] {
+                assert!(message.contains(part), "`{part}` is not in: {message}");
+            }
+        }
+        let message = refusal("data_node: [n]\ndata_roots: {/a: b}\n");
+        assert!(
+            message.contains("data_node: invalid type: sequence, expected a text"),
+            "{message}"
+        );
+    }
+
+    #[test]
     fn our_settings() {
         let text = "
             data_roots: {/z: https://h/z, /a: https://h/a}

@@ -1,5 +1,6 @@
 //! From file-system paths to URLs.
 
+use std::borrow::Cow;
 use std::path::{Component, Path, PathBuf};
 
 use super::dataset::Dataset;
@@ -18,6 +19,17 @@ const THREDDS_FILE_SERVER: &str = "thredds/fileServer";
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct DataRoots {
     roots: Vec<DataRoot>,
+    mountpoints: Mountpoints,
+    /// The directory that references alone lie in.
+    references: Option<DataRoot>,
+}
+
+/// Prefixes that the publisher replaces in the paths of mapfiles before it looks for a data root.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+struct Mountpoints {
+    map: Vec<(String, String)>,
+    /// What the publisher takes for the name of the project, if that is set.
+    project: Option<String>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -47,7 +59,8 @@ impl DataRoots {
             _ => format!("https://{}/{THREDDS_FILE_SERVER}/{{}}/{{}}", config.data_node),
         };
         let PathMap(pairs) = &config.data_roots;
-        let mut data_roots = Self::default();
+        let mut data_roots =
+            Self { mountpoints: Mountpoints::from_publisher(config), ..Self::default() };
         for (written, mapped_root) in pairs {
             let trimmed = written.trim_end_matches('/');
             let is_lost = trimmed != written && pairs.iter().all(|(other, _)| other != trimmed);
@@ -60,10 +73,30 @@ impl DataRoots {
         Ok(data_roots)
     }
 
+    /// Adds the directory that references go to, and the URL that it is served under.
+    pub fn with_references(mut self, directory: &str, url: &str) -> Result<Self> {
+        let root = DataRoot {
+            prefix: PathBuf::from(directory),
+            // The publisher puts a slash between them, whatever the URL ends with.
+            url: Template::prefix(&format!("{url}/"))?,
+            lost_as: None,
+        };
+        if !root.is_well_placed() {
+            let message = format!(
+                "`kerchunk.data_dir` is `{}`: expected an absolute path without `..`",
+                directory.escape_debug()
+            );
+            return Err(Error::new(Code::Configuration, message)
+                .with_hint("write it like `/data/refs: https://node.org/refs`"));
+        }
+        self.references = Some(root);
+        Ok(self)
+    }
+
     fn push(&mut self, root: DataRoot) -> Result<()> {
         let wrong =
             |message: &str| Err(Error::new(Code::Configuration, message).in_file(&root.prefix));
-        if !root.prefix.is_absolute() || has_parent_dir(&root.prefix) {
+        if !root.is_well_placed() {
             return wrong("a data root must be an absolute path without `..`");
         }
         if let Some(at) = self.roots.iter().position(|known| known.prefix == root.prefix) {
@@ -87,9 +120,15 @@ impl DataRoots {
     /// component, and `path` as it is: absolute, symbolic links not resolved.
     #[must_use]
     pub fn url(&self, path: &Path, dataset: &Dataset) -> Option<String> {
+        if let Some(references) = &self.references
+            && path.parent() == Some(&references.prefix)
+        {
+            return Some(references.url.fill(&encoded(Path::new(path.file_name()?))));
+        }
+        let first_facet = dataset.drs_id.split('.').next()?;
+        let path = &*self.mountpoints.mapped(path, first_facet);
         let (root, below) = self.matching(path).last()?;
         let below = encoded(below);
-        let first_facet = dataset.drs_id.split('.').next()?;
         Some(match self.lost_root(root, first_facet) {
             Some(found) => found.url.fill(&below.replace(&format!("{first_facet}/"), "")),
             None => root.url.fill(&below),
@@ -99,9 +138,10 @@ impl DataRoots {
     /// A [`Code::AmbiguousDataRoot`] where several data roots hold `path`, to be shown as a
     /// warning. Files of one directory share the answer.
     #[must_use]
-    pub fn ambiguity(&self, path: &Path) -> Option<Error> {
+    pub fn ambiguity(&self, path: &Path, dataset: &Dataset) -> Option<Error> {
+        let first_facet = dataset.drs_id.split('.').next()?;
         let roots: Vec<String> = self
-            .matching(path)
+            .matching(&self.mountpoints.mapped(path, first_facet))
             .map(|(root, _)| format!("`{}`", root.prefix.to_string_lossy().escape_debug()))
             .collect();
         let (used, others) = roots.split_last().filter(|(_, others)| !others.is_empty())?;
@@ -135,6 +175,41 @@ impl DataRoots {
     }
 }
 
+impl DataRoot {
+    fn is_well_placed(&self) -> bool {
+        self.prefix.is_absolute() && !has_parent_dir(&self.prefix)
+    }
+}
+
+impl Mountpoints {
+    fn from_publisher(config: &PublisherConfig) -> Self {
+        // `PROJECT_MAP` of the publisher.
+        let project =
+            config.project.as_ref().map(|project| match project.to_lowercase().as_str() {
+                "cmip7" => "mip-drs7".to_owned(),
+                _ => project.clone(),
+            });
+        Self { map: config.mountpoint_map.0.clone(), project }
+    }
+
+    /// `path` as the publisher has it after `ESGPubMapConv.parse_map`: only where all that lies before the
+    /// name of the project, less a character, is in the map. The project is what mapfiles are called by,
+    /// the first facet, unless it is set.
+    fn mapped<'p>(&self, path: &'p Path, first_facet: &str) -> Cow<'p, Path> {
+        self.replaced(path, first_facet).map_or(Cow::Borrowed(path), Cow::Owned)
+    }
+
+    fn replaced(&self, path: &Path, first_facet: &str) -> Option<PathBuf> {
+        let text = path.to_str()?;
+        let project = self.project.as_deref().unwrap_or(first_facet);
+        let mut before = text.split(project).next()?.chars();
+        before.next_back();
+        let before = before.as_str();
+        let (_, mount) = self.map.iter().find(|(prefix, _)| prefix == before)?;
+        Some(PathBuf::from(text.replace(before, mount)))
+    }
+}
+
 /// Only the file system knows what `..` after a symbolic link means.
 fn has_parent_dir(path: &Path) -> bool {
     path.components().any(|component| component == Component::ParentDir)
@@ -160,6 +235,7 @@ mod tests {
             data_node: "n.org".to_owned(),
             data_roots: PathMap(roots),
             https_url: https_url.map(str::to_owned),
+            ..PublisherConfig::default()
         })
         .unwrap()
     }
@@ -246,15 +322,46 @@ mod tests {
         let roots =
             own(&[("/d", "https://h/a"), ("/d/CMIP6", "https://h/b"), ("/e", "https://h/c")])
                 .unwrap();
-        let error = roots.ambiguity(Path::new("/d/CMIP6/x.nc")).unwrap();
+        let error = roots.ambiguity(Path::new("/d/CMIP6/x.nc"), &dataset()).unwrap();
         assert_eq!(error.code(), Code::AmbiguousDataRoot);
         assert_eq!(error.path(), Some(Path::new("/d/CMIP6/x.nc")));
         assert_eq!(
             error.message(),
             "data roots `/d` and `/d/CMIP6` hold it; `/d/CMIP6`, the last, is used"
         );
-        assert!(roots.ambiguity(Path::new("/d/x.nc")).is_none());
-        assert!(roots.ambiguity(Path::new("/x.nc")).is_none());
+        assert!(roots.ambiguity(Path::new("/d/x.nc"), &dataset()).is_none());
+        assert!(roots.ambiguity(Path::new("/x.nc"), &dataset()).is_none());
+    }
+
+    /// Compared with what `ESGPubMapConv.parse_map` of esgcet 5.5.3 makes of the same paths.
+    #[test]
+    fn mountpoints_are_those_of_the_publisher() {
+        let mapped = |project: Option<&str>, from: &str, path: &str| {
+            let map = vec![(from.to_owned(), "/real".to_owned())];
+            let mountpoints = Mountpoints { map, project: project.map(str::to_owned) };
+            mountpoints.mapped(Path::new(path), "CMIP6").to_str().unwrap().to_owned()
+        };
+        let path = "/css/CMIP6/CMIP/x.nc";
+        assert_eq!(mapped(None, "/css", path), "/real/CMIP6/CMIP/x.nc");
+        assert_eq!(mapped(None, "/css/", path), path);
+        assert_eq!(mapped(None, "/", path), path);
+        // The name of the project may come earlier, and in another case.
+        assert_eq!(mapped(None, "/css", "/css/CMIP6-b/CMIP6/x.nc"), "/real/CMIP6-b/CMIP6/x.nc");
+        assert_eq!(mapped(None, "/css/b", "/css/CMIP6-b/CMIP6/x.nc"), "/css/CMIP6-b/CMIP6/x.nc");
+        assert_eq!(mapped(Some("cmip6"), "/css", path), path);
+        // It replaces wherever it finds it.
+        assert_eq!(mapped(None, "/a", "/a/CMIP6/a/b/a.nc"), "/real/CMIP6/real/b/real.nc");
+    }
+
+    #[test]
+    fn references_have_a_place_of_their_own() {
+        let roots = own(&[("/d", "https://h")]).unwrap();
+        let roots = roots.with_references("/d/refs/", "https://r/x/").unwrap();
+        let url = |path| roots.url(Path::new(path), &dataset()).unwrap();
+        assert_eq!(url("/d/refs/a b.json"), "https://r/x//a%20b.json");
+        assert_eq!(url("/d/refs/CMIP6/x.nc"), "https://h/refs/CMIP6/x.nc");
+        assert!(DataRoots::default().with_references("refs", "https://r").is_err());
+        assert!(DataRoots::default().with_references("/refs", "r").is_err());
     }
 
     #[test]

@@ -1,18 +1,49 @@
 //! The projects whose DRS is known.
 
 use std::ffi::OsStr;
-use std::path::{Component, Path};
+use std::fs;
+use std::path::{Component, Path, PathBuf};
 
 use super::dataset::Dataset;
 use super::file_name::FileName;
 use super::project::Project;
+use super::publisher_config::{PublisherConfig, UserProject};
+use super::vocabulary::Vocabularies;
 use crate::model::error::{Code, Error, Result};
 
-const PROJECT_FILES: [&str; 4] = [
+/// Where one directory fits several, the first of them has it.
+const PROJECT_FILES: [&str; 17] = [
     include_str!("projects/CMIP6.yaml"),
     include_str!("projects/CMIP6Plus.yaml"),
     include_str!("projects/CMIP7.yaml"),
     include_str!("projects/CMIP5.yaml"),
+    include_str!("projects/CORDEX.yaml"),
+    include_str!("projects/CORDEX-CMIP6.yaml"),
+    include_str!("projects/CORDEX-Adjust.yaml"),
+    include_str!("projects/input4MIPs.yaml"),
+    include_str!("projects/obs4MIPs.yaml"),
+    include_str!("projects/PRIMAVERA.yaml"),
+    include_str!("projects/E3SM.yaml"),
+    include_str!("projects/C3S-CMIP5.yaml"),
+    include_str!("projects/C3S-CORDEX.yaml"),
+    include_str!("projects/CREATE-IP.yaml"),
+    include_str!("projects/CREATE-IP-ini.yaml"),
+    include_str!("projects/CREATE-IP-src.yaml"),
+    include_str!("projects/CREATE-IP-var.yaml"),
+];
+
+/// Projects whose facets the publisher (esgcet 5.5.3, `util/settings.py`) has itself, so that it passes by
+/// what its configuration says of them.
+const OF_THE_PUBLISHER: [&str; 9] = [
+    "cmip5",
+    "cmip6",
+    "cmip7",
+    "cordex",
+    "cordex-cmip6",
+    "e3sm",
+    "input4mips",
+    "mip-drs7",
+    "obs4mips",
 ];
 
 /// The Data Reference Syntax of the known projects.
@@ -21,19 +52,88 @@ pub struct Drs {
     projects: Vec<Project>,
     /// The names of the projects the user asked for; all where empty.
     selection: Vec<String>,
+    vocabularies: Vocabularies,
 }
 
 impl Drs {
     /// The projects this program knows.
     pub fn builtin() -> Result<Self> {
         let projects = PROJECT_FILES.into_iter().map(Project::from_yaml).collect::<Result<_>>()?;
-        Ok(Self { projects, selection: Vec::new() })
+        Ok(Self { projects, selection: Vec::new(), vocabularies: Vocabularies::default() })
     }
 
     /// A project of which `yaml` is the file.
     #[cfg(test)]
     pub fn from_yaml(yaml: &str) -> Result<Self> {
-        Ok(Self { projects: vec![Project::from_yaml(yaml)?], selection: Vec::new() })
+        let mut drs = Self::builtin()?;
+        drs.projects = vec![Project::from_yaml(yaml)?];
+        Ok(drs)
+    }
+
+    /// Adds the projects of the files at `paths`, and of those in the directories there. They go before
+    /// those known already, and in place of one of the same name.
+    pub fn with_project_files(mut self, paths: &[PathBuf]) -> Result<Self> {
+        let mut own: Vec<(Project, PathBuf)> = Vec::new();
+        for path in project_files(paths)? {
+            let yaml =
+                fs::read_to_string(&path).map_err(|error| Error::io(&error, "read", &path))?;
+            let project = Project::from_yaml(&yaml).map_err(|error| error.in_file(&path))?;
+            if let Some((_, other)) = own.iter().find(|(other, _)| other.is_called(&project.name)) {
+                let other = other.display().to_string();
+                let message =
+                    format!("project `{}` is in `{}`, too", project.name, other.escape_debug());
+                return Err(Error::new(Code::Configuration, message)
+                    .in_file(path)
+                    .with_hint("give each project a name of its own, or remove one file"));
+            }
+            own.push((project, path));
+        }
+        self.put_first(own.into_iter().map(|(project, _)| project).collect());
+        Ok(self)
+    }
+
+    /// Adds the projects that the publisher is told of in its configuration, and the one that it treats
+    /// as CMIP6. It passes by those that it knows itself, and so does this.
+    pub fn with_publisher_projects(mut self, config: &PublisherConfig) -> Result<Self> {
+        let told = &config.user_project_config;
+        let clone = config.cmip6_clone.as_deref();
+        let is_clone = |name: &str| clone.is_some_and(|clone| clone.eq_ignore_ascii_case(name));
+        let nothing = UserProject::default();
+        let mut users: Vec<(&str, &UserProject)> =
+            told.projects.iter().map(|(name, user)| (name.as_str(), user)).collect();
+        if !users.iter().any(|(name, _)| is_clone(name)) {
+            users.extend(clone.map(|name| (name, &nothing)));
+        }
+        users.retain(|(name, _)| {
+            !OF_THE_PUBLISHER.iter().any(|known| known.eq_ignore_ascii_case(name))
+        });
+        let mut own = Vec::new();
+        for (name, user) in users {
+            let origin = if is_clone(name) { Some("CMIP6") } else { told.clone_project.as_deref() };
+            if let Some(origin) = origin {
+                let origin = self.project_called(origin)?;
+                let constant = ["mip_era", "project"].into_iter().find_map(|it| user.constant(it));
+                own.push(origin.clone_as(name, constant.unwrap_or(name)));
+            } else if let Some(facets) = &user.drs {
+                let first = facets.first().and_then(|first| user.constant(first)).unwrap_or(name);
+                own.push(Project::of_facets(name, facets, first)?);
+            }
+        }
+        self.put_first(own);
+        Ok(self)
+    }
+
+    /// Compares facets with the controlled vocabularies in the directory `path` from now on.
+    pub fn with_vocabularies(mut self, path: &Path) -> Result<Self> {
+        self.vocabularies = Vocabularies::load(path, &self.projects)?;
+        Ok(self)
+    }
+
+    fn put_first(&mut self, mut own: Vec<Project>) {
+        self.projects
+            .retain(|known| !own.iter().any(|own| own.name.eq_ignore_ascii_case(&known.name)));
+        own.append(&mut self.projects);
+        self.projects = own;
     }
 
     /// Selects the projects called `names`, whatever their case; no names select all. The other
@@ -43,6 +143,9 @@ impl Drs {
             .iter()
             .map(|name| self.project_called(name.as_ref()).map(|project| project.name.clone()))
             .collect::<Result<_>>()?;
+        // Of several that fit one directory, the user means the one that is asked for.
+        let selection = &self.selection;
+        self.projects.sort_by_key(|project| !selection.contains(&project.name));
         Ok(self)
     }
 
@@ -87,24 +190,42 @@ impl Drs {
             .as_ref()
             .to_str()
             .ok_or_else(|| Error::new(Code::DrsMismatch, "the file name is not UTF-8"))?;
-        self.project_called(&dataset.project)?.file_name(name)
+        self.project_called(&dataset.project)?.file_name(dataset, name)
     }
 
     /// The variable that `dataset` is about: a facet of its directory or, where that has none, of
     /// the name of a file of it.
-    pub fn variable(&self, dataset: &Dataset, file_name: impl AsRef<OsStr>) -> Result<String> {
-        let facet = self.project_called(&dataset.project)?.variable();
-        if let Some(variable) = dataset.facet(facet) {
-            return Ok(variable.to_owned());
+    pub fn variable(
+        &self,
+        dataset: &Dataset,
+        file_name: impl AsRef<OsStr>,
+    ) -> Result<NamedVariable> {
+        let project = self.project_called(&dataset.project)?;
+        let Some(facet) = project.variable() else {
+            return Ok(NamedVariable::Any);
+        };
+        let named = match dataset.facet(facet) {
+            Some(variable) => Some(variable.to_owned()),
+            None => self.file_name(dataset, file_name)?.variable,
+        };
+        match named {
+            Some(name) if project.is_loose() => Ok(NamedVariable::Similar(name)),
+            Some(name) => Ok(NamedVariable::Exact(name)),
+            None if project.is_loose() => Ok(NamedVariable::Any),
+            None => Err(Error::new(Code::DrsMismatch, "no facet of the path names the variable")),
         }
-        let unnamed = || Error::new(Code::DrsMismatch, "no facet of the path names the variable");
-        self.file_name(dataset, file_name)?.variable.ok_or_else(unnamed)
     }
 
-    /// The facet of `dataset` that is the name of the variable. Where its directory lacks that facet, there
-    /// may be files of several variables.
-    pub fn variable_facet(&self, dataset: &Dataset) -> Result<&str> {
+    /// The facet of `dataset` that is the name of the variable, if paths of the project have one. Where its
+    /// directory lacks that facet, there may be files of several variables.
+    pub fn variable_facet(&self, dataset: &Dataset) -> Result<Option<&str>> {
         Ok(self.project_called(&dataset.project)?.variable())
+    }
+
+    /// Facets of `dataset` that are in no controlled vocabulary, as warnings.
+    #[must_use]
+    pub fn not_in_vocabulary(&self, dataset: &Dataset) -> Vec<Error> {
+        self.vocabularies.not_in(dataset)
     }
 
     fn project_called(&self, name: &str) -> Result<&Project> {
@@ -139,11 +260,52 @@ impl Drs {
                 return unrecognised(message).with_hint(project.layout());
             }
         }
-        let known: Vec<&str> =
-            self.projects.iter().flat_map(Project::first_values).map(String::as_str).collect();
-        unrecognised(format!("no directory above is called `{}`", known.join("` or `")))
-            .with_hint("the tree must follow the DRS of a known project")
+        let mut known: Vec<&str> = Vec::new();
+        for value in self.projects.iter().flat_map(Project::first_values) {
+            if !known.contains(&value.as_str()) {
+                known.push(value);
+            }
+        }
+        unrecognised(format!("no directory above is called `{}`", known.join("` or `"))).with_hint(
+            "the tree must follow the DRS of a known project, or of one that --project-file names",
+        )
     }
+}
+
+/// What a path says of the variable that a dataset is about.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum NamedVariable {
+    /// Files have it under this name.
+    Exact(String),
+    /// Files may have it with `_` where this has `-`, or several variables instead.
+    Similar(String),
+    /// Nothing: files may have any.
+    Any,
+}
+
+/// The project files at `paths`, of which directories stand for those in them.
+fn project_files(paths: &[PathBuf]) -> Result<Vec<PathBuf>> {
+    let mut files = Vec::new();
+    for path in paths {
+        if !path.is_dir() {
+            files.push(path.clone());
+            continue;
+        }
+        let list = |error| Error::io(&error, "list", path);
+        let mut found = Vec::new();
+        for entry in fs::read_dir(path).map_err(list)? {
+            found.push(entry.map_err(list)?.path());
+        }
+        found.retain(|path| path.extension().is_some_and(|end| end == "yaml" || end == "yml"));
+        if found.is_empty() {
+            return Err(Error::new(Code::Configuration, "the directory holds no project file")
+                .in_file(path)
+                .with_hint("names of project files end in `.yaml`"));
+        }
+        found.sort();
+        files.append(&mut found);
+    }
+    Ok(files)
 }
 
 #[cfg(test)]
@@ -232,7 +394,93 @@ mod tests {
         let drs = Drs::builtin().unwrap();
         let flat = read(format!("cmip5/{version}")).unwrap();
         let name = "tas_Amon_HadGEM2-ES_historical_r1i1p1_185912-188411.nc";
-        assert_eq!(drs.variable(&flat, name).unwrap(), "tas");
+        assert_eq!(drs.variable(&flat, name).unwrap(), NamedVariable::Exact("tas".to_owned()));
+    }
+
+    /// The IDs that a directory has as its own, if any, and as a directory of each of `projects`.
+    fn id(project: &[&str], path: &str) -> String {
+        let drs = Drs::builtin().unwrap().only(project).unwrap();
+        drs.dataset(Path::new(path)).unwrap().instance_id()
+    }
+
+    #[test]
+    fn names_of_regional_models_lose_their_institute() {
+        let path =
+            "CORDEX/output/EUR-11/IPSL-INERIS/I-M/rcp85/r1i1p1/IPSL-INERIS-WRF331F/v1/day/tas/v1";
+        let expected = "cordex.output.EUR-11.IPSL-INERIS.I-M.rcp85.r1i1p1.WRF331F.v1.day.tas.v1";
+        assert_eq!(id(&[], path), expected);
+        // The map knows what the institute does not tell.
+        let other =
+            path.replace("IPSL-INERIS/", "KNMI/").replace("IPSL-INERIS-WRF331F", "DMI-HIRHAM5");
+        assert!(id(&[], &other).contains(".KNMI.I-M.rcp85.r1i1p1.HIRHAM5."));
+        let new = path.replace("IPSL-INERIS", "CLMcom-ETH").replace("WRF331F", "COSMO-crCLIM-v1-1");
+        assert!(id(&[], &new).contains(".CLMcom-ETH.I-M.rcp85.r1i1p1.COSMO-crCLIM-v1-1."));
+        assert_eq!(
+            refusal(path.replace("/IPSL-INERIS/", "/X/").replace("WRF331F", "Y")),
+            "no rcm_name is known for rcm_model `IPSL-INERIS-Y`"
+        );
+        let climate = path.replace("CORDEX", "C3S-CORDEX");
+        assert_eq!(id(&[], &climate), expected.replace("cordex", "c3s-cordex"));
+        let adjusted =
+            path.replace("CORDEX", "CORDEX-Adjust").replace("/v1/day", "/v1-X-1980-2018/day");
+        assert!(
+            id(&[], &adjusted).starts_with("cordex-adjust.")
+                && id(&[], &adjusted).contains(".v1-X-1980-2018.")
+        );
+    }
+
+    #[test]
+    fn a_reanalysis_has_the_id_that_is_asked_for() {
+        let path = "/d/CREATE-IP/reanalysis/ECMWF/IFS-Cy41r2/ERA5/mon/atmos/tas";
+        let ids = [
+            (&[][..], "IFS-Cy41r2.ERA5.atmos.mon.latest.tas"),
+            (&["create-ip-src"], "ERA5.atmos.mon.latest.tas"),
+            (&["CREATE-IP-exp"], "ERA5.atmos.mon.latest.tas"),
+            (&["CREATE-IP-ini"], "IFS-Cy41r2.atmos.mon.latest.tas"),
+            (&["CREATE-IP-var"], "IFS-Cy41r2.ERA5.mon.atmos.tas.latest"),
+        ];
+        for (project, end) in ids {
+            assert_eq!(id(project, path), format!("CREATE-IP.reanalysis.ECMWF.{end}"));
+        }
+        let versioned = format!("{path}/v20200608");
+        assert!(id(&[], &versioned).ends_with("IFS-Cy41r2.ERA5.atmos.mon.v20200608.tas"));
+    }
+
+    #[test]
+    fn the_publishers_projects_are_known() {
+        let config = |text: &str| -> PublisherConfig {
+            serde_yaml::from_str(&format!("data_node: n\ndata_roots: {{}}\n{text}")).unwrap()
+        };
+        let id = |drs: Drs, path: &str| Ok::<_, Error>(drs.dataset(Path::new(path))?.instance_id());
+        let drs = |text: &str| Drs::builtin().unwrap().with_publisher_projects(&config(text));
+        let own = "user_project_config: {mymip: {DRS: [project, model, variable], \
+                   CONST_ATTR: {project: MyMIP, n: 1}, GA: [x], pid_prefix: '21.1'}}";
+        let found = id(drs(own).unwrap(), "/d/MyMIP/a_b/tas/v1").unwrap();
+        assert_eq!(found, "MyMIP.a_b.tas.v1");
+        assert!(drs(own).unwrap().only(&["MYMIP"]).is_ok());
+        let plain = own.replace("project: MyMIP, ", "");
+        assert_eq!(id(drs(&plain).unwrap(), "/d/mymip/a_b/tas/v1").unwrap(), "mymip.a_b.tas.v1");
+
+        let path = "/d/X/CMIP/I/M/historical/r1i1p1f1/Amon/tas/gn/v20200101";
+        let clones = [
+            ("cmip6_clone: X", ""),
+            ("cmip6_clone: x", "user_project_config: {x: {CONST_ATTR: {project: X}}}"),
+            ("", "user_project_config: {clone_project: cmip6, X: {}}"),
+        ];
+        for (clone, user) in clones {
+            let drs = drs(&format!("{clone}\n{user}\n")).unwrap();
+            let dataset = drs.dataset(Path::new(path)).unwrap();
+            let expected = "X.CMIP.I.M.historical.r1i1p1f1.Amon.tas.gn.v20200101";
+            assert_eq!(dataset.instance_id(), expected);
+            let name = "tas_Amon_M_historical_r1i1p1f1_gn_1850-1851.nc";
+            assert!(dataset.agrees_with(&drs.file_name(&dataset, name).unwrap()).is_ok());
+        }
+        // It has facets of its own for these, and never looks.
+        let known = "user_project_config: {e3sm: {DRS: [source]}, cmip6: }";
+        assert!(id(drs(known).unwrap(), "/d/E3SM/v1").is_err());
+        let wrong = "user_project_config: {a: {DRS: []}}";
+        assert_eq!(drs(wrong).unwrap_err().code(), Code::Configuration);
+        assert!(drs("user_project_config: {clone_project: x, a: {}}").is_err());
     }
 
     #[test]
@@ -247,9 +495,12 @@ mod tests {
             refusal(CMIP6.replace("CMIP6", "cmip6")),
             "the directory `cmip6` is not written `CMIP6`"
         );
-        assert_eq!(
-            refusal("/data/x"),
-            "no directory above is called `CMIP6` or `CMIP6Plus` or `MIP-DRS7` or `cmip5` or `CMIP5`"
+        let unknown = refusal("/data/x");
+        assert!(
+            unknown.starts_with(
+                "no directory above is called `CMIP6` or `CMIP6Plus` or `MIP-DRS7` or `cmip5` or "
+            ) && unknown.matches("`CREATE-IP`").count() == 1,
+            "{unknown}"
         );
         assert_eq!(
             refusal(CMIP6.replace("v20190401", "v2019041")),
@@ -284,7 +535,9 @@ mod tests {
 
         let error = Drs::builtin().unwrap().only(&["CMIP66"]).unwrap_err();
         assert_eq!(error.code(), Code::Configuration);
-        assert_eq!(error.hint(), Some("known projects: CMIP6, CMIP6Plus, CMIP7, CMIP5"));
+        assert!(
+            error.hint().unwrap().starts_with("known projects: CMIP6, CMIP6Plus, CMIP7, CMIP5, ")
+        );
     }
 
     #[test]

@@ -40,6 +40,11 @@ pub struct SettingsFile {
     /// The projects to look for, one name or a list; all where empty.
     #[serde(deserialize_with = "one_or_many")]
     pub project: Vec<String>,
+    /// Files of projects, or directories of such; one path or a list.
+    #[serde(deserialize_with = "one_or_many")]
+    pub project_files: Vec<PathBuf>,
+    /// A directory of controlled vocabularies.
+    pub cv: Option<PathBuf>,
 }
 
 fn byte_size<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<ByteSize>, D::Error> {
@@ -64,7 +69,9 @@ fn byte_size<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<ByteSi
     deserializer.deserialize_any(Size).map(Some)
 }
 
-fn one_or_many<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<String>, D::Error> {
+fn one_or_many<'de, D: Deserializer<'de>, T: From<String>>(
+    deserializer: D,
+) -> Result<Vec<T>, D::Error> {
     struct Names;
 
     impl<'de> Visitor<'de> for Names {
@@ -87,5 +94,6 @@ fn one_or_many<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<String>
         }
     }
 
-    deserializer.deserialize_any(Names)
+    let names = deserializer.deserialize_any(Names)?;
+    Ok(names.into_iter().map(T::from).collect())
 }

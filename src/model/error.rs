@@ -42,6 +42,8 @@ pub enum Code {
     Mapfile,
     /// Files of a dataset were replaced under the same version.
     ChangedInPlace,
+    /// A facet has a value that is not in the controlled vocabulary of the project.
+    NotInVocabulary,
     /// Two directories claim the same dataset ID.
     DuplicateId,
     /// Several data roots claim the same path.
@@ -119,6 +121,7 @@ impl Code {
             Self::DrsMismatch => "drs-mismatch",
             Self::Mapfile => "mapfile",
             Self::ChangedInPlace => "changed-in-place",
+            Self::NotInVocabulary => "not-in-vocabulary",
             Self::DuplicateId => "duplicate-id",
             Self::AmbiguousDataRoot => "ambiguous-data-root",
             Self::OutsideDataRoots => "outside-data-roots",

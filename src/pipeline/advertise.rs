@@ -25,6 +25,8 @@ pub struct Advertise {
     pub again: bool,
     /// Who serves the stores.
     pub site: Site,
+    /// The projects, for the paths of stores from the DRS on.
+    pub drs: Drs,
     /// Whether the data are first published elsewhere.
     pub is_replica: bool,
     /// A directory with the items of the catalogue as they are, `DATASET_ID.json`.
@@ -57,13 +59,12 @@ pub struct Line {
 /// Hands over what the publisher is to be told, and what keeps something from being told.
 pub fn advertise(
     task: &Advertise,
-    drs: &Drs,
     ledger: &mut Ledger,
     each: &mut dyn FnMut(Result<Line>) -> Result<()>,
 ) -> Result<()> {
     let reader = Ledger::open_read_only(ledger.path())?;
     let filter = Filter { ids: task.ids.clone(), unadvertised: !task.again, ..Filter::default() };
-    let mut sender = Sender { task, drs, ledger, each, documents: BTreeMap::new() };
+    let mut sender = Sender { task, ledger, each, documents: BTreeMap::new() };
     let mut known = HashSet::new();
     let mut batch = Vec::new();
     reader.list(&filter, |record| {
@@ -120,7 +121,6 @@ pub fn acknowledge(ledger: &mut Ledger, lines: &str) -> Result<Vec<i64>> {
 
 struct Sender<'a> {
     task: &'a Advertise,
-    drs: &'a Drs,
     ledger: &'a mut Ledger,
     each: &'a mut dyn FnMut(Result<Line>) -> Result<()>,
     /// Assets by dataset ID and key.
@@ -145,9 +145,9 @@ impl Sender<'_> {
     }
 
     fn line(&self, record: &DatasetRecord, sent: &Advertisement) -> Result<Line> {
-        let Advertise { site, is_replica, items, .. } = self.task;
+        let Advertise { site, drs, is_replica, items, .. } = self.task;
         let item = items.as_deref().map(|items| item(items, &record.dataset_id)).transpose()?;
-        let asset = Asset::of(record, site, self.drs).filter(|_| sent.adds);
+        let asset = Asset::of(record, site, drs).filter(|_| sent.adds);
         let change = asset.as_ref().map_or(Change::Remove(&sent.url), Change::Add);
         let asset_key = advertise::asset_key(record);
         let patch = advertise::patch(&asset_key, &change, (site, *is_replica), item.as_ref());

@@ -7,7 +7,7 @@ use rayon::prelude::*;
 
 use crate::combine::{self, Combined, Coverage, Datasets, Limits, SourceIndex};
 use crate::discover::{Candidate, SourceFile};
-use crate::drs::{Dataset, Drs};
+use crate::drs::{Dataset, Drs, NamedVariable};
 use crate::emit::{self, seams::Seams};
 use crate::index;
 use crate::ledger::{
@@ -77,7 +77,7 @@ impl Workshop<'_> {
     pub fn build(&self, job: Job) -> Outcome {
         let Job { mut candidate, placement, known } = job;
         let mut warnings = std::mem::take(&mut candidate.warnings);
-        warnings.extend(self.sites.warning(&candidate.directory, &placement));
+        warnings.extend(self.sites.warning(&candidate, &placement));
         let built = self.store(&mut candidate, &placement, &mut warnings);
         let mut record = blank_record(&candidate, &placement, &warnings);
         let mut withdrawn = false;
@@ -126,9 +126,10 @@ impl Workshop<'_> {
             warnings.extend(unreachable);
             return Err(error);
         }
-        let data_variable = data_variable(self.drs, candidate)
+        let named = named_variable(self.drs, candidate)
             .map_err(|error| error.in_file(&candidate.directory))?;
         let sources = index_files(&candidate.files, warnings)?;
+        let data_variable = data_variable(named, &sources);
         let mut combined = combine::combine(sources, &data_variable, self.limits)
             .map_err(|error| error.in_file(&candidate.directory))?;
         let directory = &candidate.directory;
@@ -189,13 +190,35 @@ impl Workshop<'_> {
     }
 }
 
-/// The variable that the dataset is about.
-fn data_variable(drs: &Drs, candidate: &Candidate) -> Result<String> {
+/// The variable that the dataset is about, by its directory or the names of its files.
+fn named_variable(drs: &Drs, candidate: &Candidate) -> Result<NamedVariable> {
     let Some(first) = candidate.files.first() else {
         return Err(Error::new(Code::NotFound, "the directory holds no NetCDF file"));
     };
     let name = first.path.file_name().unwrap_or_default();
     drs.variable(&candidate.dataset, name).map_err(|error| error.in_file(&first.path))
+}
+
+/// The name in the files of the variable that the dataset is about: of several that may be meant, the one
+/// with most values, of which the others are mostly coordinates.
+fn data_variable(named: NamedVariable, sources: &[SourceIndex]) -> String {
+    let variables = sources.first().map_or(&[][..], |source| &source.index.variables);
+    let largest = || {
+        let size =
+            |shape: &[u64]| shape.iter().fold(1_u64, |size, length| size.saturating_mul(*length));
+        // Of the same size, the first.
+        let largest = variables.iter().rev().max_by_key(|variable| size(&variable.shape));
+        largest.map_or_else(String::new, |variable| variable.name.clone())
+    };
+    let is_there = |name: &str| variables.iter().any(|variable| variable.name == name);
+    match named {
+        NamedVariable::Exact(name) => name,
+        NamedVariable::Similar(name) if is_there(&name) => name,
+        NamedVariable::Similar(name) => {
+            Some(name.replace('-', "_")).filter(|name| is_there(name)).unwrap_or_else(largest)
+        }
+        NamedVariable::Any => largest(),
+    }
 }
 
 /// Indexes all files. The first error is returned, the others are added to `warnings`, so that

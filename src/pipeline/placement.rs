@@ -25,6 +25,9 @@ pub struct Sites {
     pub data_roots: DataRoots,
     /// Top of the tree of stores; without one they go beside the NetCDF files.
     pub output_dir: Option<PathBuf>,
+    /// Whether all stores lie in `output_dir` itself, as the publisher has them, instead of in a mirror of
+    /// the tree.
+    pub flat: bool,
 }
 
 /// Where the store of one dataset goes.
@@ -46,6 +49,7 @@ impl Sites {
     pub fn place(&self, candidate: &Candidate, limits: Limits) -> Placement {
         let Candidate { dataset, directory, .. } = candidate;
         let store_directory = match &self.output_dir {
+            Some(output_dir) if self.flat => output_dir.clone(),
             Some(output_dir) => output_dir.join(&dataset.below_root),
             None => directory.clone(),
         };
@@ -101,9 +105,10 @@ impl Sites {
         path_text.ok_or_else(|| Error::unsupported("a file name not in UTF-8").in_file(path))
     }
 
-    /// What is odd about the data roots of `directory`.
+    /// What is odd about the data roots of `candidate`.
     #[must_use]
-    pub fn warning(&self, directory: &Path, placement: &Placement) -> Option<Error> {
+    pub fn warning(&self, candidate: &Candidate, placement: &Placement) -> Option<Error> {
+        let Candidate { dataset, directory, .. } = candidate;
         let outside = || {
             Error::new(
                 Code::OutsideDataRoots,
@@ -113,6 +118,6 @@ impl Sites {
             .with_hint("add --data-root FS_PREFIX=URL_PREFIX, or complete `data_roots`")
         };
         let uncovered = placement.local && !self.data_roots.is_empty();
-        uncovered.then(outside).or_else(|| self.data_roots.ambiguity(directory))
+        uncovered.then(outside).or_else(|| self.data_roots.ambiguity(directory, dataset))
     }
 }

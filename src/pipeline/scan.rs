@@ -15,7 +15,7 @@ use rayon::ThreadPool;
 
 use crate::combine::Limits;
 use crate::discover::{self, Candidate};
-use crate::drs::Drs;
+use crate::drs::{Drs, FrequencyFilter};
 use crate::ledger::{
     Counts, DatasetRecord, FileRecord, Gone, Ledger, ProblemRecord, RunId, Scope, Severity, Status,
     WrittenFile,
@@ -38,6 +38,8 @@ pub struct Scan {
     pub origin: Origin,
     /// The projects to look for.
     pub drs: Drs,
+    /// The frequencies whose datasets are built; all without one.
+    pub frequencies: Option<FrequencyFilter>,
     /// Where stores go.
     pub sites: Sites,
     /// How far combining may go.
@@ -110,6 +112,8 @@ pub struct Summary {
 /// What flows from walking and building to the writer.
 enum Event {
     Found,
+    /// A dataset, by its ID, that is there but not to be built.
+    LeftOut(String),
     Unchanged(Box<DatasetRecord>),
     Retracted(String),
     Finished(Box<Outcome>),
@@ -185,7 +189,13 @@ fn walk_and_plan(
         if is_stopped.load(Ordering::Relaxed) {
             return;
         }
+        let is_kept = |candidate: &Candidate| {
+            scan.frequencies.as_ref().is_none_or(|filter| filter.keeps(&candidate.dataset))
+        };
         let event = match found {
+            Ok(candidate) if !is_kept(&candidate) => {
+                Event::LeftOut(candidate.dataset.instance_id())
+            }
             Ok(candidate) => match planned(scan, known, candidate) {
                 Ok(Planned::Same(record)) => Event::Unchanged(record),
                 Ok(Planned::Retracted(id)) => Event::Retracted(id),
@@ -305,6 +315,7 @@ impl<'a> Writer<'a> {
         for event in events {
             match event {
                 Event::Found => self.observer.found(),
+                Event::LeftOut(id) => self.take_left_out(id)?,
                 Event::Unchanged(record) => self.take_unchanged(*record)?,
                 Event::Retracted(instance_id) => self.take_retracted(&instance_id),
                 Event::Finished(outcome) => self.take_outcome(*outcome)?,
@@ -327,6 +338,12 @@ impl<'a> Writer<'a> {
     fn take_retracted(&mut self, instance_id: &str) {
         self.observer.retracted(instance_id);
         self.summary.counts.unchanged += 1;
+    }
+
+    /// One that was built before is not gone.
+    fn take_left_out(&mut self, id: String) -> Result<()> {
+        self.unchanged.push(id);
+        self.commit_full_batch()
     }
 
     fn take_outcome(&mut self, outcome: Outcome) -> Result<()> {

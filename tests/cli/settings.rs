@@ -151,3 +151,45 @@ fn a_dataset_outside_all_data_roots_is_a_warning() {
     let run = tree.scan(&["--data-root", "/elsewhere=https://node.test"]).exits(0);
     run.says("warning").names(&tree.dataset("tas").directory).says("--data-root");
 }
+
+#[test]
+fn the_publishers_file_says_where_stores_go() {
+    let tree = Tree::of(&["tas"]);
+    let tas = tree.dataset("tas");
+    tree.member("CMIP6Plus", "r1i1p1f1", "tas").write(0, 6);
+    let refs = tree.path("refs");
+    let text = format!(
+        "data_node: node.test\ndata_roots: {{{}: css03}}\nproject: cmip6\n\
+         kerchunk: {{data_dir: {{{}: 'https://refs.test/x'}}, filter_frequency: day}}\n",
+        tree.data.display(),
+        refs.display()
+    );
+    scan_with(&tree, &text, &[]).exits(0).says("1 built");
+    assert_eq!(url(&tree), format!("https://refs.test/x/{}.json", tas.id));
+    assert!(refs.join(format!("{}.json", tas.id)).exists() && !tas.manifest().exists());
+    let files = tree.listed(&tas)["files"].as_array().unwrap().len();
+    assert_eq!(files, 2);
+    scan_with(&tree, &text, &["--output-dir", "other", "--force"]).exits(0);
+    assert!(tree.path("other/CMIP6").exists());
+    scan_with(&tree, &text.replace("day", "fx"), &["--force"])
+        .exits(0)
+        .says("0 built")
+        .omits("gone");
+    assert_eq!(tree.listed(&tas)["status"], json!("built"));
+    scan_with(&tree, &text, &["--project", "CMIP6Plus"]).exits(0).says("1 built");
+    scan_with(&tree, &text.replace("cmip6", "CMIP66"), &[])
+        .exits(2)
+        .says("CMIP66")
+        .says("config.yaml");
+}
+
+#[test]
+fn a_project_file_is_named_with_what_is_wrong() {
+    let tree = Tree::of(&["tas"]);
+    let file =
+        tree.file("own.yaml", "name: own\ndirectory: [a, version]\nversion: vN\nvalues: {}\n");
+    let run = tree.scan(&["--project-file", file.to_str().unwrap()]).exits(2).names(&file);
+    run.says("`values` has none for `a`").says("hint: list under `values`");
+    scan_with(&tree, "project_files: absent.yaml\n", &[]).exits(2).says("absent.yaml");
+    tree.scan(&["--cv", "absent"]).exits(2).says("absent");
+}
