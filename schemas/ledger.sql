@@ -1,4 +1,4 @@
--- The ledger of vzarr-publish: what was found, built, refused and why. Schema 4.
+-- The ledger of vzarr-publish: what was found, built, refused, advertised, retracted and why. Schema 5.
 --
 -- This file is the contract. Anyone may read a ledger with it, also while a scan writes: readers
 -- see whole transactions and block nobody. Only vzarr-publish writes. Every change of the schema
@@ -15,7 +15,7 @@
 --   reasons    the codes of vzarr-publish, kebab-case words such as `time-overlap`
 
 PRAGMA application_id = 1987731826; -- "vzar"
-PRAGMA user_version = 4;
+PRAGMA user_version = 5;
 
 -- One row for each run of the program that may write.
 CREATE TABLE runs (
@@ -39,22 +39,30 @@ CREATE TABLE runs (
 CREATE TABLE datasets (
     id          INTEGER PRIMARY KEY,    -- internal: keeps the many rows of `files` short
     instance_id TEXT NOT NULL UNIQUE,   -- CMIP6.CMIP....gn.v20190308, cmip5....v20120101.tas
+    dataset_id  TEXT NOT NULL,          -- under which it is published; several may share it, as the variables of CMIP5
     master_id   TEXT NOT NULL,          -- instance_id without the version
     project     TEXT NOT NULL,
     version     TEXT NOT NULL,          -- as the directory says: v20190308, or latest
     versioned   INTEGER NOT NULL CHECK (versioned IN (0, 1)), -- 0: a directory without a version
     directory   TEXT NOT NULL,          -- where its files are; others may be there, too
-    -- built:   its store is in `stores`
-    -- refused: read and understood, but no store could equal the files
-    -- failed:  could not be read or written
-    -- gone:    no longer found where it was; the other tables still say what was there
-    status      TEXT NOT NULL CHECK (status IN ('built', 'refused', 'failed', 'gone')),
+    -- built:     its store is in `stores`
+    -- refused:   read and understood, but no store could equal the files
+    -- failed:    could not be read or written
+    -- gone:      no longer found where it was; the other tables still say what was there
+    -- retracted: there is a row in `retractions`; scans leave it alone
+    -- One of which a later version was found has a greater `version` beside it with the same `master_id`.
+    status      TEXT NOT NULL CHECK (status IN ('built', 'refused', 'failed', 'gone', 'retracted')),
     reason      TEXT,                   -- code of the error; the rest of it is in `problems`
+    start_datetime TEXT,                -- of the first time step; NULL: no store, or no time
+    end_datetime   TEXT,                -- of the last; a day that only its calendar has is the one before
     recipe      TEXT NOT NULL,          -- changes when the same files would give another manifest
     run_id      INTEGER NOT NULL REFERENCES runs (id), -- the latest run that looked at it
-    CHECK ((reason IS NOT NULL) = (status IN ('refused', 'failed')))
+    CHECK ((reason IS NOT NULL) = (status IN ('refused', 'failed'))),
+    CHECK ((start_datetime IS NULL) = (end_datetime IS NULL))
 ) STRICT;
 CREATE INDEX datasets_by_directory ON datasets (directory);
+CREATE INDEX datasets_by_master_id ON datasets (master_id);
+CREATE INDEX datasets_by_dataset_id ON datasets (dataset_id);
 
 -- The NetCDF files of a dataset as they were when it was indexed.
 CREATE TABLE files (
@@ -64,6 +72,7 @@ CREATE TABLE files (
     size     INTEGER NOT NULL,          -- bytes
     mtime_ns INTEGER NOT NULL,          -- nanoseconds since 1970
     inode    INTEGER NOT NULL,
+    checksum TEXT,                      -- multihash, as the mapfile had it; NULL: no mapfile was read
     -- The time steps of the file that the store has, the first of a file being 0. Fewer than the file
     -- has, or none, where another file of the dataset has the same; NULL without a store or without time.
     first_step  INTEGER,
@@ -85,6 +94,8 @@ CREATE TABLE stores (
     size            INTEGER,            -- bytes of the manifest
     reference_count INTEGER NOT NULL,   -- byte ranges that the store refers to
     inlined_bytes   INTEGER NOT NULL,   -- bytes of data copied into it
+    created_at      TEXT NOT NULL,      -- when the dataset got its first store
+    updated_at      TEXT NOT NULL,      -- when it got this one
     CHECK ((manifest IS NULL) = (digest IS NULL) AND (manifest IS NULL) = (size IS NULL)),
     PRIMARY KEY (dataset, format)
 ) STRICT, WITHOUT ROWID;
@@ -156,4 +167,37 @@ CREATE TABLE verifications (
     bytes            INTEGER NOT NULL,  -- compared, decoded
     first_difference TEXT,              -- or the first thing that could not be compared
     CHECK ((first_difference IS NULL) = (outcome = 'verified'))
+) STRICT;
+
+-- Stores that replaced another of the same version, because files were replaced by others of the same name:
+-- whoever read the dataset before read something else.
+CREATE TABLE replacements (
+    id          INTEGER PRIMARY KEY,
+    dataset     INTEGER NOT NULL REFERENCES datasets (id) ON DELETE CASCADE,
+    run_id      INTEGER NOT NULL REFERENCES runs (id),
+    replaced_at TEXT NOT NULL,
+    old_digest  TEXT NOT NULL CHECK (length(old_digest) = 64),
+    new_digest  TEXT NOT NULL CHECK (length(new_digest) = 64)
+) STRICT;
+CREATE INDEX replacements_by_dataset ON replacements (dataset);
+
+-- What is not to be built or advertised any more, whether or not it was ever found.
+CREATE TABLE retractions (
+    dataset_id   TEXT PRIMARY KEY,
+    run_id       INTEGER NOT NULL REFERENCES runs (id),
+    retracted_at TEXT NOT NULL,
+    keeps_store  INTEGER NOT NULL CHECK (keeps_store IN (0, 1)) -- 1: its store was left on disk
+) STRICT, WITHOUT ROWID;
+
+-- What was handed to the publisher the last time. A dataset whose store is another by now, or is there no
+-- more, is to be advertised again; so is one whose row was not acknowledged.
+CREATE TABLE advertisements (
+    id              INTEGER PRIMARY KEY AUTOINCREMENT, -- never used again, so that one of an older state is told
+    dataset         INTEGER NOT NULL UNIQUE REFERENCES datasets (id) ON DELETE CASCADE,
+    action          TEXT NOT NULL CHECK (action IN ('add', 'remove')),
+    url             TEXT NOT NULL,
+    digest          TEXT CHECK (length(digest) = 64), -- of the manifest at `url`
+    sent_at         TEXT NOT NULL,
+    acknowledged_at TEXT,               -- NULL: the publisher may or may not have it
+    CHECK ((digest IS NULL) = (action = 'remove'))
 ) STRICT;

@@ -63,8 +63,12 @@ pub enum Command {
 #[command(after_help = SCAN_EXAMPLES)]
 pub struct ScanArgs {
     /// Trees, version directories or files.
-    #[arg(required = true, value_name = "PATH")]
+    #[arg(required_unless_present = "map", conflicts_with = "map", value_name = "PATH")]
     pub paths: Vec<PathBuf>,
+    /// Build the datasets that mapfiles list, of the files listed and no others: a mapfile, a directory
+    /// of them, or a text file with the path of one in each line; repeatable.
+    #[arg(long, value_name = "FILE|DIR|LIST")]
+    pub map: Vec<PathBuf>,
     /// Serve files below `FS_PREFIX` as `URL_PREFIX`; without any, stores refer to local paths.
     #[arg(long, value_name = "FS_PREFIX=URL_PREFIX", value_parser = data_root)]
     pub data_root: Vec<(PathBuf, String)>,
@@ -131,6 +135,8 @@ Examples:
     vzarr-publish scan /data/CMIP6 --config ~/.esg/esg.yaml
   State the URLs here:
     vzarr-publish scan /data/CMIP6 --data-root /data=https://node.org/thredds/fileServer/data
+  Build what is about to be published:
+    vzarr-publish scan --map mapfiles/ --config ~/.esg/esg.yaml
   Try one dataset of a read-only archive:
     vzarr-publish scan /data/CMIP6/CMIP/INM/INM-CM5-0 --output-dir /tmp/stores --dry-run";
 
@@ -206,6 +212,8 @@ pub struct LedgerArgs {
     pub ledger: Option<PathBuf>,
 }
 
+const STATUSES: [&str; 6] = ["built", "refused", "failed", "gone", "retracted", "superseded"];
+
 /// Arguments of `list`.
 #[derive(Debug, Args)]
 #[command(after_help = "\
@@ -216,8 +224,8 @@ pub struct ListArgs {
     /// Print one JSON object per dataset instead of a table.
     #[arg(long)]
     pub json: bool,
-    /// Only datasets of this status.
-    #[arg(long, value_name = "STATUS", value_parser = ["built", "refused", "failed", "gone"])]
+    /// Only datasets of this status; `superseded` are those of which a later version was found.
+    #[arg(long, value_name = "STATUS", value_parser = STATUSES)]
     pub status: Option<String>,
     /// Only datasets of this project.
     #[arg(long, value_name = "PROJECT")]

@@ -20,6 +20,7 @@ pub fn run(args: CheckArgs, progress: Progress) -> Result<Exit> {
     let CheckArgs { paths, build, json } = args;
     let args = ScanArgs {
         paths,
+        map: Vec::new(),
         build,
         data_root: Vec::new(),
         output_dir: None,
@@ -36,7 +37,7 @@ pub fn run(args: CheckArgs, progress: Progress) -> Result<Exit> {
             return Ok(Exit::Usage);
         }
     };
-    scan::check_roots(&settings.scan.roots)?;
+    scan::check_roots(settings.scan.origin.paths())?;
     let report = Report::open(settings.report.as_deref())?;
     let mut console = Console { progress, report, json, printed: Ok(()) };
     let summary = pipeline::scan(&settings.scan, None, &mut console)?;
@@ -70,6 +71,8 @@ impl Observer for Console {
 
     // Without a ledger nothing is known from before.
     fn unchanged(&mut self, _: &DatasetRecord) {}
+
+    fn retracted(&mut self, _: &str) {}
 
     fn finished(&mut self, outcome: &Outcome) {
         let record = &outcome.record;

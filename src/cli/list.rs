@@ -13,8 +13,9 @@ use super::{cannot_print, settings, text};
 pub fn run(args: ListArgs) -> Result<Exit> {
     let filter = Filter {
         status: args.status.as_deref().and_then(status),
+        superseded: args.status.as_deref() == Some("superseded"),
         project: args.project,
-        below: None,
+        ..Filter::default()
     };
     let ledger = Ledger::open_read_only(&settings::ledger_path(args.ledger)?)?;
     let mut out = BufWriter::new(io::stdout().lock());
@@ -30,11 +31,10 @@ pub fn run(args: ListArgs) -> Result<Exit> {
     Ok(Exit::Success)
 }
 
-const HEADER: &str = "STATUS   REASON                FILES  REFERENCES  ID";
+const HEADER: &str = "STATUS    REASON                FILES  REFERENCES  ID";
 
 fn status(word: &str) -> Option<Status> {
-    let all = [Status::Built, Status::Refused, Status::Failed, Status::Gone];
-    all.into_iter().find(|status| status.as_str() == word)
+    Status::ALL.into_iter().find(|status| status.as_str() == word)
 }
 
 fn json_line(out: &mut dyn Write, record: &DatasetRecord) -> io::Result<()> {
@@ -47,7 +47,7 @@ fn table_line(out: &mut dyn Write, record: &DatasetRecord) -> io::Result<()> {
     let references = record.store.as_ref().map(|store| store.reference_count.to_string());
     writeln!(
         out,
-        "{:<8} {reason:<21} {:>5}  {:>10}  {}",
+        "{:<9} {reason:<21} {:>5}  {:>10}  {}",
         record.status,
         record.files.len(),
         references.unwrap_or_default(),

@@ -26,7 +26,7 @@ pub fn run(args: ScanArgs, arguments: &[OsString], progress: Progress) -> Result
             return Ok(Exit::Usage);
         }
     };
-    check_roots(&settings.scan.roots)?;
+    check_roots(settings.scan.origin.paths())?;
     let report = Report::open(settings.report.as_deref())?;
     let mut console = Console { progress, report };
     let summary = if settings.scan.dry_run {
@@ -120,6 +120,10 @@ impl Observer for Console {
             None => ::log::debug!("{} unchanged", record.instance_id),
         }
         self.dataset(record, true);
+    }
+
+    fn retracted(&mut self, instance_id: &str) {
+        ::log::info!("{instance_id} is retracted and left alone");
     }
 
     fn finished(&mut self, outcome: &Outcome) {

@@ -1,6 +1,7 @@
 //! Settings resolved from the command line, the configuration file and the environment, in this
 //! order of precedence.
 
+use std::collections::HashSet;
 use std::env;
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
@@ -8,11 +9,12 @@ use std::thread;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use crate::combine::Limits;
+use crate::discover::mapfile;
 use crate::drs::{Config, DataRoots, Drs, SettingsFile};
 use crate::model::byte_size::ByteSize;
 use crate::model::error::{Code, Error, Result};
 use crate::pipeline::placement::Sites;
-use crate::pipeline::scan::Scan;
+use crate::pipeline::scan::{Origin, Scan};
 use crate::verify::{Mode, SAMPLE, Scope};
 
 use super::args::{LedgerArgs, ScanArgs};
@@ -61,7 +63,7 @@ impl ScanSettings {
         let jobs = args.build.jobs.or(file.jobs).map_or_else(processors, NonZeroUsize::get);
         Ok(Self {
             scan: Scan {
-                roots: args.paths.iter().map(absolute).collect::<Result<_>>()?,
+                origin: origin(&args.paths, &args.map)?,
                 drs: Drs::builtin()?.only(&projects)?,
                 sites: Sites { data_roots, output_dir },
                 limits: Limits {
@@ -87,6 +89,24 @@ impl ScanSettings {
             report: args.report,
         })
     }
+}
+
+fn origin(paths: &[PathBuf], maps: &[PathBuf]) -> Result<Origin> {
+    if maps.is_empty() {
+        return Ok(Origin::Trees(paths.iter().map(absolute).collect::<Result<_>>()?));
+    }
+    mapfiles(maps).map(Origin::Mapfiles)
+}
+
+/// The mapfiles that `maps` stand for, each once.
+pub fn mapfiles(maps: &[PathBuf]) -> Result<Vec<PathBuf>> {
+    let mut mapfiles = Vec::new();
+    for map in maps {
+        mapfiles.extend(mapfile::expand(&absolute(map)?)?);
+    }
+    let mut met = HashSet::new();
+    mapfiles.retain(|mapfile| met.insert(mapfile.clone()));
+    Ok(mapfiles)
 }
 
 /// How much of each store is verified before it is published.

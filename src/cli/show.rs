@@ -4,7 +4,8 @@ use std::fmt::Write as _;
 use std::io::{self, Write as _};
 
 use crate::ledger::{
-    DatasetRecord, FileRecord, Ledger, PartRecord, VariableRecord, VerificationRecord,
+    DatasetRecord, FileRecord, Ledger, PartRecord, Period, Replacement, StoreTimes, VariableRecord,
+    VerificationRecord,
 };
 use crate::model::error::{Code, Error, Result};
 
@@ -35,6 +36,9 @@ fn describe(record: &DatasetRecord) -> String {
         let _ = writeln!(shown, "{name:<12} {value}");
     };
     line("id", &text::printable(&record.instance_id));
+    if record.dataset_id != record.instance_id {
+        line("dataset id", &text::printable(&record.dataset_id));
+    }
     line("master id", &text::printable(&record.master_id));
     line("project", &record.project);
     let unversioned = if record.versioned { "" } else { " (unversioned)" };
@@ -43,6 +47,15 @@ fn describe(record: &DatasetRecord) -> String {
     line("status", record.status.as_str());
     if let Some(error) = &record.error {
         line("reason", &text::problem(error));
+    }
+    if let Some(later) = &record.superseded_by {
+        line("superseded", &format!("by {}", text::printable(later)));
+    }
+    if let Some(Replacement { at, old_digest, .. }) = &record.replacement {
+        line("replaced", &format!("{at}, in place of {old_digest}"));
+    }
+    if let Some(Period { start, end }) = &record.period {
+        line("period", &format!("{start} to {end}"));
     }
     if let Some(store) = &record.store {
         if let Some(manifest) = &store.manifest {
@@ -56,6 +69,9 @@ fn describe(record: &DatasetRecord) -> String {
         line("refers to", if store.local { "local paths" } else { "URLs" });
         line("references", &store.reference_count.to_string());
         line("inlined", &text::bytes(store.inlined_bytes));
+        if let Some(StoreTimes { created_at, updated_at }) = &store.times {
+            line("written", &format!("{updated_at}, at first {created_at}"));
+        }
         for PartRecord { kind, written } in &store.parts {
             let described = format!("{} {}", text::path(&written.path), text::bytes(written.size));
             line(kind.as_str(), &described);
@@ -67,11 +83,13 @@ fn describe(record: &DatasetRecord) -> String {
     for variable in &record.variables {
         line("variable", &described(variable));
     }
-    for FileRecord { source, steps, tracking_id } in &record.files {
+    for FileRecord { source, checksum, steps, tracking_id } in &record.files {
         let steps = steps.as_ref().map(|steps| text::count(steps.end - steps.start, "time step"));
         let tracking_id = tracking_id.as_deref().map(text::printable);
         let size = Some(text::bytes(source.size));
-        let details: Vec<String> = [size, steps, tracking_id].into_iter().flatten().collect();
+        let checksum = checksum.as_ref().map(ToString::to_string);
+        let details = [size, steps, tracking_id, checksum].into_iter().flatten();
+        let details: Vec<String> = details.collect();
         line("file", &format!("{} {}", text::path(&source.path), details.join(", ")));
     }
     for warning in &record.warnings {

@@ -1,11 +1,13 @@
 //! What a walk finds.
 
+use std::collections::BTreeMap;
 use std::fs::{self, Metadata};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use crate::drs::Dataset;
 use crate::model::error::{Error, Result};
+use crate::model::multihash::Multihash;
 
 /// The NetCDF files of a dataset, in a directory that the DRS recognises.
 #[derive(Debug)]
@@ -21,10 +23,15 @@ pub struct Candidate {
     pub unreachable: Vec<Error>,
     /// What is odd but does no harm.
     pub warnings: Vec<Error>,
+    /// The checksums of the files, as far as a mapfile gives them.
+    pub checksums: Checksums,
 }
 
+/// Checksums by path.
+pub type Checksums = BTreeMap<PathBuf, Multihash>;
+
 /// A NetCDF file as the file system knows it; of a symbolic link, the file it leads to.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct SourceFile {
     /// Where it is: absolute, symbolic links not resolved.
     pub path: PathBuf,

@@ -5,7 +5,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
-use super::candidate::{Candidate, SourceFile};
+use super::candidate::{Candidate, Checksums, SourceFile};
 use super::walk::unrecognised;
 use crate::drs::{Dataset, Drs};
 use crate::model::error::{Code, Error, Result};
@@ -147,7 +147,14 @@ impl<'a> Names<'a> {
                 unreachable.extend(unlisted.iter().cloned());
                 warnings.extend(elsewhere.map(|warning| warning.in_file(directory)));
                 let dataset = self.dataset.with_facets(&distinction);
-                Candidate { dataset, directory: directory.to_owned(), files, unreachable, warnings }
+                Candidate {
+                    dataset,
+                    directory: directory.to_owned(),
+                    files,
+                    unreachable,
+                    warnings,
+                    checksums: Checksums::new(),
+                }
             });
         candidates.collect()
     }

@@ -1,7 +1,5 @@
 //! The walk itself.
 
-use std::collections::HashMap;
-use std::collections::hash_map::Entry;
 use std::fs;
 use std::io;
 use std::mem;
@@ -10,6 +8,7 @@ use std::path::{Path, PathBuf};
 use walkdir::{DirEntry, WalkDir};
 
 use super::candidate::{Candidate, SourceFile};
+use super::places::Places;
 use super::separate::separate;
 use super::start::{Start, Starts, is_left_out, is_netcdf, read_error, starts_of_roots};
 use crate::drs::{Dataset, Drs};
@@ -22,7 +21,7 @@ use crate::model::error::{Code, Error, Result};
 /// anyhow. A root may be a NetCDF file: it stands for all of its directory.
 pub fn walk(roots: &[PathBuf], drs: &Drs, found: impl FnMut(Result<Candidate>)) {
     let (starts, problems) = starts_of_roots(roots);
-    let mut walker = Walker { drs, starts: Starts::default(), places: HashMap::new(), found };
+    let mut walker = Walker { drs, starts: Starts::default(), places: Places::default(), found };
     for problem in problems {
         walker.problem(problem);
     }
@@ -37,8 +36,7 @@ pub fn walk(roots: &[PathBuf], drs: &Drs, found: impl FnMut(Result<Candidate>)) 
 struct Walker<'a, F> {
     drs: &'a Drs,
     starts: Starts,
-    /// The directory of each dataset met so far.
-    places: HashMap<String, PathBuf>,
+    places: Places,
     found: F,
 }
 
@@ -215,28 +213,11 @@ impl<F: FnMut(Result<Candidate>)> Walker<'_, F> {
         let OpenDirectory { path, files, unreachable, .. } = directory;
         let (candidates, problems) = separate((self.drs, dataset), &path, files, unreachable);
         for candidate in candidates {
-            self.candidate(candidate);
+            (self.found)(self.places.first(candidate));
         }
         for problem in problems {
             self.problem(problem);
         }
-    }
-
-    /// Hands over `found`, unless its dataset was met elsewhere.
-    fn candidate(&mut self, found: Candidate) {
-        match self.places.entry(found.dataset.instance_id()) {
-            Entry::Occupied(first) => {
-                let id = first.key();
-                let first = first.get().to_string_lossy();
-                let message = format!("`{id}` is in `{}` already", first.escape_debug());
-                let problem = Error::new(Code::DuplicateId, message)
-                    .in_file(found.directory)
-                    .with_hint("keep one of the two, or scan one of them only");
-                return self.problem(problem);
-            }
-            Entry::Vacant(place) => place.insert(found.directory.clone()),
-        };
-        (self.found)(Ok(found));
     }
 
     fn problem(&mut self, problem: Error) {

@@ -34,10 +34,16 @@ impl Dataset {
         self.distinguished(self.drs_id.clone())
     }
 
-    /// The dataset ID with version.
+    /// The dataset ID with version, and what follows it.
     #[must_use]
     pub fn instance_id(&self) -> String {
-        self.distinguished(format!("{}.{}", self.drs_id, self.version))
+        self.distinguished(self.dataset_id())
+    }
+
+    /// The dataset ID with version, under which the dataset is published.
+    #[must_use]
+    pub fn dataset_id(&self) -> String {
+        format!("{}.{}", self.drs_id, self.version)
     }
 
     fn distinguished(&self, id: String) -> String {

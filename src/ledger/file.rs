@@ -12,12 +12,13 @@ use crate::model::error::{Code, Error, Result};
 
 /// The published contract, which also creates a new ledger.
 const SCHEMA: &str = include_str!("../../schemas/ledger.sql");
-const SCHEMA_VERSION: i64 = 4;
+const SCHEMA_VERSION: i64 = 5;
 /// What turns an older ledger into one of the next version, from version 1 on.
-const MIGRATIONS: [&str; 3] = [
+const MIGRATIONS: [&str; 4] = [
     include_str!("migrations/2.sql"),
     include_str!("migrations/3.sql"),
     include_str!("migrations/4.sql"),
+    include_str!("migrations/5.sql"),
 ];
 /// "vzar"
 const APPLICATION_ID: [u8; 4] = 1_987_731_826_u32.to_be_bytes();
@@ -151,6 +152,8 @@ fn migrate(connection: &mut Connection) -> rusqlite::Result<()> {
     if !(1..SCHEMA_VERSION).contains(&schema_version(connection)?) {
         return Ok(());
     }
+    // Dropping a table in favour of its successor must not take the rows that refer to it along.
+    connection.pragma_update(None, "foreign_keys", false)?;
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
     let version = usize::try_from(schema_version(&transaction)?).unwrap_or(0);
     for step in MIGRATIONS.iter().skip(version.saturating_sub(1)) {
@@ -315,7 +318,8 @@ mod tests {
             .execute_batch(
                 "INSERT INTO runs VALUES (1, '2026-01-01', NULL, '0.1.0', '[]', NULL, 0, 0, 0, 0, 0);
                  INSERT INTO datasets VALUES
-                     (1, 'a.v1', 'a', 'CMIP6', 'v1', 1, '/a/v1', 'built', NULL, 'r', 1);
+                     (1, 'a.v1', 'a', 'CMIP6', 'v1', 1, '/a/v1', 'built', NULL, 'r', 1),
+                     (2, 'b.v12.v1.tas', 'b.v12.tas', 'CMIP5', 'v1', 1, '/b/v1', 'gone', NULL, 'r', 1);
                  INSERT INTO variables VALUES (1, 0, 'tas', 'virtual');",
             )
             .unwrap();
@@ -328,6 +332,11 @@ mod tests {
         let rows = "SELECT name || verdict FROM variables";
         let kept: String = migrated.query_row(rows, [], |row| row.get(0)).unwrap();
         assert_eq!(kept, "tasvirtual");
+        let ids = "SELECT group_concat(dataset_id) FROM (SELECT * FROM datasets ORDER BY id)";
+        let kept: String = migrated.query_row(ids, [], |row| row.get(0)).unwrap();
+        assert_eq!(kept, "a.v1,b.v12.v1");
+        let broken = migrated.query_row("PRAGMA foreign_key_check", [], |_| Ok(()));
+        assert!(broken.is_err(), "a row of a table refers to no dataset");
         migrated
             .execute_batch("INSERT INTO variables VALUES (1, 1, 'ps', 'segmented', 1, 2, 3, 4)")
             .unwrap();

@@ -17,13 +17,15 @@ use crate::model::error::Result;
 use crate::verify::{self, Verification};
 
 mod file;
+mod lifecycle;
 pub mod path_text;
 mod record;
 mod rows;
 
 pub use record::{
-    Counts, DatasetRecord, FileRecord, Filter, Gone, Listing, PartKind, PartRecord, ProblemRecord,
-    Scope, Severity, Status, StoreRecord, VariableRecord, VerificationRecord, WrittenFile,
+    Advertisement, Counts, DatasetRecord, FileRecord, Filter, Gone, Listing, PartKind, PartRecord,
+    Period, ProblemRecord, Replacement, Scope, Severity, Status, StoreRecord, StoreTimes,
+    VariableRecord, VerificationRecord, WrittenFile,
 };
 
 /// An open ledger.
@@ -119,6 +121,60 @@ impl Ledger {
         self.write(|rows| {
             rows::insert_verification(rows, run, (instance_id, digest), scope, verification)
         })
+    }
+
+    /// What the publisher is to be told about the store of `record`; with `again` also what it knows
+    /// already. The same is sent under the same number until it is acknowledged, so that nothing is lost
+    /// when whoever was to tell the publisher dies, and nothing is told twice when it does not.
+    pub fn send(&mut self, record: &DatasetRecord, again: bool) -> Result<Option<Advertisement>> {
+        self.write(|rows| lifecycle::send(rows, record, again))
+    }
+
+    /// Records that the publisher has what was sent under these numbers. Returns those under which
+    /// nothing is sent any more: another state of the dataset has been sent since.
+    pub fn acknowledge(&mut self, advertisements: &[i64]) -> Result<Vec<i64>> {
+        self.write(|rows| {
+            let mut outdated = Vec::new();
+            for id in advertisements {
+                if !lifecycle::acknowledge(rows, *id)? {
+                    outdated.push(*id);
+                }
+            }
+            Ok(outdated)
+        })
+    }
+
+    /// Records that what is published under `dataset_id` is retracted, whether or not it is known, and
+    /// returns the datasets concerned as they were.
+    pub fn retract(
+        &mut self,
+        run: RunId,
+        dataset_id: &str,
+        keeps_store: bool,
+    ) -> Result<Vec<DatasetRecord>> {
+        let filter = Filter { ids: vec![dataset_id.to_owned()], ..Filter::default() };
+        self.write(|rows| {
+            let datasets = rows::select(rows, &filter)?;
+            let records = datasets.into_iter().map(|dataset| rows::load(rows, dataset));
+            let records = records.collect::<rusqlite::Result<_>>()?;
+            lifecycle::retract(rows, run, dataset_id, keeps_store)?;
+            Ok(records)
+        })
+    }
+
+    /// Takes a retraction back; the next scan builds the dataset anew. False where there is none.
+    pub fn reinstate(&mut self, run: RunId, dataset_id: &str) -> Result<bool> {
+        self.write(|rows| lifecycle::reinstate(rows, run, dataset_id))
+    }
+
+    /// Whether what is published under `dataset_id` is retracted.
+    pub fn is_retracted(&self, dataset_id: &str) -> Result<bool> {
+        self.read(|rows| lifecycle::is_retracted(rows, dataset_id))
+    }
+
+    /// Forgets the store of a dataset, which is on disk no more.
+    pub fn drop_store(&mut self, instance_id: &str) -> Result<()> {
+        self.write(|rows| lifecycle::drop_store(rows, instance_id))
     }
 
     /// All that is known about one dataset.

@@ -9,14 +9,17 @@ use serde::{Serialize, Serializer};
 use super::path_text;
 use crate::discover::SourceFile;
 use crate::model::error::Error;
+use crate::model::multihash::Multihash;
 use crate::model::verdict::{Cost, Verdict};
 
 /// A dataset version: what it is, what became of it, and all that belongs to it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DatasetRecord {
-    /// Dataset ID with version.
+    /// Dataset ID with version, and what tells this store from others of the same dataset.
     pub instance_id: String,
-    /// Dataset ID without version.
+    /// Dataset ID with version, under which it is published.
+    pub dataset_id: String,
+    /// Instance ID without version.
     pub master_id: String,
     /// Project, such as `CMIP6`.
     pub project: String,
@@ -26,6 +29,8 @@ pub struct DatasetRecord {
     pub versioned: bool,
     /// The version directory.
     pub directory: PathBuf,
+    /// The time that the store covers.
+    pub period: Option<Period>,
     /// What became of it.
     pub status: Status,
     /// Why there is no store; given exactly when it was refused or failed.
@@ -44,9 +49,23 @@ pub struct DatasetRecord {
     pub notes: Vec<ProblemRecord>,
     /// What verifying its store found the last time; recording the dataset forgets it.
     pub verification: Option<VerificationRecord>,
+    /// The last time that the store was replaced because files of the same names are others.
+    pub replacement: Option<Replacement>,
+    /// The latest later version of the dataset; only told, never recorded.
+    pub superseded_by: Option<String>,
 }
 
 impl DatasetRecord {
+    /// Where its store may be advertised, and the manifest's digest there; none where there is no store
+    /// of the whole, nobody could reach it, or nobody knows it by a published ID.
+    #[must_use]
+    pub fn advertisable(&self) -> Option<(&str, &str)> {
+        let is_there = !matches!(self.status, Status::Gone | Status::Retracted);
+        let store = self.store.as_ref().filter(|store| is_there && self.versioned && !store.local);
+        let manifest = store?.manifest.as_ref()?;
+        Some((manifest.url.as_deref()?, &manifest.digest))
+    }
+
     /// The manifest of its store, if there is one of the whole.
     #[must_use]
     pub fn manifest(&self) -> Option<&WrittenFile> {
@@ -63,7 +82,10 @@ impl DatasetRecord {
     pub fn listing(&self) -> Listing<'_> {
         Listing {
             id: &self.instance_id,
+            dataset_id: &self.dataset_id,
             status: self.status,
+            superseded_by: self.superseded_by.as_deref(),
+            changed_in_place: self.replacement.as_ref(),
             reason: self.error.as_ref().map(ProblemRecord::reason),
             manifest: self.manifest().map(|manifest| path_text::to_text(&manifest.path)),
             url: self.manifest().and_then(|manifest| manifest.url.as_deref()),
@@ -81,8 +103,14 @@ impl DatasetRecord {
 pub struct Listing<'a> {
     /// The instance ID.
     pub id: &'a str,
+    /// The ID under which the dataset is published.
+    pub dataset_id: &'a str,
     /// What became of the dataset.
     pub status: Status,
+    /// The latest later version.
+    pub superseded_by: Option<&'a str>,
+    /// The last time that the store was replaced because files of the same names are others.
+    pub changed_in_place: Option<&'a Replacement>,
     /// Why there is no store, see [`ProblemRecord::reason`].
     pub reason: Option<String>,
     /// Path of the manifest.
@@ -108,6 +136,8 @@ pub struct Listing<'a> {
 pub struct FileRecord {
     /// The file as it was when it was indexed.
     pub source: SourceFile,
+    /// Its checksum, as the mapfile had it.
+    pub checksum: Option<Multihash>,
     /// The time steps of the file that the store has; none where there is no store or no time.
     pub steps: Option<Range<u64>>,
     /// Its attribute `tracking_id`.
@@ -116,7 +146,7 @@ pub struct FileRecord {
 
 impl From<SourceFile> for FileRecord {
     fn from(source: SourceFile) -> Self {
-        Self { source, steps: None, tracking_id: None }
+        Self { source, checksum: None, steps: None, tracking_id: None }
     }
 }
 
@@ -144,6 +174,50 @@ pub struct StoreRecord {
     pub inlined_bytes: u64,
     /// What belongs to it beside the manifest.
     pub parts: Vec<PartRecord>,
+    /// When it was written; the ledger tells it, for it knows what was there before.
+    pub times: Option<StoreTimes>,
+}
+
+/// When a store was written, in UTC as ISO 8601.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StoreTimes {
+    /// When the dataset got its first store.
+    pub created_at: String,
+    /// When it got this one.
+    pub updated_at: String,
+}
+
+/// The time that a store covers, as ISO 8601.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Period {
+    /// Its first time step.
+    pub start: String,
+    /// Its last time step.
+    pub end: String,
+}
+
+/// That a store took the place of another, because files of the same names are others.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Replacement {
+    /// When, in UTC as ISO 8601; the ledger tells it.
+    pub at: String,
+    /// The digest of the store before.
+    pub old_digest: String,
+    /// The digest of the store since.
+    pub new_digest: String,
+}
+
+/// What the publisher is to be told about a store.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Advertisement {
+    /// By which it is acknowledged.
+    pub id: i64,
+    /// Whether the store is to be added, or replaced; otherwise it is to be removed.
+    pub adds: bool,
+    /// Where the manifest is, or was.
+    pub url: String,
+    /// Whether the publisher is known to have it.
+    pub acknowledged: bool,
 }
 
 /// A file that belongs to a store beside its manifest.
@@ -305,6 +379,10 @@ pub struct Scope<'a> {
 pub struct Filter {
     /// Only those of this status.
     pub status: Option<Status>,
+    /// Only those of which a later version is known.
+    pub superseded: bool,
+    /// Only those published under one of these IDs, or with one of them for their own; none means all.
+    pub ids: Vec<String>,
     /// Only those of this project.
     pub project: Option<String>,
     /// Only those whose directory is this one or below it.
@@ -338,9 +416,15 @@ pub enum Status {
     Failed,
     /// No longer found where it was.
     Gone,
+    /// Not to be built or advertised any more.
+    Retracted,
 }
 
 impl Status {
+    /// All of them.
+    pub const ALL: [Self; 5] =
+        [Self::Built, Self::Refused, Self::Failed, Self::Gone, Self::Retracted];
+
     /// The word for it.
     #[must_use]
     pub fn as_str(self) -> &'static str {
@@ -349,6 +433,7 @@ impl Status {
             Self::Refused => "refused",
             Self::Failed => "failed",
             Self::Gone => "gone",
+            Self::Retracted => "retracted",
         }
     }
 }
@@ -423,7 +508,7 @@ mod tests {
 
     #[test]
     fn words_in_json_are_the_words_in_the_ledger() {
-        for status in [Status::Built, Status::Refused, Status::Failed, Status::Gone] {
+        for status in Status::ALL {
             assert_eq!(serde_json::to_value(status).unwrap(), status.as_str());
         }
         for severity in [Severity::Error, Severity::Warning] {

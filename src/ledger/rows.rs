@@ -8,10 +8,12 @@ use rusqlite::{Connection, OptionalExtension, Result, Row, named_params, params}
 use super::RunId;
 use super::path_text::{from_text, to_text};
 use super::record::{
-    Counts, DatasetRecord, FileRecord, Filter, Gone, PartKind, PartRecord, ProblemRecord, Scope,
-    Severity, Status, StoreRecord, VariableRecord, VerificationRecord, WrittenFile,
+    Counts, DatasetRecord, FileRecord, Filter, Gone, PartKind, PartRecord, Period, ProblemRecord,
+    Replacement, Scope, Severity, Status, StoreRecord, StoreTimes, VariableRecord,
+    VerificationRecord, WrittenFile,
 };
 use crate::discover::SourceFile;
+use crate::model::multihash::Multihash;
 use crate::model::verdict::{Cost, Verdict};
 use crate::verify::{self, Mode, Outcome, Verification};
 
@@ -53,6 +55,7 @@ pub(super) fn finish_run(
 /// Writes one dataset in place of all that was known about it.
 pub(super) fn replace(connection: &Connection, run: RunId, record: &DatasetRecord) -> Result<()> {
     let dataset = upsert(connection, run, record)?;
+    let before = load_store(connection, dataset)?;
     for forget in [
         "DELETE FROM files WHERE dataset = ?1",
         "DELETE FROM stores WHERE dataset = ?1",
@@ -65,7 +68,10 @@ pub(super) fn replace(connection: &Connection, run: RunId, record: &DatasetRecor
     }
     insert_files(connection, dataset, &record.directory, &record.files)?;
     if let Some(store) = &record.store {
-        insert_store(connection, dataset, store)?;
+        insert_store(connection, dataset, store, before.as_ref())?;
+    }
+    if let Some(replacement) = &record.replacement {
+        insert_replacement(connection, run, dataset, replacement)?;
     }
     insert_variables(connection, dataset, &record.variables)?;
     if let Some(error) = &record.error {
@@ -84,21 +90,24 @@ pub(super) fn replace(connection: &Connection, run: RunId, record: &DatasetRecor
 fn upsert(connection: &Connection, run: RunId, record: &DatasetRecord) -> Result<i64> {
     connection
         .prepare_cached(
-            "INSERT INTO datasets (instance_id, master_id, project, version, versioned,
-                 directory, status, reason, recipe, run_id)
-             VALUES (:instance_id, :master_id, :project, :version, :versioned,
-                 :directory, :status, :reason, :recipe, :run)
+            "INSERT INTO datasets (instance_id, dataset_id, master_id, project, version, versioned,
+                 directory, status, reason, start_datetime, end_datetime, recipe, run_id)
+             VALUES (:instance_id, :dataset_id, :master_id, :project, :version, :versioned,
+                 :directory, :status, :reason, :start, :end, :recipe, :run)
              ON CONFLICT (instance_id) DO UPDATE SET
+                 dataset_id = excluded.dataset_id,
                  master_id = excluded.master_id, project = excluded.project,
                  version = excluded.version, versioned = excluded.versioned,
                  directory = excluded.directory, status = excluded.status,
-                 reason = excluded.reason, recipe = excluded.recipe,
+                 reason = excluded.reason, start_datetime = excluded.start_datetime,
+                 end_datetime = excluded.end_datetime, recipe = excluded.recipe,
                  run_id = max(run_id, excluded.run_id)
              RETURNING id",
         )?
         .query_row(
             named_params! {
                 ":instance_id": record.instance_id,
+                ":dataset_id": record.dataset_id,
                 ":master_id": record.master_id,
                 ":project": record.project,
                 ":version": record.version,
@@ -106,6 +115,8 @@ fn upsert(connection: &Connection, run: RunId, record: &DatasetRecord) -> Result
                 ":directory": to_text(&record.directory),
                 ":status": record.status,
                 ":reason": record.error.as_ref().map(|error| &error.code),
+                ":start": record.period.as_ref().map(|period| &period.start),
+                ":end": record.period.as_ref().map(|period| &period.end),
                 ":recipe": record.recipe,
                 ":run": run.0,
             },
@@ -120,8 +131,8 @@ fn insert_files(
     files: &[FileRecord],
 ) -> Result<()> {
     let mut insert = connection
-        .prepare_cached("INSERT INTO files VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)")?;
-    for (position, FileRecord { source, steps, tracking_id }) in (0_i64..).zip(files) {
+        .prepare_cached("INSERT INTO files VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)")?;
+    for (position, FileRecord { source, checksum, steps, tracking_id }) in (0_i64..).zip(files) {
         let path = source.path.strip_prefix(directory).unwrap_or(&source.path);
         insert.execute(params![
             dataset,
@@ -130,6 +141,7 @@ fn insert_files(
             source.size.cast_signed(),
             source.mtime_ns,
             source.inode.cast_signed(),
+            checksum.as_ref().map(Multihash::as_str),
             steps.as_ref().map(|steps| steps.start.cast_signed()),
             steps.as_ref().map(|steps| (steps.end - steps.start).cast_signed()),
             tracking_id,
@@ -138,9 +150,21 @@ fn insert_files(
     Ok(())
 }
 
-fn insert_store(connection: &Connection, dataset: i64, store: &StoreRecord) -> Result<()> {
+/// Writes a store; it was created with the one `before` it, and updated then if it is the same.
+fn insert_store(
+    connection: &Connection,
+    dataset: i64,
+    store: &StoreRecord,
+    before: Option<&StoreRecord>,
+) -> Result<()> {
+    let times = |store: &StoreRecord| store.times.clone();
+    let same = before.filter(|before| before.digest() == store.digest());
     connection
-        .prepare_cached("INSERT INTO stores VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)")?
+        .prepare_cached(
+            "INSERT INTO stores VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9,
+                 coalesce(?10, strftime('%Y-%m-%dT%H:%M:%fZ')),
+                 coalesce(?11, strftime('%Y-%m-%dT%H:%M:%fZ')))",
+        )?
         .execute(params![
             dataset,
             FORMAT,
@@ -151,6 +175,8 @@ fn insert_store(connection: &Connection, dataset: i64, store: &StoreRecord) -> R
             store.manifest.as_ref().map(|manifest| manifest.size.cast_signed()),
             store.reference_count.cast_signed(),
             store.inlined_bytes.cast_signed(),
+            before.and_then(times).map(|times| times.created_at),
+            same.and_then(times).map(|times| times.updated_at),
         ])?;
     let mut insert =
         connection.prepare_cached("INSERT INTO parts VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)")?;
@@ -165,6 +191,21 @@ fn insert_store(connection: &Connection, dataset: i64, store: &StoreRecord) -> R
             written.size.cast_signed(),
         ])?;
     }
+    Ok(())
+}
+
+fn insert_replacement(
+    connection: &Connection,
+    run: RunId,
+    dataset: i64,
+    replacement: &Replacement,
+) -> Result<()> {
+    connection
+        .prepare_cached(
+            "INSERT INTO replacements (dataset, run_id, replaced_at, old_digest, new_digest)
+             VALUES (?1, ?2, strftime('%Y-%m-%dT%H:%M:%fZ'), ?3, ?4)",
+        )?
+        .execute(params![dataset, run.0, replacement.old_digest, replacement.new_digest])?;
     Ok(())
 }
 
@@ -259,7 +300,7 @@ pub(super) fn mark_gone(connection: &Connection, run: RunId, scope: &Scope) -> R
     let mut gone = connection
         .prepare(
             "UPDATE datasets SET status = 'gone', reason = NULL, run_id = :run
-             WHERE run_id < :run AND status <> 'gone'
+             WHERE run_id < :run AND status NOT IN ('gone', 'retracted')
                  AND (:projects = '[]' OR project IN (SELECT value FROM json_each(:projects)))
                  AND EXISTS (SELECT 1 FROM json_each(:roots) AS root
                      WHERE directory = root.value
@@ -339,6 +380,13 @@ pub(super) fn select(connection: &Connection, filter: &Filter) -> Result<Vec<i64
         .prepare_cached(
             "SELECT id FROM datasets
              WHERE (:status IS NULL OR status = :status)
+                 AND (NOT :superseded OR EXISTS (SELECT 1 FROM datasets AS later
+                     WHERE later.master_id = datasets.master_id AND later.versioned
+                         AND datasets.versioned AND later.status NOT IN ('gone', 'retracted')
+                         AND CAST(substr(later.version, 2) AS INTEGER)
+                             > CAST(substr(datasets.version, 2) AS INTEGER)))
+                 AND (:ids = '[]' OR instance_id IN (SELECT value FROM json_each(:ids))
+                     OR dataset_id IN (SELECT value FROM json_each(:ids)))
                  AND (:project IS NULL OR project = :project)
                  AND (:below IS NULL OR directory = :below
                      OR directory > :below || '/' AND directory < :below || '0')
@@ -347,6 +395,8 @@ pub(super) fn select(connection: &Connection, filter: &Filter) -> Result<Vec<i64
         .query_map(
             named_params! {
                 ":status": filter.status,
+                ":superseded": filter.superseded,
+                ":ids": json(&filter.ids),
                 ":project": filter.project,
                 ":below": filter.below.as_deref().map(prefix),
             },
@@ -370,11 +420,13 @@ pub(super) fn load(connection: &Connection, dataset: i64) -> Result<DatasetRecor
         |row| {
             Ok(DatasetRecord {
                 instance_id: row.get("instance_id")?,
+                dataset_id: row.get("dataset_id")?,
                 master_id: row.get("master_id")?,
                 project: row.get("project")?,
                 version: row.get("version")?,
                 versioned: row.get("versioned")?,
                 directory: path(row, "directory")?,
+                period: period(row)?,
                 status: row.get("status")?,
                 error: errors.pop(),
                 recipe: row.get("recipe")?,
@@ -384,6 +436,8 @@ pub(super) fn load(connection: &Connection, dataset: i64) -> Result<DatasetRecor
                 warnings,
                 notes,
                 verification: None,
+                replacement: None,
+                superseded_by: None,
             })
         },
     )?;
@@ -391,7 +445,42 @@ pub(super) fn load(connection: &Connection, dataset: i64) -> Result<DatasetRecor
     record.store = load_store(connection, dataset)?;
     record.variables = load_variables(connection, dataset)?;
     record.verification = load_verification(connection, dataset)?;
+    record.replacement = load_replacement(connection, dataset)?;
+    record.superseded_by = load_later_version(connection, dataset)?;
     Ok(record)
+}
+
+fn period(row: &Row) -> Result<Option<Period>> {
+    let start: Option<String> = row.get("start_datetime")?;
+    let period = start.zip(row.get("end_datetime")?);
+    Ok(period.map(|(start, end)| Period { start, end }))
+}
+
+fn load_replacement(connection: &Connection, dataset: i64) -> Result<Option<Replacement>> {
+    connection
+        .prepare_cached("SELECT * FROM replacements WHERE dataset = ?1 ORDER BY id DESC LIMIT 1")?
+        .query_row([dataset], |row| {
+            Ok(Replacement {
+                at: row.get("replaced_at")?,
+                old_digest: row.get("old_digest")?,
+                new_digest: row.get("new_digest")?,
+            })
+        })
+        .optional()
+}
+
+/// The latest version after that of `dataset` of the same, as dates and numbers are ordered.
+fn load_later_version(connection: &Connection, dataset: i64) -> Result<Option<String>> {
+    connection
+        .prepare_cached(
+            "SELECT later.instance_id FROM datasets AS later JOIN datasets AS this
+                 ON later.master_id = this.master_id AND later.versioned AND this.versioned
+             WHERE this.id = ?1 AND later.status NOT IN ('gone', 'retracted')
+                 AND CAST(substr(later.version, 2) AS INTEGER) > CAST(substr(this.version, 2) AS INTEGER)
+             ORDER BY CAST(substr(later.version, 2) AS INTEGER) DESC LIMIT 1",
+        )?
+        .query_row([dataset], |row| row.get(0))
+        .optional()
 }
 
 fn load_files(connection: &Connection, dataset: i64, directory: &Path) -> Result<Vec<FileRecord>> {
@@ -407,7 +496,9 @@ fn load_files(connection: &Connection, dataset: i64, directory: &Path) -> Result
             let first = optional_unsigned(row, "first_step")?;
             let steps = first.zip(optional_unsigned(row, "steps")?);
             let steps = steps.map(|(first, count)| first..first + count);
-            Ok(FileRecord { source, steps, tracking_id: row.get("tracking_id")? })
+            let checksum: Option<String> = row.get("checksum")?;
+            let checksum = checksum.and_then(|text| Multihash::parse(&text, None));
+            Ok(FileRecord { source, checksum, steps, tracking_id: row.get("tracking_id")? })
         })?
         .collect()
 }
@@ -450,6 +541,10 @@ fn load_manifest(connection: &Connection, dataset: i64) -> Result<Option<StoreRe
                 reference_count: unsigned(row, "reference_count")?,
                 inlined_bytes: unsigned(row, "inlined_bytes")?,
                 parts: Vec::new(),
+                times: Some(StoreTimes {
+                    created_at: row.get("created_at")?,
+                    updated_at: row.get("updated_at")?,
+                }),
             })
         })
         .optional()
@@ -544,7 +639,7 @@ fn prefixes(roots: &[PathBuf]) -> Vec<String> {
 }
 
 /// A JSON array, the way to hand a list to SQLite.
-fn json(texts: &[String]) -> String {
+pub(super) fn json(texts: &[String]) -> String {
     serde_json::Value::from(texts).to_string()
 }
 
@@ -569,7 +664,7 @@ macro_rules! word_column {
 
 word_column!(Mode: Sample All);
 word_column!(Outcome: Verified Different Incomplete);
-word_column!(Status: Built Refused Failed Gone);
+word_column!(Status: Built Refused Failed Gone Retracted);
 word_column!(Verdict: Virtual Inlined Seamed Segmented);
 word_column!(PartKind: Segment Seams);
 word_column!(Severity: Error Warning Note);

@@ -7,6 +7,7 @@ use tempfile::{TempDir, tempdir};
 use super::*;
 use crate::discover::SourceFile;
 use crate::model::error::{Code, Error};
+use crate::model::multihash::Multihash;
 use crate::model::verdict::{Cost, Verdict};
 
 fn ledger() -> (TempDir, Ledger) {
@@ -24,10 +25,15 @@ fn built(instance_id: &str, directory: &str) -> DatasetRecord {
     let directory = PathBuf::from(directory);
     DatasetRecord {
         instance_id: instance_id.to_owned(),
+        dataset_id: instance_id.to_owned(),
         master_id: "CMIP6.CMIP.tas".to_owned(),
         project: "CMIP6".to_owned(),
         version: "v20190308".to_owned(),
         versioned: true,
+        period: Some(Period {
+            start: "1850-01-16T12:00:00Z".to_owned(),
+            end: "2014-12-16T12:00:00Z".to_owned(),
+        }),
         status: Status::Built,
         error: None,
         recipe: "1 https://example.org/".to_owned(),
@@ -39,6 +45,7 @@ fn built(instance_id: &str, directory: &str) -> DatasetRecord {
                     mtime_ns: 1_700_000_000_123_456_789 + i,
                     inode: u64::MAX,
                 },
+                checksum: (i > 0).then(|| Multihash::of_sha256(&"c".repeat(64))),
                 steps: (i > 0).then_some(3..15),
                 tracking_id: (i > 1).then(|| "hdl:21.14100/a".to_owned()),
             })
@@ -64,6 +71,7 @@ fn built(instance_id: &str, directory: &str) -> DatasetRecord {
                     },
                 })
                 .into(),
+            times: None,
         }),
         variables: vec![
             variable("tas", Verdict::Segmented),
@@ -73,6 +81,8 @@ fn built(instance_id: &str, directory: &str) -> DatasetRecord {
         warnings: vec![problem("odd name")],
         notes: vec![problem("odd chunks")],
         verification: None,
+        replacement: None,
+        superseded_by: None,
         directory,
     }
 }
@@ -94,6 +104,13 @@ fn refused(instance_id: &str, directory: &str) -> DatasetRecord {
 fn problem(message: &str) -> ProblemRecord {
     let error = Error::new(Code::Unrecognised, message).in_file("/data/CMIP6/odd.nc");
     (&error).into()
+}
+
+/// `record` without what only the ledger tells.
+fn untimed(mut record: DatasetRecord) -> DatasetRecord {
+    let times = record.store.as_mut().and_then(|store| store.times.take());
+    assert_eq!(times.is_some(), record.store.is_some());
+    record
 }
 
 fn listed(ledger: &Ledger, filter: &Filter) -> Vec<DatasetRecord> {
@@ -139,7 +156,8 @@ fn what_was_recorded_comes_back_after_reopening() {
     drop(ledger);
 
     for ledger in [Ledger::open(&path).unwrap(), Ledger::open_read_only(&path).unwrap()] {
-        assert_eq!(listed(&ledger, &Filter::default()), records);
+        let listed = listed(&ledger, &Filter::default());
+        assert_eq!(listed.into_iter().map(untimed).collect::<Vec<_>>(), records);
         assert_eq!(ledger.dataset("CMIP6.b.v1").unwrap().as_ref(), Some(&records[1]));
         assert_eq!(ledger.dataset("CMIP6.c.v1").unwrap(), None);
         assert_eq!(ledger.problems().unwrap(), [(Severity::Warning, problem("fits no DRS"))]);
@@ -235,7 +253,7 @@ fn paths_that_are_not_utf8_come_back() {
     record.files[0].source.path = record.directory.join(OsStr::from_bytes(b"\xff.nc"));
     record.files[1].source.path = PathBuf::from("/outside/of/it.nc");
     ledger.record(run, std::slice::from_ref(&record)).unwrap();
-    assert_eq!(ledger.dataset("a.v1").unwrap(), Some(record));
+    assert_eq!(ledger.dataset("a.v1").unwrap().map(untimed), Some(record));
 }
 
 #[test]
@@ -358,7 +376,8 @@ fn a_listing_is_what_list_json_promises() {
     assert_eq!(
         serde_json::to_string(&built("a.v1", "/data").listing()).unwrap(),
         concat!(
-            r#"{"id":"a.v1","status":"built","reason":null,"manifest":"/data/a.v1.json","#,
+            r#"{"id":"a.v1","dataset_id":"a.v1","status":"built","superseded_by":null,"#,
+            r#""changed_in_place":null,"reason":null,"manifest":"/data/a.v1.json","#,
             r#""url":"https://example.org/tas.json","#,
             r#""segments":["/data/seg00.json"],"seams":"/data/seams","#,
             r#""files":["/data/tas_0.nc","/data/tas_1.nc","/data/tas_2.nc"],"#,
@@ -446,4 +465,131 @@ fn the_tables_hold_what_the_contract_says() {
     assert!(ledger.record(run, &[short]).is_err());
     assert!(ledger.record(RunId(99), &[built("a.v1", "/data/a")]).is_err());
     assert!(dump(&ledger).is_empty());
+}
+
+#[test]
+fn a_store_keeps_its_times_until_it_is_another() {
+    let (_place, mut ledger) = ledger();
+    let run = ledger.begin_run(&[]).unwrap();
+    let mut record = built("a.v1", "/data/a");
+    ledger.record(run, &[record.clone()]).unwrap();
+    ledger
+        .connection
+        .execute_batch("UPDATE stores SET created_at = '2026-01-01', updated_at = '2026-01-02'")
+        .unwrap();
+    let mut times = |record: &DatasetRecord| {
+        ledger.record(run, &[record.clone()]).unwrap();
+        ledger.dataset("a.v1").unwrap().unwrap().store.unwrap().times.unwrap()
+    };
+    let kept = times(&record);
+    assert_eq!((kept.created_at.as_str(), kept.updated_at.as_str()), ("2026-01-01", "2026-01-02"));
+    record.store.as_mut().unwrap().manifest.as_mut().unwrap().digest = "d".repeat(64);
+    let renewed = times(&record);
+    assert_eq!(renewed.created_at, "2026-01-01");
+    assert!(renewed.updated_at > kept.updated_at);
+}
+
+#[test]
+fn later_versions_supersede_as_numbers() {
+    let (_place, mut ledger) = ledger();
+    let run = ledger.begin_run(&[]).unwrap();
+    let version = |version: &str| DatasetRecord {
+        version: version.to_owned(),
+        ..built(&format!("a.{version}"), &format!("/data/a/{version}"))
+    };
+    let records = ["v2", "v10", "v9"].map(version);
+    let unversioned = DatasetRecord { versioned: false, ..version("latest") };
+    ledger.record(run, &records).unwrap();
+    ledger.record(run, &[unversioned]).unwrap();
+    let by = |ledger: &Ledger, id: &str| ledger.dataset(id).unwrap().unwrap().superseded_by;
+    assert_eq!(by(&ledger, "a.v2").as_deref(), Some("a.v10"));
+    assert_eq!((by(&ledger, "a.v10"), by(&ledger, "a.latest")), (None, None));
+    let superseded = Filter { superseded: true, ..Filter::default() };
+    let ids: Vec<_> = listed(&ledger, &superseded).into_iter().map(|it| it.instance_id).collect();
+    assert_eq!(ids, ["a.v2", "a.v9"]);
+    ledger.retract(run, "a.v10", false).unwrap();
+    assert_eq!(by(&ledger, "a.v2").as_deref(), Some("a.v9"));
+}
+
+#[test]
+fn the_publisher_is_told_until_it_acknowledges_and_then_no_more() {
+    let (_place, mut ledger) = ledger();
+    let run = ledger.begin_run(&[]).unwrap();
+    let mut record = built("a.v1", "/data/a");
+    ledger.record(run, &[record.clone()]).unwrap();
+    let mut send =
+        |ledger: &mut Ledger, record: &DatasetRecord| ledger.send(record, false).unwrap();
+    let first = send(&mut ledger, &record).unwrap();
+    assert!(first.adds && first.url == "https://example.org/tas.json");
+    // Whoever was to tell the publisher died: the same again.
+    assert_eq!(send(&mut ledger, &record), Some(first.clone()));
+    // Another state replaces it; what was sent before may no longer be acknowledged.
+    record.store.as_mut().unwrap().manifest.as_mut().unwrap().digest = "d".repeat(64);
+    let second = send(&mut ledger, &record).unwrap();
+    assert!(second.id > first.id);
+    assert_eq!(ledger.acknowledge(&[first.id, second.id]).unwrap(), [first.id]);
+    assert_eq!(send(&mut ledger, &record), None);
+    assert_eq!(ledger.send(&record, true).unwrap().map(|it| it.id), Some(second.id));
+    // Gone: to be removed, where it is known to have been or may have been added.
+    record.status = Status::Gone;
+    let third = send(&mut ledger, &record).unwrap();
+    assert!(!third.adds && third.url == first.url);
+    assert_eq!(send(&mut ledger, &record), Some(third.clone()));
+    assert!(ledger.acknowledge(&[third.id]).unwrap().is_empty());
+    assert_eq!(send(&mut ledger, &record), None);
+    assert_eq!(ledger.send(&record, true).unwrap(), None);
+    record.status = Status::Built;
+    assert!(send(&mut ledger, &record).unwrap().id > third.id);
+}
+
+#[test]
+fn what_nobody_could_open_is_not_advertised() {
+    let (_place, mut ledger) = ledger();
+    let run = ledger.begin_run(&[]).unwrap();
+    let good = built("a.v1", "/data/a");
+    ledger.record(run, &[good.clone()]).unwrap();
+    let with_store = |change: fn(&mut StoreRecord)| {
+        let mut record = good.clone();
+        record.store.as_mut().map(change);
+        record
+    };
+    for record in [
+        with_store(|store| store.local = true),
+        with_store(|store| store.manifest = None),
+        with_store(|store| store.manifest.as_mut().unwrap().url = None),
+        DatasetRecord { versioned: false, ..good.clone() },
+        DatasetRecord { status: Status::Retracted, ..good.clone() },
+        DatasetRecord { store: None, ..good.clone() },
+    ] {
+        assert_eq!(ledger.send(&record, true).unwrap(), None);
+    }
+    // A store that is still right is, whatever else is wrong.
+    let refused = DatasetRecord { status: Status::Refused, ..good };
+    assert!(ledger.send(&refused, false).unwrap().unwrap().adds);
+}
+
+#[test]
+fn a_retraction_lasts_until_it_is_taken_back() {
+    let (_place, mut ledger) = ledger();
+    let run = ledger.begin_run(&[]).unwrap();
+    let of_variable = |variable: &str| DatasetRecord {
+        dataset_id: "cmip5.v1".to_owned(),
+        ..built(&format!("cmip5.v1.{variable}"), "/data/cmip5/v1")
+    };
+    ledger.record(run, &[of_variable("pr"), of_variable("tas"), refused("b.v1", "/b")]).unwrap();
+    assert_eq!(ledger.retract(run, "cmip5.v1", false).unwrap().len(), 2);
+    assert!(ledger.retract(run, "never.seen.v1", true).unwrap().is_empty());
+    assert!(ledger.retract(run, "b.v1", true).unwrap().len() == 1);
+    assert!(
+        ledger.is_retracted("cmip5.v1").unwrap() && ledger.is_retracted("never.seen.v1").unwrap()
+    );
+    let later = ledger.begin_run(&[]).unwrap();
+    let roots = [PathBuf::from("/")];
+    ledger.mark_gone(later, &Scope { roots: &roots, ..Scope::default() }).unwrap();
+    let retracted = Filter { status: Some(Status::Retracted), ..Filter::default() };
+    assert_eq!(listed(&ledger, &retracted).len(), 3);
+    assert!(ledger.reinstate(later, "cmip5.v1").unwrap());
+    assert!(!ledger.reinstate(later, "cmip5.v1").unwrap());
+    assert!(!ledger.is_retracted("cmip5.v1").unwrap());
+    assert_eq!(ledger.dataset("cmip5.v1.tas").unwrap().unwrap().status, Status::Gone);
 }

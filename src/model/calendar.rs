@@ -24,6 +24,20 @@ pub struct Date {
     pub nanosecond: u64,
 }
 
+impl Date {
+    /// As a date and time of RFC 3339, such as `1850-01-16T12:00:00Z`. A day that its month has in the calendar
+    /// but not in the Gregorian one, such as 30 February, becomes the last that it has; none for years
+    /// that are not of four digits.
+    #[must_use]
+    pub fn rfc3339(&self) -> Option<String> {
+        let last = (1..=self.day).rev().find(|&day| {
+            let calendar = Calendar::ProlepticGregorian;
+            calendar.day_number(self.year, self.month, day).is_some()
+        })?;
+        (0..=9999).contains(&self.year).then(|| format!("{}Z", Self { day: last, ..*self }))
+    }
+}
+
 impl fmt::Display for Date {
     /// Such as `1850-01-16T12:00:00`, to the second that has begun.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

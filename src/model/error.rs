@@ -38,6 +38,10 @@ pub enum Code {
     Unrecognised,
     /// Path, file name and content disagree about a facet.
     DrsMismatch,
+    /// A mapfile cannot be understood, or disagrees with the files it lists.
+    Mapfile,
+    /// Files of a dataset were replaced under the same version.
+    ChangedInPlace,
     /// Two directories claim the same dataset ID.
     DuplicateId,
     /// Several data roots claim the same path.
@@ -113,6 +117,8 @@ impl Code {
             Self::Unsupported => "unsupported",
             Self::Unrecognised => "unrecognised",
             Self::DrsMismatch => "drs-mismatch",
+            Self::Mapfile => "mapfile",
+            Self::ChangedInPlace => "changed-in-place",
             Self::DuplicateId => "duplicate-id",
             Self::AmbiguousDataRoot => "ambiguous-data-root",
             Self::OutsideDataRoots => "outside-data-roots",
@@ -159,6 +165,7 @@ impl Code {
                 | Self::Truncated
                 | Self::Corrupt
                 | Self::Unsupported
+                | Self::Mapfile
                 | Self::Different
                 | Self::NotVerified
                 | Self::Configuration

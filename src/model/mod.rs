@@ -9,6 +9,7 @@ pub mod dtype;
 pub mod dyadic;
 pub mod error;
 pub mod frequency;
+pub mod multihash;
 pub mod on_overlap;
 pub mod on_static_mismatch;
 pub mod time_units;

@@ -1,6 +1,6 @@
 //! Building the store of one dataset, or finding out why there can be none.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
 
 use rayon::prelude::*;
@@ -11,7 +11,8 @@ use crate::drs::{Dataset, Drs};
 use crate::emit;
 use crate::index;
 use crate::ledger::{
-    DatasetRecord, FileRecord, ProblemRecord, Status, StoreRecord, VariableRecord, WrittenFile,
+    DatasetRecord, FileRecord, Period, ProblemRecord, Replacement, Status, StoreRecord,
+    VariableRecord, WrittenFile,
 };
 use crate::model::error::{Code, Error, Result};
 use crate::model::verdict::{Cost, Verdict};
@@ -65,6 +66,7 @@ struct Store {
     written: Option<StoreRecord>,
     variables: Vec<VariableRecord>,
     files: Vec<FileRecord>,
+    period: Option<Period>,
     notes: Vec<ProblemRecord>,
     verification: Option<Verification>,
 }
@@ -83,6 +85,7 @@ impl Workshop<'_> {
         match built {
             Ok(store) => {
                 record.files = store.files;
+                record.period = store.period;
                 record.variables = store.variables;
                 record.notes = store.notes;
                 verification = store.verification;
@@ -90,6 +93,8 @@ impl Workshop<'_> {
                 let unknown = verification.iter().flat_map(|it| &it.findings);
                 record.warnings.extend(unknown.map(ProblemRecord::from));
                 record.store = store.written;
+                record.replacement = known.as_ref().and_then(|known| replacement(known, &record));
+                record.warnings.extend(record.replacement.as_ref().map(changed_in_place));
                 // Parts that the store has no more; one written elsewhere is left alone.
                 if let (Some(before), Some(now)) =
                     (known.and_then(|known| known.store), &record.store)
@@ -139,7 +144,7 @@ impl Workshop<'_> {
         warnings.extend(lost.map(|warning| warning.in_file(directory)));
         let Self { sites, .. } = *self;
         let writer = StoreWriter { sites, dataset: &candidate.dataset, placement };
-        let files = in_order(&candidate.files, &combined);
+        let files = in_order(candidate, &combined);
         let written = if self.dry_run {
             writer.rehearse(&combined).map(|()| (None, None))
         } else {
@@ -150,7 +155,8 @@ impl Workshop<'_> {
             written.map_err(|error| error.in_file(&candidate.directory))?;
         let variables = variables(&combined.datasets);
         let notes = combined.notes.iter().map(ProblemRecord::from).collect();
-        Ok(Store { written, variables, files, notes, verification })
+        let period = period(&combined.coverages);
+        Ok(Store { written, variables, files, period, notes, verification })
     }
 
     /// Keeps the store of an earlier run while the files are those it was built from; otherwise
@@ -240,22 +246,67 @@ fn variables(datasets: &Datasets) -> Vec<VariableRecord> {
     records.collect()
 }
 
-/// `files` in the order of time; those that were left out come last.
-fn in_order(files: &[SourceFile], combined: &Combined) -> Vec<FileRecord> {
-    let mut left_out: BTreeMap<&Path, &SourceFile> =
-        files.iter().map(|file| (file.path.as_path(), file)).collect();
-    let mut records = Vec::with_capacity(files.len());
+/// The files of `candidate` in the order of time; those that were left out come last.
+fn in_order(candidate: &Candidate, combined: &Combined) -> Vec<FileRecord> {
+    let mut left_out: BTreeMap<&Path, FileRecord> = candidate
+        .files
+        .iter()
+        .map(|file| (file.path.as_path(), file_record(candidate, file)))
+        .collect();
+    let mut records = Vec::with_capacity(candidate.files.len());
     for combine::Source { path, steps, tracking_id } in &combined.sources {
-        let source = left_out.remove(path.as_path()).cloned();
-        records.extend(source.map(|source| FileRecord {
-            source,
+        let record = left_out.remove(path.as_path());
+        records.extend(record.map(|record| FileRecord {
             steps: steps.clone(),
             tracking_id: tracking_id.clone(),
+            ..record
         }));
     }
-    let nothing = |source: &SourceFile| FileRecord { steps: Some(0..0), ..source.clone().into() };
-    records.extend(left_out.into_values().map(nothing));
+    let left_out = left_out.into_values();
+    records.extend(left_out.map(|record| FileRecord { steps: Some(0..0), ..record }));
     records
+}
+
+fn file_record(candidate: &Candidate, file: &SourceFile) -> FileRecord {
+    let checksum = candidate.checksums.get(&file.path).cloned();
+    FileRecord { checksum, ..file.clone().into() }
+}
+
+/// What took place if files of `known` were replaced by others of the same names, and the store with them.
+fn replacement(known: &DatasetRecord, record: &DatasetRecord) -> Option<Replacement> {
+    let (old, new) = (known.store.as_ref()?.digest(), record.store.as_ref()?.digest());
+    let by_path: HashMap<&Path, &FileRecord> =
+        known.files.iter().map(|file| (file.source.path.as_path(), file)).collect();
+    let is_another = |file: &FileRecord| {
+        by_path.get(file.source.path.as_path()).is_some_and(|before| {
+            let stamp = |file: &FileRecord| (file.source.size, file.source.mtime_ns);
+            let checksums = before.checksum.as_ref().zip(file.checksum.as_ref());
+            stamp(before) != stamp(file) || checksums.is_some_and(|(before, now)| before != now)
+        })
+    };
+    (old != new && record.files.iter().any(is_another)).then(|| Replacement {
+        at: String::new(),
+        old_digest: old.to_owned(),
+        new_digest: new.to_owned(),
+    })
+}
+
+fn changed_in_place(replacement: &Replacement) -> ProblemRecord {
+    let Replacement { old_digest, new_digest, .. } = replacement;
+    let message = format!(
+        "files were replaced by others of the same names under the same version: the store was {old_digest} \
+         and is {new_digest}"
+    );
+    let hint = "publish replaced files as a new version, so that readers can tell";
+    ProblemRecord::from(&Error::new(Code::ChangedInPlace, message).with_hint(hint))
+}
+
+/// From the first time of all files to the last.
+fn period(coverages: &[Coverage]) -> Option<Period> {
+    let date = |coverage: &Coverage, instants: &[_]| coverage.calendar.date(*instants.first()?);
+    let start = coverages.iter().filter_map(|it| date(it, &it.starts)).min()?;
+    let end = coverages.iter().filter_map(|it| date(it, &it.ends)).max()?;
+    Some(Period { start: start.rfc3339()?, end: end.rfc3339()? })
 }
 
 /// A warning where the name of a file gives another time range than its steps.
@@ -279,20 +330,24 @@ fn blank_record(candidate: &Candidate, placement: &Placement, warnings: &[Error]
     let Candidate { dataset, directory, files, .. } = candidate;
     DatasetRecord {
         instance_id: dataset.instance_id(),
+        dataset_id: dataset.dataset_id(),
         master_id: dataset.master_id(),
         project: dataset.project.clone(),
         version: dataset.version.clone(),
         versioned: dataset.versioned,
         directory: directory.clone(),
+        period: None,
         status: Status::Built,
         error: None,
         recipe: placement.recipe.clone(),
-        files: files.iter().cloned().map(FileRecord::from).collect(),
+        files: files.iter().map(|file| file_record(candidate, file)).collect(),
         store: None,
         variables: Vec::new(),
         warnings: warnings.iter().map(ProblemRecord::from).collect(),
         notes: Vec::new(),
         verification: None,
+        replacement: None,
+        superseded_by: None,
     }
 }
 

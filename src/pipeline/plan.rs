@@ -1,8 +1,12 @@
 //! What a dataset needs, from what the ledger knows and what the disk shows.
 
-use crate::discover::SourceFile;
-use crate::ledger::{DatasetRecord, Status};
+use std::collections::HashSet;
+use std::path::PathBuf;
+
+use crate::discover::{Checksums, SourceFile};
+use crate::ledger::{DatasetRecord, FileRecord, Status};
 use crate::model::error::Code;
+use crate::model::multihash::Multihash;
 
 /// What is to be done about a dataset.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -13,23 +17,24 @@ pub enum Plan {
     Build,
 }
 
-/// Decides about a dataset of which the ledger has `known`, whose `files` are on disk now, and
-/// whose store would be made by `recipe`. `is_intact` tells whether the store that is known is
-/// still there.
+/// Decides about a dataset of which the ledger has `known`, whose `files` are on disk now, perhaps with
+/// `checksums`, and whose store would be made by `recipe`. `is_intact` tells whether the store that is
+/// known is still there.
 pub fn plan(
     known: Option<&DatasetRecord>,
-    files: &[SourceFile],
+    (files, checksums): (&[SourceFile], &Checksums),
     recipe: &str,
     is_intact: impl FnOnce(&DatasetRecord) -> bool,
 ) -> Plan {
     let same = known.is_some_and(|known| {
         known.recipe == recipe
             && same_files(known, files)
+            && has_checksums(known, checksums)
             && match known.status {
                 Status::Built => is_intact(known),
                 Status::Refused => true,
                 Status::Failed => lies_in_the_files(known),
-                Status::Gone => false,
+                Status::Gone | Status::Retracted => false,
             }
     });
     if same { Plan::Same } else { Plan::Build }
@@ -45,6 +50,27 @@ pub fn same_files(known: &DatasetRecord, files: &[SourceFile]) -> bool {
     }
     known.files.len() == files.len()
         && sorted(known.files.iter().map(|file| &file.source)) == sorted(files.iter())
+}
+
+/// Whether the ledger has these checksums: others mean other bytes, whatever size and time say.
+fn has_checksums(known: &DatasetRecord, checksums: &Checksums) -> bool {
+    let has = |file: &FileRecord| {
+        checksums.get(&file.source.path).is_none_or(|listed| file.checksum.as_ref() == Some(listed))
+    };
+    known.files.iter().all(has)
+}
+
+/// Checksums that the ledger has of files that are as they were.
+pub fn known_checksums(
+    known: &DatasetRecord,
+    files: &[SourceFile],
+) -> impl Iterator<Item = (PathBuf, Multihash)> {
+    let files: HashSet<&SourceFile> = files.iter().collect();
+    known
+        .files
+        .iter()
+        .filter(move |file| files.contains(&file.source))
+        .filter_map(|file| Some((file.source.path.clone(), file.checksum.clone()?)))
 }
 
 /// Whether a failure will repeat as long as the files stay as they are; others, such as a missing
@@ -68,11 +94,13 @@ mod tests {
     fn record(status: Status, error: Option<Code>) -> DatasetRecord {
         DatasetRecord {
             instance_id: "a.v1".into(),
+            dataset_id: "a.v1".into(),
             master_id: "a".into(),
             project: "CMIP6".into(),
             version: "v1".into(),
             versioned: true,
             directory: "/a/v1".into(),
+            period: None,
             status,
             error: error.map(|code| ProblemRecord::from(&Error::new(code, "it"))),
             recipe: "r".into(),
@@ -82,11 +110,13 @@ mod tests {
             warnings: Vec::new(),
             notes: Vec::new(),
             verification: None,
+            replacement: None,
+            superseded_by: None,
         }
     }
 
     fn planned(known: Option<&DatasetRecord>, files: &[SourceFile], recipe: &str) -> Plan {
-        plan(known, files, recipe, |_| true)
+        plan(known, (files, &Checksums::new()), recipe, |_| true)
     }
 
     #[test]
@@ -94,7 +124,7 @@ mod tests {
         let files = [file("a", 1), file("b", 2)];
         let built = record(Status::Built, None);
         assert_eq!(planned(Some(&built), &files, "r"), Plan::Same);
-        assert_eq!(plan(Some(&built), &files, "r", |_| false), Plan::Build);
+        assert_eq!(plan(Some(&built), (&files, &Checksums::new()), "r", |_| false), Plan::Build);
         let refused = record(Status::Refused, Some(Code::TimeOverlap));
         assert_eq!(planned(Some(&refused), &files, "r"), Plan::Same);
     }
@@ -113,5 +143,23 @@ mod tests {
         assert_eq!(planned(Some(&corrupt), &files, "r"), Plan::Same);
         let denied = record(Status::Failed, Some(Code::PermissionDenied));
         assert_eq!(planned(Some(&denied), &files, "r"), Plan::Build);
+    }
+
+    #[test]
+    fn another_checksum_means_other_bytes() {
+        let files = [file("a", 1), file("b", 2)];
+        let sum = |digit: &str| Multihash::of_sha256(&digit.repeat(64));
+        let listed = |digit| Checksums::from([("a".into(), sum(digit))]);
+        let planned = |known: &DatasetRecord, checksums| {
+            plan(Some(known), (&files, &checksums), "r", |_| true)
+        };
+        let mut built = record(Status::Built, None);
+        assert_eq!(planned(&built, listed("1")), Plan::Build);
+        built.files[1].checksum = Some(sum("1"));
+        assert_eq!(planned(&built, listed("1")), Plan::Same);
+        assert_eq!(planned(&built, listed("2")), Plan::Build);
+        assert_eq!(planned(&built, Checksums::new()), Plan::Same);
+        assert!(known_checksums(&built, &files).eq([("a".into(), sum("1"))]));
+        assert_eq!(known_checksums(&built, &[file("a", 3)]).count(), 0);
     }
 }

@@ -24,7 +24,7 @@ use crate::verify::{self, Verification};
 
 use super::build::{Job, Outcome, Workshop};
 use super::placement::Sites;
-use super::plan::{Plan, plan};
+use super::plan::{self, Plan};
 use super::verifier::Verifier;
 
 /// Outcomes committed in one transaction.
@@ -33,8 +33,8 @@ const BATCH: usize = 64;
 /// What to scan and how.
 #[derive(Debug)]
 pub struct Scan {
-    /// Trees, version directories or files.
-    pub roots: Vec<PathBuf>,
+    /// What to look through.
+    pub origin: Origin,
     /// The projects to look for.
     pub drs: Drs,
     /// Where stores go.
@@ -51,12 +51,34 @@ pub struct Scan {
     pub verify: Option<verify::Scope>,
 }
 
+/// Where datasets come from.
+#[derive(Debug)]
+pub enum Origin {
+    /// Trees, version directories or files.
+    Trees(Vec<PathBuf>),
+    /// Mapfiles.
+    Mapfiles(Vec<PathBuf>),
+}
+
+impl Origin {
+    /// The paths, whatever they are. No dataset lies below a mapfile, so that none is gone because the
+    /// mapfiles do not list it.
+    #[must_use]
+    pub fn paths(&self) -> &[PathBuf] {
+        match self {
+            Self::Trees(paths) | Self::Mapfiles(paths) => paths,
+        }
+    }
+}
+
 /// Whoever watches a scan. All calls come from one thread.
 pub trait Observer {
     /// A dataset was found; others may follow.
     fn found(&mut self);
     /// A dataset was found to be as it was.
     fn unchanged(&mut self, record: &DatasetRecord);
+    /// A dataset was found that is retracted, and was left alone.
+    fn retracted(&mut self, instance_id: &str);
     /// A dataset was built, refused or failed.
     fn finished(&mut self, outcome: &Outcome);
     /// Something outside all datasets is wrong.
@@ -78,6 +100,7 @@ pub struct Summary {
 enum Event {
     Found,
     Unchanged(Box<DatasetRecord>),
+    Retracted(String),
     Finished(Box<Outcome>),
     Problem(Error),
 }
@@ -147,13 +170,14 @@ fn walk_and_plan(
     events: &SyncSender<Event>,
     is_stopped: &AtomicBool,
 ) {
-    discover::walk(&scan.roots, &scan.drs, |found| {
+    let found = |found| {
         if is_stopped.load(Ordering::Relaxed) {
             return;
         }
         let event = match found {
             Ok(candidate) => match planned(scan, known, candidate) {
                 Ok(Planned::Same(record)) => Event::Unchanged(record),
+                Ok(Planned::Retracted(id)) => Event::Retracted(id),
                 Ok(Planned::Build(job)) => {
                     let _ = events.send(Event::Found);
                     let _ = jobs.send(*job);
@@ -164,21 +188,32 @@ fn walk_and_plan(
             Err(problem) => Event::Problem(problem),
         };
         let _ = events.send(event);
-    });
+    };
+    match &scan.origin {
+        Origin::Trees(roots) => discover::walk(roots, &scan.drs, found),
+        Origin::Mapfiles(mapfiles) => discover::of_mapfiles(mapfiles, &scan.drs, found),
+    }
 }
 
 enum Planned {
     Same(Box<DatasetRecord>),
+    Retracted(String),
     Build(Box<Job>),
 }
 
-fn planned(scan: &Scan, ledger: Option<&Ledger>, candidate: Candidate) -> Result<Planned> {
-    let known = match ledger {
-        Some(ledger) => ledger.dataset(&candidate.dataset.instance_id())?,
-        None => None,
-    };
+fn planned(scan: &Scan, ledger: Option<&Ledger>, mut candidate: Candidate) -> Result<Planned> {
+    let mut known = None;
+    if let Some(ledger) = ledger {
+        if ledger.is_retracted(&candidate.dataset.dataset_id())? {
+            return Ok(Planned::Retracted(candidate.dataset.instance_id()));
+        }
+        known = ledger.dataset(&candidate.dataset.instance_id())?;
+    }
     if let Some(known) = &known {
         check_place(known, &candidate)?;
+        for (path, checksum) in plan::known_checksums(known, &candidate.files) {
+            candidate.checksums.entry(path).or_insert(checksum);
+        }
     }
     let placement = scan.sites.place(&candidate, scan.limits);
     let is_intact = |known: &DatasetRecord| {
@@ -189,7 +224,10 @@ fn planned(scan: &Scan, ledger: Option<&Ledger>, candidate: Candidate) -> Result
             store.directory() == placement.manifest.parent() && store.files().all(has_size)
         })
     };
-    let decision = plan(known.as_ref(), &candidate.files, &placement.recipe, is_intact);
+    let decision = {
+        let found = (candidate.files.as_slice(), &candidate.checksums);
+        plan::plan(known.as_ref(), found, &placement.recipe, is_intact)
+    };
     Ok(match (decision, known) {
         (Plan::Same, Some(known)) if !scan.force && candidate.unreachable.is_empty() => {
             Planned::Same(Box::new(known))
@@ -254,8 +292,9 @@ impl<'a> Writer<'a> {
             match event {
                 Event::Found => self.observer.found(),
                 Event::Unchanged(record) => self.take_unchanged(*record)?,
+                Event::Retracted(instance_id) => self.take_retracted(&instance_id),
                 Event::Finished(outcome) => self.take_outcome(*outcome)?,
-                Event::Problem(problem) => self.take_problem(&problem)?,
+                Event::Problem(problem) => self.take_problem(&scan.origin, &problem)?,
             }
         }
         self.commit()?;
@@ -271,13 +310,18 @@ impl<'a> Writer<'a> {
         self.commit_full_batch()
     }
 
+    fn take_retracted(&mut self, instance_id: &str) {
+        self.observer.retracted(instance_id);
+        self.summary.counts.unchanged += 1;
+    }
+
     fn take_outcome(&mut self, outcome: Outcome) -> Result<()> {
         self.observer.finished(&outcome);
         let counts = &mut self.summary.counts;
         match outcome.record.status {
             Status::Built => counts.built += 1,
             Status::Refused => counts.refused += 1,
-            Status::Failed | Status::Gone => counts.failed += 1,
+            Status::Failed | Status::Gone | Status::Retracted => counts.failed += 1,
         }
         self.summary.is_clean &= outcome.record.status == Status::Built;
         let Outcome { record, verification, .. } = outcome;
@@ -289,10 +333,11 @@ impl<'a> Writer<'a> {
         self.commit_full_batch()
     }
 
-    /// Files that belong to no dataset are worth a warning; what could not be read may hide one.
-    fn take_problem(&mut self, problem: &Error) -> Result<()> {
-        let severity = match problem.code() {
-            Code::Unrecognised | Code::DrsMismatch => Severity::Warning,
+    /// Files in a tree that belong to no dataset are worth a warning; what could not be read may hide one,
+    /// and what a mapfile lists is meant to be published.
+    fn take_problem(&mut self, origin: &Origin, problem: &Error) -> Result<()> {
+        let severity = match (origin, problem.code()) {
+            (Origin::Trees(_), Code::Unrecognised | Code::DrsMismatch) => Severity::Warning,
             _ => Severity::Error,
         };
         if severity == Severity::Error {
@@ -334,8 +379,11 @@ impl<'a> Writer<'a> {
         let Some((ledger, run)) = &mut self.ledger else {
             return Ok(());
         };
-        let scope =
-            Scope { roots: &scan.roots, unread: &self.unread, projects: scan.drs.selection() };
+        let scope = Scope {
+            roots: scan.origin.paths(),
+            unread: &self.unread,
+            projects: scan.drs.selection(),
+        };
         let gone = ledger.mark_gone(*run, &scope)?;
         ledger.drop_stale_problems(*run, &scope)?;
         self.summary.counts.gone = gone.len() as u64;

@@ -67,6 +67,7 @@ impl StoreWriter<'_> {
             reference_count: cost.references,
             inlined_bytes: cost.inlined_bytes,
             parts,
+            times: None,
         };
         Ok((store, verification))
     }

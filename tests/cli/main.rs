@@ -11,6 +11,7 @@ mod bad_input;
 mod check;
 mod command_line;
 mod manifest;
+mod mapfile;
 mod netcdf;
 mod overlap;
 mod rescan;

@@ -25,7 +25,10 @@ fn list_prints_one_object_per_dataset() {
     let expected = [
         json!({
             "id": pr.id,
+            "dataset_id": pr.id,
             "status": "built",
+            "superseded_by": null,
+            "changed_in_place": null,
             "reason": null,
             "manifest": pr.manifest(),
             "url": null,
@@ -40,7 +43,10 @@ fn list_prints_one_object_per_dataset() {
         }),
         json!({
             "id": tas.id,
+            "dataset_id": tas.id,
             "status": "refused",
+            "superseded_by": null,
+            "changed_in_place": null,
             "reason": format!(
                 "time-overlap: `{}`: variable `time`: its times, which begin at \
                  1850-05-16T00:00:00, overlap those of `{}`, which end at 1850-06-16T00:00:00; \
@@ -58,7 +64,10 @@ fn list_prints_one_object_per_dataset() {
         }),
         json!({
             "id": ua.id,
+            "dataset_id": ua.id,
             "status": "failed",
+            "superseded_by": null,
+            "changed_in_place": null,
             "reason": format!("not-netcdf: `{}`: the file is empty", ua.file(0, 6).display()),
             "manifest": null,
             "url": null,
@@ -179,7 +188,10 @@ fn the_report_has_a_line_for_each_dataset_and_problem() {
     let expected = [
         "type",
         "id",
+        "dataset_id",
         "status",
+        "superseded_by",
+        "changed_in_place",
         "reason",
         "manifest",
         "url",
