@@ -1,5 +1,7 @@
 //! The command line as typed.
 
+mod publication;
+
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
@@ -8,6 +10,8 @@ use clap::{Args, Parser, Subcommand};
 use crate::model::byte_size::ByteSize;
 use crate::model::on_overlap::OnOverlap;
 use crate::model::on_static_mismatch::OnStaticMismatch;
+
+pub use publication::{AdvertiseArgs, AnnotateArgs, GcArgs, RetractArgs, SiteArgs};
 
 /// Publishes virtual Zarr stores of the NetCDF datasets of an ESGF data node.
 #[derive(Debug, Parser)]
@@ -50,6 +54,14 @@ pub enum Command {
     Check(CheckArgs),
     /// Read stores back and compare them with the NetCDF files, bit for bit.
     Verify(VerifyArgs),
+    /// Say what the publisher is to be told about stores, or that it was told.
+    Advertise(AdvertiseArgs),
+    /// Put the store of a dataset into its publication record.
+    Annotate(AnnotateArgs),
+    /// Take datasets back: they are not built any more, and their stores are withdrawn.
+    Retract(RetractArgs),
+    /// Remove the stores of datasets that are gone or retracted.
+    Gc(GcArgs),
     /// List the datasets in the ledger.
     List(ListArgs),
     /// Show all that the ledger knows about one dataset.

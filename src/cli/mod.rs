@@ -1,6 +1,7 @@
 //! The command line: [`args`] as typed, [`settings`] resolved, and what is shown to people and
 //! programs. Data go to standard output, everything else to standard error.
 
+mod advertise;
 pub mod args;
 mod check;
 pub mod exit;
@@ -9,6 +10,7 @@ mod list;
 mod log;
 mod progress;
 mod report;
+mod retract;
 mod scan;
 pub mod settings;
 mod show;
@@ -56,6 +58,10 @@ fn dispatch(
         Command::Scan(args) => scan::run(args, arguments, progress),
         Command::Check(args) => check::run(args, progress),
         Command::Verify(args) => verify::run(args, arguments, progress),
+        Command::Advertise(args) => advertise::run(args),
+        Command::Annotate(args) => advertise::run_annotate(args),
+        Command::Retract(args) => retract::run(args, arguments),
+        Command::Gc(args) => retract::run_gc(args),
         Command::List(args) => list::run(args),
         Command::Show(args) => show::run(args),
         Command::Inspect(args) => inspect::run(&args),

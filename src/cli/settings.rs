@@ -109,6 +109,15 @@ pub fn mapfiles(maps: &[PathBuf]) -> Result<Vec<PathBuf>> {
     Ok(mapfiles)
 }
 
+/// The IDs of the datasets that `maps` list.
+pub fn listed_datasets(maps: &[PathBuf]) -> Result<Vec<String>> {
+    let mut ids = Vec::new();
+    for map in mapfiles(maps)? {
+        ids.extend(mapfile::read(&map)?.into_keys());
+    }
+    Ok(ids)
+}
+
 /// How much of each store is verified before it is published.
 fn scope(mode: &str) -> Result<Scope> {
     if !cfg!(feature = "netcdf") {

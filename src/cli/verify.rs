@@ -31,11 +31,7 @@ mod with_libnetcdf {
     /// Verifies and reports.
     pub fn run(args: VerifyArgs, arguments: &[OsString], progress: Progress) -> Result<Exit> {
         let path = settings::ledger_path(args.ledger)?;
-        if !path.exists() {
-            // One that is not there is not to be made.
-            Ledger::open_read_only(&path)?;
-        }
-        let mut ledger = Ledger::open(&path)?;
+        let mut ledger = Ledger::open_existing(&path)?;
         let scope = Scope {
             mode: if args.all { Mode::All } else { Mode::Sample },
             sample: args.sample.unwrap_or(SAMPLE),

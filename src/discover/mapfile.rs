@@ -51,10 +51,10 @@ pub fn expand(path: &Path) -> Result<Vec<PathBuf>> {
     }
     let beside = path.parent().unwrap_or(Path::new(""));
     let listed: Vec<_> = lines().map(|line| beside.join(line)).collect();
-    match listed.is_empty() {
-        true => Err(Error::new(Code::Mapfile, "the file is empty").in_file(path).with_hint(FORM)),
-        false => Ok(listed),
+    if listed.is_empty() {
+        return Err(Error::new(Code::Mapfile, "the file is empty").in_file(path).with_hint(FORM));
     }
+    Ok(listed)
 }
 
 fn of_directory(path: &Path) -> Result<Vec<PathBuf>> {
@@ -67,10 +67,10 @@ fn of_directory(path: &Path) -> Result<Vec<PathBuf>> {
         }
     }
     maps.sort();
-    match maps.is_empty() {
-        true => Err(Error::new(Code::Mapfile, "the directory holds no `*.map`").in_file(path)),
-        false => Ok(maps),
+    if maps.is_empty() {
+        return Err(Error::new(Code::Mapfile, "the directory holds no `*.map`").in_file(path));
     }
+    Ok(maps)
 }
 
 fn text_of(path: &Path) -> Result<String> {
@@ -143,8 +143,9 @@ fn parse_line(line: &str) -> std::result::Result<(String, Listed), String> {
     Ok((id, Listed { path, size, mtime, checksum: checksum.transpose()? }))
 }
 
-/// The dataset ID with its version as directories and IDs have it, `v20190401`.
-fn versioned_id(text: &str) -> std::result::Result<String, String> {
+/// A dataset ID with its version, as `#20190401` or `.v20190401`, in the latter form; what is wrong with it
+/// otherwise.
+pub fn versioned_id(text: &str) -> std::result::Result<String, String> {
     let (id, version) = match text.rsplit_once('#') {
         Some((id, digits)) => (id, digits),
         None => text.rsplit_once(".v").unwrap_or((text, "")),

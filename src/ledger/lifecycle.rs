@@ -116,6 +116,12 @@ pub(super) fn is_retracted(connection: &Connection, dataset_id: &str) -> Result<
         .query_row([dataset_id], |row| row.get(0))
 }
 
+/// Whether what is published under `dataset_id` is retracted, and its store was to stay.
+pub(super) fn keeps_store(connection: &Connection, dataset_id: &str) -> Result<bool> {
+    let query = "SELECT EXISTS (SELECT 1 FROM retractions WHERE dataset_id = ?1 AND keeps_store)";
+    connection.prepare_cached(query)?.query_row([dataset_id], |row| row.get(0))
+}
+
 /// Forgets the store of a dataset, which is on disk no more.
 pub(super) fn drop_store(connection: &Connection, instance_id: &str) -> Result<()> {
     let Some(dataset) = rows::find(connection, instance_id)? else { return Ok(()) };

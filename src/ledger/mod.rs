@@ -48,6 +48,14 @@ impl Ledger {
         Ok(Self { connection: file::open(&path)?, path })
     }
 
+    /// Opens the ledger at `path` for writing; one that is not there is not made.
+    pub fn open_existing(path: &Path) -> Result<Self> {
+        if !path.exists() {
+            Self::open_read_only(path)?;
+        }
+        Self::open(path)
+    }
+
     /// Opens the ledger at `path` for reading; it must exist.
     pub fn open_read_only(path: &Path) -> Result<Self> {
         let path = file::absolute(path)?;
@@ -123,11 +131,15 @@ impl Ledger {
         })
     }
 
-    /// What the publisher is to be told about the store of `record`; with `again` also what it knows
-    /// already. The same is sent under the same number until it is acknowledged, so that nothing is lost
-    /// when whoever was to tell the publisher dies, and nothing is told twice when it does not.
-    pub fn send(&mut self, record: &DatasetRecord, again: bool) -> Result<Option<Advertisement>> {
-        self.write(|rows| lifecycle::send(rows, record, again))
+    /// What the publisher is to be told about the store of each of `records`; with `again` also what it
+    /// knows already. The same is sent under the same number until it is acknowledged, so that nothing is
+    /// lost when whoever was to tell the publisher dies, and nothing is told twice when it does not.
+    pub fn send(
+        &mut self,
+        records: &[DatasetRecord],
+        again: bool,
+    ) -> Result<Vec<Option<Advertisement>>> {
+        self.write(|rows| records.iter().map(|it| lifecycle::send(rows, it, again)).collect())
     }
 
     /// Records that the publisher has what was sent under these numbers. Returns those under which
@@ -170,6 +182,11 @@ impl Ledger {
     /// Whether what is published under `dataset_id` is retracted.
     pub fn is_retracted(&self, dataset_id: &str) -> Result<bool> {
         self.read(|rows| lifecycle::is_retracted(rows, dataset_id))
+    }
+
+    /// Whether what is published under `dataset_id` is retracted, and its store was to stay.
+    pub fn keeps_store(&self, dataset_id: &str) -> Result<bool> {
+        self.read(|rows| lifecycle::keeps_store(rows, dataset_id))
     }
 
     /// Forgets the store of a dataset, which is on disk no more.

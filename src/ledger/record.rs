@@ -381,6 +381,8 @@ pub struct Filter {
     pub status: Option<Status>,
     /// Only those of which a later version is known.
     pub superseded: bool,
+    /// Not those of which the publisher is known to have the store as it is.
+    pub unadvertised: bool,
     /// Only those published under one of these IDs, or with one of them for their own; none means all.
     pub ids: Vec<String>,
     /// Only those of this project.

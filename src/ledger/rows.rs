@@ -385,6 +385,11 @@ pub(super) fn select(connection: &Connection, filter: &Filter) -> Result<Vec<i64
                          AND datasets.versioned AND later.status NOT IN ('gone', 'retracted')
                          AND CAST(substr(later.version, 2) AS INTEGER)
                              > CAST(substr(datasets.version, 2) AS INTEGER)))
+                 AND (NOT :unadvertised OR NOT EXISTS (
+                     SELECT 1 FROM advertisements AS told JOIN stores USING (dataset)
+                     WHERE dataset = datasets.id AND told.acknowledged_at IS NOT NULL
+                         AND datasets.status = 'built' AND NOT local
+                         AND (told.url, told.digest) = (stores.url, stores.digest)))
                  AND (:ids = '[]' OR instance_id IN (SELECT value FROM json_each(:ids))
                      OR dataset_id IN (SELECT value FROM json_each(:ids)))
                  AND (:project IS NULL OR project = :project)
@@ -396,6 +401,7 @@ pub(super) fn select(connection: &Connection, filter: &Filter) -> Result<Vec<i64
             named_params! {
                 ":status": filter.status,
                 ":superseded": filter.superseded,
+                ":unadvertised": filter.unadvertised,
                 ":ids": json(&filter.ids),
                 ":project": filter.project,
                 ":below": filter.below.as_deref().map(prefix),

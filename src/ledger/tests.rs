@@ -478,7 +478,7 @@ fn a_store_keeps_its_times_until_it_is_another() {
         .execute_batch("UPDATE stores SET created_at = '2026-01-01', updated_at = '2026-01-02'")
         .unwrap();
     let mut times = |record: &DatasetRecord| {
-        ledger.record(run, &[record.clone()]).unwrap();
+        ledger.record(run, std::slice::from_ref(record)).unwrap();
         ledger.dataset("a.v1").unwrap().unwrap().store.unwrap().times.unwrap()
     };
     let kept = times(&record);
@@ -517,8 +517,10 @@ fn the_publisher_is_told_until_it_acknowledges_and_then_no_more() {
     let run = ledger.begin_run(&[]).unwrap();
     let mut record = built("a.v1", "/data/a");
     ledger.record(run, &[record.clone()]).unwrap();
-    let mut send =
-        |ledger: &mut Ledger, record: &DatasetRecord| ledger.send(record, false).unwrap();
+    let send_again = |ledger: &mut Ledger, record: &DatasetRecord, again| {
+        ledger.send(std::slice::from_ref(record), again).unwrap().remove(0)
+    };
+    let send = |ledger: &mut Ledger, record: &DatasetRecord| send_again(ledger, record, false);
     let first = send(&mut ledger, &record).unwrap();
     assert!(first.adds && first.url == "https://example.org/tas.json");
     // Whoever was to tell the publisher died: the same again.
@@ -529,7 +531,7 @@ fn the_publisher_is_told_until_it_acknowledges_and_then_no_more() {
     assert!(second.id > first.id);
     assert_eq!(ledger.acknowledge(&[first.id, second.id]).unwrap(), [first.id]);
     assert_eq!(send(&mut ledger, &record), None);
-    assert_eq!(ledger.send(&record, true).unwrap().map(|it| it.id), Some(second.id));
+    assert_eq!(send_again(&mut ledger, &record, true).map(|it| it.id), Some(second.id));
     // Gone: to be removed, where it is known to have been or may have been added.
     record.status = Status::Gone;
     let third = send(&mut ledger, &record).unwrap();
@@ -537,7 +539,7 @@ fn the_publisher_is_told_until_it_acknowledges_and_then_no_more() {
     assert_eq!(send(&mut ledger, &record), Some(third.clone()));
     assert!(ledger.acknowledge(&[third.id]).unwrap().is_empty());
     assert_eq!(send(&mut ledger, &record), None);
-    assert_eq!(ledger.send(&record, true).unwrap(), None);
+    assert_eq!(send_again(&mut ledger, &record, true), None);
     record.status = Status::Built;
     assert!(send(&mut ledger, &record).unwrap().id > third.id);
 }
@@ -547,7 +549,7 @@ fn what_nobody_could_open_is_not_advertised() {
     let (_place, mut ledger) = ledger();
     let run = ledger.begin_run(&[]).unwrap();
     let good = built("a.v1", "/data/a");
-    ledger.record(run, &[good.clone()]).unwrap();
+    ledger.record(run, std::slice::from_ref(&good)).unwrap();
     let with_store = |change: fn(&mut StoreRecord)| {
         let mut record = good.clone();
         record.store.as_mut().map(change);
@@ -561,11 +563,11 @@ fn what_nobody_could_open_is_not_advertised() {
         DatasetRecord { status: Status::Retracted, ..good.clone() },
         DatasetRecord { store: None, ..good.clone() },
     ] {
-        assert_eq!(ledger.send(&record, true).unwrap(), None);
+        assert_eq!(ledger.send(&[record], true).unwrap(), [None]);
     }
     // A store that is still right is, whatever else is wrong.
     let refused = DatasetRecord { status: Status::Refused, ..good };
-    assert!(ledger.send(&refused, false).unwrap().unwrap().adds);
+    assert!(ledger.send(&[refused], false).unwrap().remove(0).unwrap().adds);
 }
 
 #[test]

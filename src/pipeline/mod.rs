@@ -1,9 +1,11 @@
 //! The verbs. [`scan`] reads as a recipe: discover, [`plan`], [`build`], record.
 //! `verify`, which needs the feature `netcdf`, goes from the ledger to the stores and back.
 
+pub mod advertise;
 pub mod build;
 pub mod placement;
 pub mod plan;
+pub mod retract;
 pub mod scan;
 mod store;
 mod verifier;

@@ -196,13 +196,17 @@ fn written_datasets(combined: &Combined) -> impl Iterator<Item = Cow<'_, Virtual
 pub fn remove(store: &StoreRecord, kept: Option<&StoreRecord>) -> bool {
     let is_kept =
         |path: &Path| kept.iter().flat_map(|kept| kept.files()).any(|kept| kept.path == path);
-    let remove = |WrittenFile { path, digest, .. }: &WrittenFile| {
-        let is_ours = !is_kept(path) && seal::digest_of(path).is_ok_and(|found| found == *digest);
-        is_ours && fs::remove_file(path).is_ok()
+    let remove = |written: &WrittenFile| {
+        !is_kept(&written.path) && is_ours(written) && fs::remove_file(&written.path).is_ok()
     };
     // The manifest first: what it refers to must be there as long as it is.
     let removed: Vec<bool> = store.files().map(remove).collect();
     removed.first().copied().unwrap_or(false)
+}
+
+/// Whether the file is there as this program wrote it.
+pub fn is_ours(WrittenFile { path, digest, .. }: &WrittenFile) -> bool {
+    seal::digest_of(path).is_ok_and(|found| found == *digest)
 }
 
 fn paths(combined: &Combined) -> Vec<&Path> {

@@ -14,6 +14,7 @@ mod manifest;
 mod mapfile;
 mod netcdf;
 mod overlap;
+mod publication;
 mod rescan;
 mod separation;
 mod settings;

@@ -16,7 +16,11 @@ fn line(id: &str, path: &Path, options: &str) -> String {
 
 fn sha256(path: &Path) -> String {
     let digest = Sha256::digest(fs::read(path).unwrap());
-    digest.iter().map(|byte| format!("{byte:02x}")).collect()
+    digest
+        .iter()
+        .flat_map(|byte| [byte >> 4, byte & 15])
+        .map(|it| char::from_digit(it.into(), 16).unwrap())
+        .collect()
 }
 
 /// The files of `dataset`, the later first: mapfiles are not sorted.
@@ -40,7 +44,9 @@ fn mapfiles_and_trees_give_the_same_stores() {
     let (tas, pr) = (tree.dataset("tas"), tree.dataset("pr"));
     tree.scan(&["--ledger", "of-trees"]).exits(0);
     let of_trees = [&tas, &pr].map(|dataset| fs::read(dataset.manifest()).unwrap());
-    [&tas, &pr].map(|dataset| fs::remove_file(dataset.manifest()).unwrap());
+    for dataset in [&tas, &pr] {
+        fs::remove_file(dataset.manifest()).unwrap();
+    }
     // Both forms of IDs, several datasets in a file, comments.
     let sharp = |dataset: &Dataset| dataset.id.replace(".v20200101", "#20200101");
     let lines = [line(&sharp(&tas), &files(&tas)[0], ""), line(&tas.id, &files(&tas)[1], "")];

@@ -1,0 +1,10 @@
+//! What the publisher is told about a store: a STAC asset, a patch for a catalogue, an entry of a
+//! publication record.
+
+mod asset;
+mod patch;
+mod publication_record;
+
+pub use asset::{Asset, Site, asset_key};
+pub use patch::{Change, patch};
+pub use publication_record::{Form, annotate, dataset_id};

@@ -1,0 +1,190 @@
+//! `advertise`: what the publisher is to be told, and that it was.
+
+use std::collections::{BTreeMap, HashSet};
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use serde::Serialize;
+use serde_json::{Map, Value, json};
+
+use crate::advertise::{self, Asset, Change, Site};
+use crate::drs::Drs;
+use crate::emit::seal;
+use crate::ledger::{Advertisement, DatasetRecord, Filter, Ledger};
+use crate::model::error::{Code, Error, Result};
+
+/// Datasets sent in one transaction.
+const BATCH: usize = 256;
+
+/// What to advertise, and in which form.
+#[derive(Debug)]
+pub struct Advertise {
+    /// Dataset IDs with version, or instance IDs; none means all.
+    pub ids: Vec<String>,
+    /// Whether to tell what the publisher knows already.
+    pub again: bool,
+    /// Who serves the stores.
+    pub site: Site,
+    /// Whether the data are first published elsewhere.
+    pub is_replica: bool,
+    /// A directory with the items of the catalogue as they are, `DATASET_ID.json`.
+    pub items: Option<PathBuf>,
+    /// A directory for what `esgpublish --json` takes, `DATASET_ID.json`.
+    pub documents: Option<PathBuf>,
+}
+
+/// What the publisher is to be told about one store.
+#[derive(Debug, Serialize)]
+pub struct Line {
+    /// By which it is acknowledged.
+    pub advertisement: i64,
+    /// `add` or `remove`.
+    pub action: &'static str,
+    /// The instance ID of the store.
+    pub id: String,
+    /// The dataset ID, which is that of the item.
+    pub dataset_id: String,
+    /// The collection of the item.
+    pub collection: String,
+    /// The key of the asset.
+    pub asset_key: String,
+    /// The asset; none where it is to be removed.
+    pub asset: Option<Asset>,
+    /// What to do with the item, as RFC 6902 has it.
+    pub patch: Vec<Value>,
+}
+
+/// Hands over what the publisher is to be told, and what keeps something from being told.
+pub fn advertise(
+    task: &Advertise,
+    drs: &Drs,
+    ledger: &mut Ledger,
+    each: &mut dyn FnMut(Result<Line>) -> Result<()>,
+) -> Result<()> {
+    let reader = Ledger::open_read_only(ledger.path())?;
+    let filter = Filter { ids: task.ids.clone(), unadvertised: !task.again, ..Filter::default() };
+    let mut sender = Sender { task, drs, ledger, each, documents: BTreeMap::new() };
+    let mut known = HashSet::new();
+    let mut batch = Vec::new();
+    reader.list(&filter, |record| {
+        if !task.ids.is_empty() {
+            known.extend([record.instance_id.clone(), record.dataset_id.clone()]);
+        }
+        batch.push(record);
+        if batch.len() < BATCH { Ok(()) } else { sender.send(&mut batch) }
+    })?;
+    sender.send(&mut batch)?;
+    sender.write_documents()?;
+    for id in task.ids.iter().filter(|id| !known.contains(*id)) {
+        // One that the publisher has is no stranger.
+        if task.again || !is_known(&reader, id)? {
+            each(Err(unknown(&reader, id)))?;
+        }
+    }
+    Ok(())
+}
+
+fn is_known(ledger: &Ledger, id: &str) -> Result<bool> {
+    let mut is_known = false;
+    let filter = Filter { ids: vec![id.to_owned()], ..Filter::default() };
+    ledger.list(&filter, |_| {
+        is_known = true;
+        Ok(())
+    })?;
+    Ok(is_known)
+}
+
+/// That the ledger does not know `id`.
+#[must_use]
+pub fn unknown(ledger: &Ledger, id: &str) -> Error {
+    Error::new(Code::NotFound, format!("the ledger has no dataset `{}`", id.escape_debug()))
+        .in_file(ledger.path())
+        .with_hint("`vzarr-publish list` names those it has")
+}
+
+/// Records that the publisher has what the `lines` of [`advertise`] say, all or none of them. Returns the
+/// numbers of those that are outdated: another state of the dataset has been sent since, or will be.
+pub fn acknowledge(ledger: &mut Ledger, lines: &str) -> Result<Vec<i64>> {
+    let mut advertisements = Vec::new();
+    for (number, line) in lines.lines().enumerate().filter(|(_, line)| !line.trim().is_empty()) {
+        let parsed: Option<Value> = serde_json::from_str(line).ok();
+        let advertisement = parsed.as_ref().and_then(|line| line.get("advertisement")?.as_i64());
+        advertisements.push(advertisement.ok_or_else(|| {
+            let message = format!("line {} is none that `advertise` printed", number + 1);
+            Error::new(Code::Configuration, message)
+                .with_hint("nothing was acknowledged; give the lines as they were printed")
+        })?);
+    }
+    ledger.acknowledge(&advertisements)
+}
+
+struct Sender<'a> {
+    task: &'a Advertise,
+    drs: &'a Drs,
+    ledger: &'a mut Ledger,
+    each: &'a mut dyn FnMut(Result<Line>) -> Result<()>,
+    /// Assets by dataset ID and key.
+    documents: BTreeMap<String, Map<String, Value>>,
+}
+
+impl Sender<'_> {
+    fn send(&mut self, batch: &mut Vec<DatasetRecord>) -> Result<()> {
+        let sent = self.ledger.send(batch, self.task.again)?;
+        for (record, sent) in batch.drain(..).zip(sent) {
+            let Some(sent) = sent else { continue };
+            let line = self.line(&record, &sent);
+            if let (Ok(Line { dataset_id, asset_key, asset: Some(asset), .. }), Some(_)) =
+                (&line, &self.task.documents)
+            {
+                let document = self.documents.entry(dataset_id.clone()).or_default();
+                document.insert(asset_key.clone(), json!(asset));
+            }
+            (self.each)(line)?;
+        }
+        Ok(())
+    }
+
+    fn line(&self, record: &DatasetRecord, sent: &Advertisement) -> Result<Line> {
+        let Advertise { site, is_replica, items, .. } = self.task;
+        let item = items.as_deref().map(|items| item(items, &record.dataset_id)).transpose()?;
+        let asset = Asset::of(record, site, self.drs).filter(|_| sent.adds);
+        let change = asset.as_ref().map_or(Change::Remove(&sent.url), Change::Add);
+        let asset_key = advertise::asset_key(record);
+        let patch = advertise::patch(&asset_key, &change, (site, *is_replica), item.as_ref());
+        Ok(Line {
+            advertisement: sent.id,
+            action: if asset.is_some() { "add" } else { "remove" },
+            id: record.instance_id.clone(),
+            dataset_id: record.dataset_id.clone(),
+            collection: record.project.clone(),
+            asset_key,
+            asset,
+            patch,
+        })
+    }
+
+    fn write_documents(&self) -> Result<()> {
+        let Some(directory) = &self.task.documents else { return Ok(()) };
+        fs::create_dir_all(directory)
+            .map_err(|error| Error::io(&error, "create the directory", directory))?;
+        for (dataset_id, assets) in &self.documents {
+            let path = directory.join(format!("{dataset_id}.json"));
+            let text = Value::Object(assets.clone()).to_string();
+            seal::seal(&path, |out| Ok(out.write_all(text.as_bytes())?))?;
+        }
+        Ok(())
+    }
+}
+
+/// The item of a dataset as the catalogue has it.
+fn item(items: &Path, dataset_id: &str) -> Result<Value> {
+    let path = items.join(format!("{dataset_id}.json"));
+    let text = fs::read_to_string(&path).map_err(|error| {
+        Error::io(&error, "read the item", &path).with_hint(
+            "put the item there as the catalogue has it, or leave --items out; the store is advertised again",
+        )
+    })?;
+    serde_json::from_str(&text).map_err(|error| {
+        Error::new(Code::Configuration, format!("the item is no JSON: {error}")).in_file(path)
+    })
+}
