@@ -18,7 +18,6 @@ from esgcet.project.generic_netcdf import GenericPublisher
 from esgcet.util.args import PublisherArgs
 
 import vzarr_stage
-from vzarr_stage import NoStore
 
 
 def install(config: str | None = None) -> None:
@@ -34,11 +33,12 @@ def kerchunk_generate(self: GenericPublisher, config: str) -> dict[str, Any] | s
         return None
     try:
         self.vzarr_advertised = vzarr_stage.build(Path(self.fullmap), Path(config), self.data_node)
-    except NoStore as reason:
-        self.publog.warning(f"{self.fullmap}: published without a virtual store: {reason}")
+    except Exception as error:  # nothing that goes wrong here is worth a publication
+        self.publog.warning(f"{self.fullmap}: published without a virtual store: {vzarr_stage.reason(error)}")
         return None
     has_catalog = self.argdict.get("stac_config") or self.argdict.get("stac_api")
-    return self.vzarr_advertised.attribute(has_catalog)
+    # Stores of single variables, as of CMIP5, have keys of their own; there is no place for them here.
+    return self.vzarr_advertised.attributes(has_catalog).get(vzarr_stage.ASSET)
 
 
 def acknowledging(index_pub):

@@ -23,18 +23,23 @@ class NoStore(Exception):
     """Why there is nothing to publish beside the NetCDF files."""
 
 
+def reason(error: Exception) -> str:
+    """Why a dataset goes without a store, whatever went wrong."""
+    return str(error) if isinstance(error, NoStore) else f"{type(error).__name__}: {error}"
+
+
 @dataclass(frozen=True)
 class Advertised:
-    """What a publication is to say about the store of a dataset."""
+    """What a publication is to say about the stores of a dataset; there is one, but where a dataset has many variables, as in CMIP5."""
 
     dataset_id: str
-    asset: dict[str, Any]
+    assets: dict[str, dict[str, Any]]
     # As vzarr-publish printed them, to be acknowledged as they are.
     lines: str
 
-    def attribute(self, has_catalog: object) -> dict[str, Any] | str:
-        """What a Dataset record has as `reference_file`. The older indexes, Solr and Globus, have a field for the address alone."""
-        return self.asset if has_catalog else self.asset["href"]
+    def attributes(self, has_catalog: object) -> dict[str, Any]:
+        """What is added to the Dataset record. The older indexes, Solr and Globus, have a field for the address alone."""
+        return self.assets if has_catalog else {key: asset["href"] for key, asset in self.assets.items()}
 
 
 def config_file(named: str | None) -> Path:
@@ -70,21 +75,31 @@ def build(mapfile: Path, config: Path, data_node: str | None = None) -> Advertis
     """Builds what `mapfile` lists, unless it is built already, and returns what is to be published of it."""
     _check_data_node(config, data_node)
     published = dataset_id(mapfile)
-    scanned = _run(["scan", "--quiet", "--map", mapfile, "--config", config, *shlex.split(os.environ.get("VZARR_SCAN", ""))])
+    more = shlex.split(os.environ.get("VZARR_SCAN", ""))
+    scanned = _run(["scan", "--quiet", "--map", mapfile, "--config", config, "--report", "-", *more])
     if scanned.returncode not in (0, 1):  # with 1, only some datasets may have failed: whether this one has a store is seen below
-        raise NoStore(f"`vzarr-publish scan` ended with exit code {scanned.returncode}, see above")
+        raise NoStore(f"`vzarr-publish scan` ended with exit code {scanned.returncode}")
     with tempfile.TemporaryDirectory(prefix="vzarr-") as directory:
         printed = _run(["advertise", "--all", "--map", mapfile, "--config", config, "--emit-json", directory])
         if printed.returncode not in (0, 1):
-            raise NoStore(f"`vzarr-publish advertise` ended with exit code {printed.returncode}, see above")
+            raise NoStore(f"`vzarr-publish advertise` ended with exit code {printed.returncode}")
         emitted = Path(directory) / f"{published}.json"
-        if not emitted.exists():
-            raise NoStore(f"there is none to advertise: `vzarr-publish show {published}` says why")
         try:
+            if not emitted.exists():
+                raise NoStore(_why_none(published, scanned.stdout))
             lines = [line for line in printed.stdout.splitlines(keepends=True) if _adds(line, published)]
-            return Advertised(published, json.loads(emitted.read_bytes())[ASSET], "".join(lines))
-        except (ValueError, KeyError) as error:
-            raise NoStore(f"`vzarr-publish advertise` printed what is not understood here: {error!r}") from error
+            return Advertised(published, json.loads(emitted.read_bytes()), "".join(lines))
+        except (ValueError, LookupError, TypeError) as error:
+            raise NoStore(f"vzarr-publish printed what is not understood here: {error!r}") from error
+
+
+def _why_none(published: str, report: str) -> str:
+    """From the report of a scan. The scan itself says why only when it sees a file for the first time."""
+    for line in map(json.loads, report.splitlines()):
+        if line.get("dataset_id") == published:
+            error = line["error"] or {"message": "no URL: none of data_roots covers its files" if line["local"] else "no manifest"}
+            return ": ".join(filter(None, (f"{line['id']} is {line['status']}", line["reason"], error["message"])))
+    return f"the scan passed over {published}, as it does if that is retracted: see `vzarr-publish show {published}`"
 
 
 def _check_data_node(config: Path, data_node: str | None) -> None:

@@ -134,22 +134,29 @@ class Site:
         )
 
     def mapfile(self, dataset: Dataset) -> Path:
-        """By esgprep. It makes one for each version, and takes the one that the path names."""
+        return self.mapfiles(dataset)[0]
+
+    def mapfiles(self, *datasets: Dataset) -> list[Path]:
+        """By esgprep, one for each dataset."""
+        directories = [dataset.directory for dataset in datasets]
         made = self.run(
             ESGCET / "esgmapfile", "make", "--project", "cmip6", "--all-versions", "--outdir", self.home / "maps",
-            "--directory", dataset.directory,
+            "--directory", *directories,
         )  # fmt: skip
-        path = self.home / "maps" / f"{dataset.id}.map"
-        assert path.exists(), f"esgmapfile made none\n{made.stdout}\n{made.stderr}"
-        return path
+        paths = [self.home / "maps" / f"{dataset.id}.map" for dataset in datasets]
+        for path in paths:
+            assert path.exists(), f"esgmapfile made no {path.name}\n{made.stdout}\n{made.stderr}"
+        return paths
 
-    def publish(self, mapfile: Path, *arguments: object, **environment: str) -> subprocess.CompletedProcess[str]:
+    def publish(self, mapfiles: Path | list[Path], *arguments: object, **environment: str) -> subprocess.CompletedProcess[str]:
         """By the wrapper."""
-        wrapper = ESG_PUBLISHER / "esgpublish-vzarr"
-        return self.run(ESGCET / "python", wrapper, "--map", mapfile, "--config", self.config, *arguments, **environment)
+        maps = mapfiles if isinstance(mapfiles, list) else [mapfiles]
+        settings = [] if "--config" in arguments else ["--config", self.config]
+        return self.run(ESGCET / "python", ESG_PUBLISHER / "esgpublish-vzarr", "--map", *maps, *settings, *arguments, **environment)
 
-    def scan(self, mapfile: Path, expect: Sequence[int] = (0,)) -> None:
-        done = self.run(self.tool.binary, "scan", "--map", mapfile, "--config", self.config, "--ledger", self.ledger)
+    def scan(self, *mapfiles: Path, expect: Sequence[int] = (0,)) -> None:
+        maps = [word for mapfile in mapfiles for word in ("--map", mapfile)]
+        done = self.run(self.tool.binary, "scan", *maps, "--config", self.config, "--ledger", self.ledger)
         assert done.returncode in expect, done.stderr
 
     def advertise(self, *arguments: object) -> list[dict]:
@@ -169,6 +176,10 @@ class Site:
 
     def store(self, dataset: Dataset) -> Store:
         return self.tool.stores(self.ledger)[dataset.id]
+
+    def asset(self, dataset: Dataset) -> dict | None:
+        """As the catalogue has it."""
+        return self.catalog.item(dataset.id)["assets"].get("reference_file")
 
 
 def _describe(dataset: netCDF4.Dataset) -> None:
