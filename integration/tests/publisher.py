@@ -2,9 +2,11 @@
 
 import json
 import os
+import sqlite3
 import subprocess
 from collections.abc import Sequence
-from dataclasses import dataclass
+from contextlib import closing
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 REPOSITORY = Path(__file__).resolve().parents[2]
@@ -23,6 +25,8 @@ class Store:
     variables: dict[str, str]
     segments: list[Path]
     seams: Path | None
+    # Stored bytes of the chunks that were encoded anew, wherever they went.
+    reencoded_bytes: int = 0
 
     @property
     def built(self) -> bool:
@@ -33,7 +37,7 @@ class Store:
         """The status, and what kind of store it is."""
         if not self.built:
             return self.status
-        kinds = {"seamed": self.seams, "rectilinear": self.manifest and self.segments, "segmented": not self.manifest}
+        kinds = {"seamed": self.reencoded_bytes, "rectilinear": self.manifest and self.segments, "segmented": not self.manifest}
         return " ".join(["built", *(kind for kind, is_so in kinds.items() if is_so)])
 
     @property
@@ -71,7 +75,10 @@ class Publisher:
         done = self.run("list", "--json", "--ledger", ledger)
         assert done.returncode == 0, f"list: exit {done.returncode}\n{done.stderr}"
         stores = [Store.from_json(line) for line in done.stdout.splitlines()]
-        by_id = {store.id: store for store in stores}
+        query = "SELECT instance_id, sum(reencoded_bytes) FROM variables JOIN datasets ON datasets.id = dataset GROUP BY instance_id"
+        with closing(sqlite3.connect(ledger)) as connection:
+            reencoded = dict(connection.execute(query))
+        by_id = {store.id: replace(store, reencoded_bytes=reencoded.get(store.id) or 0) for store in stores}
         assert len(by_id) == len(stores), "list names a store twice"
         return by_id
 

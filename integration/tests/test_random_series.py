@@ -529,9 +529,9 @@ def _differences(case: Case, form: Form, store: Store, read: set[bytes]) -> list
         return [] if is_right else [f"is {store.status}: {store.reason}"]
     if not store.built:
         return [f"must be built, was {store.status}: {store.reason}"]
-    parts = (store.manifest is not None, len(store.segments), store.seams is not None)
+    parts = (store.manifest is not None, len(store.segments), store.reencoded_bytes > 0)
     if parts != (form.whole, len(form.segments), form.seams):
-        return [f"whole, segments, seams: {parts}"]
+        return [f"whole, segments, encoded anew: {parts}"]
     files = case.in_order
     found = []
     if form.whole:

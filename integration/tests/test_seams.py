@@ -1,5 +1,8 @@
 """Files that end within a chunk, as CMIP7's packing has it: the rectilinear store and its segments, identical to the files."""
 
+import base64
+import json
+import re
 from pathlib import Path
 
 import netCDF4
@@ -20,7 +23,16 @@ def _surface_pressure(dataset: netCDF4.Dataset) -> None:
     ps.units = "Pa"
 
 
+def _noise(dataset: netCDF4.Dataset) -> None:
+    """Data that compression makes little smaller."""
+    months = dataset.dimensions["time"].size
+    dataset["tas"][:] = np.random.default_rng(months).normal(size=(months, 5, 7))
+
+
 CHUNKS = {"chunks": (5, 5, 7)}
+LONG_CHUNKS = {"chunks": (512, 5, 7), "time_chunk": 512, "also": _noise}
+# Two seams of 488 steps of 140 bytes each, more than the 64 KiB that manifests hold.
+LARGE = lengths(1000, 1000, 600, **LONG_CHUNKS)
 SEAMED: dict[str, list[File]] = {
     "deflate-shuffle": lengths(12, 13, 11, **CHUNKS),
     "spatial-chunks": lengths(12, 13, 11, chunks=(5, 3, 4)),
@@ -40,6 +52,7 @@ SEAMED: dict[str, list[File]] = {
     "seams-never-written": lengths(12, 13, 11, written=[0, 1, 2, 3, 4], **CHUNKS),
     "two-variables": lengths(12, 13, 11, also=_surface_pressure, **CHUNKS),
     "time-chunk-512": lengths(40, 50, 30, time_chunk=512, chunks=(37, 5, 7)),
+    "large": LARGE,
 }
 
 
@@ -66,10 +79,11 @@ def test_stores_with_seams(name: str, stores: dict[str, Store], tree: Path, node
     assert store.built, store.reason
     assert len(store.segments) >= 2
     if name.startswith("uncompressed") or name == "seams-never-written":
-        assert store.variables["tas"] == "virtual" and store.seams is None, "a shorter range of bytes will do, or none"
+        assert store.variables["tas"] == "virtual" and not store.reencoded_bytes, "a shorter range of bytes will do, or none"
     else:
         assert store.variables["tas"] == "seamed"
-        assert store.seams and store.seams.stat().st_size < sum(file.stat().st_size for file in store.files)
+        assert 0 < store.reencoded_bytes < sum(file.stat().st_size for file in store.files)
+    assert (store.seams is not None) == (name == "large"), "few are in the manifest"
     found = readers.store_differences(store, node.url)
     assert not found, "\n" + "\n".join(found)
 
@@ -84,7 +98,7 @@ def test_the_seeds_line_says_that_it_cannot(stores: dict[str, Store]) -> None:
 def test_what_is_not_needed_any_more_is_removed(vzarr_publish: Publisher, tmp_path: Path) -> None:
     root, ledger = tmp_path / "tree", tmp_path / "ledger.sqlite"
     directory = version_directory(root, "model")
-    write_series(directory, lengths(12, 13, 11, **CHUNKS), "model")
+    write_series(directory, LARGE, "model")
     vzarr_publish.scan(root, ledger=ledger, expect=[0])
     (seamed,) = vzarr_publish.stores(ledger).values()
     written = {seamed.manifest, seamed.seams, *seamed.segments}
@@ -102,7 +116,7 @@ def test_what_is_not_needed_any_more_is_removed(vzarr_publish: Publisher, tmp_pa
     assert readers.store_differences(segmented, str) == []
     for file in directory.glob("*.nc"):
         file.unlink()
-    write_series(directory, lengths(10, 15, 11, **CHUNKS), "model")
+    write_series(directory, lengths(512, 1024, 600, **LONG_CHUNKS), "model")
     vzarr_publish.scan(root, ledger=ledger, expect=[0])
     (aligned,) = vzarr_publish.stores(ledger).values()
     assert aligned.segments == [] and aligned.seams is None
@@ -112,8 +126,28 @@ def test_what_is_not_needed_any_more_is_removed(vzarr_publish: Publisher, tmp_pa
 
 def test_seams_need_a_url_where_files_have_one(vzarr_publish: Publisher, tmp_path: Path) -> None:
     root = tmp_path / "tree"
-    write_series(version_directory(root, "model"), lengths(12, 13, **CHUNKS), "model")
+    write_series(version_directory(root, "model"), LARGE, "model")
     arguments = (root, "--data-root", f"{root}=https://node.example/data", "--output-dir", tmp_path / "stores")
     done = vzarr_publish.scan(*arguments, ledger=tmp_path / "ledger.sqlite", expect=[1])
     assert "outside-data-roots" in done.stderr and "data root" in done.stderr
 
+
+def test_few_are_counted_as_inlined(vzarr_publish: Publisher, tmp_path: Path) -> None:
+    """Two of the nine chunks are encoded anew and lie in the manifest: they are no references, and the bytes are those that it has."""
+    root, report = tmp_path / "tree", tmp_path / "report.jsonl"
+    write_series(version_directory(root, "model"), lengths(12, 13, 11, **CHUNKS), "model")
+    outside = ("--data-root", f"{root}=https://node.example/data", "--output-dir", tmp_path / "stores")
+    vzarr_publish.scan(root, *outside, "--report", report, ledger=tmp_path / "ledger.sqlite", expect=[0])
+    (line,) = map(json.loads, report.read_text().splitlines())
+    assert line["seams"] is None and line["variables"]["tas"] == "seamed"
+    references = json.loads(Path(line["manifest"]).read_text())["refs"]
+    chunks = {key: value for key, value in references.items() if re.fullmatch(r"tas/[0-9.]+", key)}
+    inlined = [base64.b64decode(value.removeprefix("base64:")) for value in chunks.values() if isinstance(value, str)]
+    costs = line["costs"]["tas"]
+    assert len(chunks) == 9 and len(inlined) == 2
+    assert costs["references"] == line["references"] == len(chunks) - 2
+    assert costs["inlined_bytes"] == sum(map(len, inlined)) and 0 < costs["reencoded_bytes"] < costs["stored_bytes"]
+    assert line["inlined_bytes"] == sum(cost["inlined_bytes"] for cost in line["costs"].values())
+    (store,) = vzarr_publish.stores(tmp_path / "ledger.sqlite").values()
+    shown = vzarr_publish.show(store, tmp_path / "ledger.sqlite")
+    assert re.search(r"variable +tas seamed, 7 references to .* of them encoded anew, .* in the manifest", shown), shown

@@ -17,6 +17,7 @@ import readers
 import traps
 from nodes import DataNode
 from publisher import REPOSITORY, Publisher, Store
+from test_portable import CASES as CHECKSUMS
 from test_seams import SEAMED
 from traps import TRAPS, Trap, Verdict
 from trees import instance_id, version_directory, write_series
@@ -83,6 +84,8 @@ class Published:
     traps: Mapping[str, Store]
     # Those that only Zarr V3 can hold in one piece, among them some of the traps.
     rectilinear: Mapping[str, Store]
+    # Without the checksums at the end of chunks.
+    portable: Mapping[str, Store]
 
 
 @pytest.fixture(scope="module")
@@ -91,17 +94,23 @@ def published(node: DataNode, vzarr_publish: Publisher, tmp_path_factory: pytest
     traps.write_all(root / "traps")
     for name, files in SEAMED.items():
         write_series(version_directory(root / "seams", name), files, name)
+    for name, case in CHECKSUMS.items():
+        case.write(version_directory(root / "checksums", name), name)
     ledgers = tmp_path_factory.mktemp("stacks")
 
-    def scanned(tree: Path, *, expect: int) -> Mapping[str, Store]:
+    def scanned(tree: Path, *options: str, expect: int) -> Mapping[str, Store]:
         ledger = ledgers / f"{tree.name}.sqlite"
-        vzarr_publish.scan(tree, "--data-root", f"{tree}={node.url(tree)}", ledger=ledger, expect=[expect])
+        vzarr_publish.scan(tree, *options, "--data-root", f"{tree}={node.url(tree)}", ledger=ledger, expect=[expect])
         return vzarr_publish.stores(ledger)
 
     of_traps, of_seams = scanned(root / "traps", expect=1), scanned(root / "seams", expect=0)
     of_traps = {trap.name: of_traps[instance_id(trap.directory(root / "traps"), root / "traps")] for trap in TRAPS}
     rectilinear = {name: of_seams[instance_id(version_directory(root / "seams", name), root / "seams")] for name in SEAMED}
-    return Published(of_traps, rectilinear | {name: of_traps[name] for name in RECTILINEAR if name not in SEAMED})
+    rectilinear |= {name: of_traps[name] for name in RECTILINEAR if name not in SEAMED}
+    of_checksums = scanned(root / "checksums", "--codecs", "portable", expect=0)
+    directories = {name: version_directory(root / "checksums", name) for name in CHECKSUMS}
+    portable = {name: of_checksums[instance_id(directory, root / "checksums")] for name, directory in directories.items()}
+    return Published(of_traps, rectilinear, portable)
 
 
 @dataclass(frozen=True)
@@ -151,6 +160,9 @@ def _work(stack: Stack, published: Published, node: DataNode) -> Iterator[dict[s
     for name, store in published.rectilinear.items():
         yield one(f"rectilinear/{name}", store.url, store.files, stack.readings)
         yield one(f"segments/{name}", [node.url(segment) for segment in store.segments], store.files, stack.of_segments)
+    for name, store in published.portable.items():
+        locations = [node.url(segment) for segment in store.segments]
+        yield one(f"portable/{name}", locations or store.url, store.files, stack.of_segments if locations else stack.readings)
     base = published.traps["base"]
     yield one("swapped", node.url(_with_two_chunks_swapped(base, node)), base.files, stack.readings)
 
@@ -195,6 +207,13 @@ def test_rectilinear(name: str, seen: Seen, published: Published, record_propert
     for reading, outcome in seen.found[f"rectilinear/{name}"].items():
         error = STACK[seen.stack].rectilinear[reading.removesuffix(", raw")]
         assert re.search(error, outcome.get("error", "")), f"{reading} must say that it cannot: {outcome}"
+
+
+@pytest.mark.parametrize("name", CHECKSUMS)
+def test_portable(name: str, seen: Seen, published: Published, record_property) -> None:
+    record_property("dataset", (seen.collection("checksums, portable"), published.portable[name].status, name, None))
+    found = seen.differences(f"portable/{name}")
+    assert not found, "\n" + "\n".join(found)
 
 
 def test_a_wrong_store_is_noticed(seen: Seen) -> None:

@@ -4,14 +4,18 @@ mod publication;
 
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand};
 
 use crate::model::byte_size::ByteSize;
 use crate::model::on_overlap::OnOverlap;
 use crate::model::on_static_mismatch::OnStaticMismatch;
+use crate::model::portability::Portability;
 
-pub use publication::{AdvertiseArgs, AnnotateArgs, GcArgs, RetractArgs, SiteArgs};
+pub use publication::{
+    AdvertiseArgs, AnnotateArgs, DigestArgs, GcArgs, RelocateArgs, RetractArgs, SiteArgs,
+};
 
 /// Publishes virtual Zarr stores of the NetCDF datasets of an ESGF data node.
 #[derive(Debug, Parser)]
@@ -62,6 +66,10 @@ pub enum Command {
     Retract(RetractArgs),
     /// Remove the stores of datasets that are gone or retracted.
     Gc(GcArgs),
+    /// Give stores other URLs, without opening a NetCDF file.
+    Relocate(RelocateArgs),
+    /// Print a digest of each store that is the same on every node with the same data.
+    Digest(DigestArgs),
     /// List the datasets in the ledger.
     List(ListArgs),
     /// Show all that the ledger knows about one dataset.
@@ -81,6 +89,14 @@ pub struct ScanArgs {
     /// of them, or a text file with the path of one in each line; repeatable.
     #[arg(long, value_name = "FILE|DIR|LIST")]
     pub map: Vec<PathBuf>,
+    /// Look only at directories to which a file was added in the last SPAN, such as 7d, 12h or 30m. What was
+    /// rewritten in place elsewhere, and what is gone, is left to a scan without this.
+    #[arg(long, value_name = "SPAN", conflicts_with = "map", value_parser = span)]
+    pub newer_than: Option<Duration>,
+    /// Wait so long for another scan of trees with the same ledger to end, such as 30m; without this, the
+    /// scan ends at once, with exit code 0.
+    #[arg(long, value_name = "SPAN", value_parser = span)]
+    pub wait: Option<Duration>,
     /// Serve files below `FS_PREFIX` as `URL_PREFIX`; without any, stores refer to local paths.
     #[arg(long, value_name = "FS_PREFIX=URL_PREFIX", value_parser = data_root)]
     pub data_root: Vec<(PathBuf, String)>,
@@ -100,6 +116,9 @@ pub struct ScanArgs {
           default_missing_value = "sample", value_parser = ["sample", "all"],
           conflicts_with = "dry_run")]
     pub verify: Option<String>,
+    /// Verify the same random chunks as another run with this seed; by default others every time.
+    #[arg(long, value_name = "S", requires = "verify")]
+    pub seed: Option<u64>,
     /// Build datasets that did not change, too.
     #[arg(long)]
     pub force: bool,
@@ -136,6 +155,11 @@ pub struct BuildArgs {
     /// dataset (the default).
     #[arg(long, value_name = "first|refuse")]
     pub on_static_mismatch: Option<OnStaticMismatch>,
+    /// Give stores a codec for every filter of the files (faithful, the default), or leave out a
+    /// fletcher32 checksum at the end of chunks, so that readers without that codec can open them
+    /// (portable). The checksums are verified instead, which reads such datasets whole, once.
+    #[arg(long, value_name = "faithful|portable")]
+    pub codecs: Option<Portability>,
     /// Number of worker threads; by default one per processor.
     #[arg(short, long, value_name = "N")]
     pub jobs: Option<NonZeroUsize>,
@@ -147,6 +171,9 @@ Examples:
     vzarr-publish scan /data/CMIP6 --config ~/.esg/esg.yaml
   State the URLs here:
     vzarr-publish scan /data/CMIP6 --data-root /data=https://node.org/thredds/fileServer/data
+  Look every hour at what is new, and once a week at everything:
+    vzarr-publish scan /data --newer-than 3h
+    vzarr-publish scan /data --wait 2h
   Build what is about to be published:
     vzarr-publish scan --map mapfiles/ --config ~/.esg/esg.yaml
   Try one dataset of a read-only archive:
@@ -279,6 +306,21 @@ pub struct InspectArgs {
     pub chunks: bool,
 }
 
+/// A number of days, hours, minutes or seconds.
+fn span(text: &str) -> Result<Duration, String> {
+    let wrong = || "expected a number and d, h, m or s, such as 7d".to_owned();
+    let (number, unit) = text.split_at_checked(text.len().saturating_sub(1)).ok_or_else(wrong)?;
+    let seconds = match unit {
+        "d" => 86_400,
+        "h" => 3_600,
+        "m" => 60,
+        "s" => 1,
+        _ => return Err(wrong()),
+    };
+    let number: u64 = number.parse().map_err(|_| wrong())?;
+    number.checked_mul(seconds).map(Duration::from_secs).ok_or_else(wrong)
+}
+
 fn data_root(text: &str) -> Result<(PathBuf, String), String> {
     match text.split_once('=') {
         Some((path, url)) if !path.is_empty() && !url.is_empty() => {
@@ -295,5 +337,14 @@ mod tests {
     #[test]
     fn the_command_line_is_well_formed() {
         super::Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn spans_are_read() {
+        assert_eq!(super::span("7d"), Ok(super::Duration::from_hours(7 * 24)));
+        assert_eq!(super::span("0s"), Ok(super::Duration::ZERO));
+        for wrong in ["", "d", "7", "7w", "-1d", "1.5h", "99999999999999999999d", "9é"] {
+            assert!(super::span(wrong).is_err(), "{wrong}");
+        }
     }
 }

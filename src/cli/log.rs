@@ -7,6 +7,7 @@ use log::{Level, LevelFilter};
 
 use crate::ledger::{ProblemRecord, Severity};
 use crate::model::error::Error;
+use crate::verify::{Mode, Scope};
 
 use super::progress::Progress;
 use super::text;
@@ -46,5 +47,20 @@ pub fn problem(severity: Severity, problem: &ProblemRecord) {
         Severity::Error => log::error!("{}", text::problem(problem)),
         Severity::Warning => log::warn!("{}", text::problem(problem)),
         Severity::Note => log::info!("{}", text::problem(problem)),
+    }
+}
+
+/// Says which sample is verified, if only a sample is.
+pub fn sample(scope: &Scope) {
+    if scope.mode == Mode::Sample {
+        log::info!("{} random chunks a variable, with --seed {}", scope.sample, scope.seed);
+    }
+}
+
+/// Says how to look at the same sample of a store again in which something was found, also where
+/// nothing else is said: `command` is what to call.
+pub fn repetition(instance_id: &str, command: &str, scope: &Scope) {
+    if scope.mode == Mode::Sample {
+        log::error!("{instance_id}: {command} --seed {} looks at the same chunks", scope.seed);
     }
 }

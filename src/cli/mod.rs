@@ -9,6 +9,7 @@ mod inspect;
 mod list;
 mod log;
 mod progress;
+mod relocate;
 mod report;
 mod retract;
 mod scan;
@@ -62,6 +63,8 @@ fn dispatch(
         Command::Annotate(args) => advertise::run_annotate(args),
         Command::Retract(args) => retract::run(args, arguments),
         Command::Gc(args) => retract::run_gc(args),
+        Command::Relocate(args) => relocate::run(args, arguments),
+        Command::Digest(args) => relocate::run_digest(args),
         Command::List(args) => list::run(args),
         Command::Show(args) => show::run(args),
         Command::Inspect(args) => inspect::run(&args),

@@ -3,10 +3,11 @@
 use std::ffi::OsString;
 use std::path::PathBuf;
 
-use crate::ledger::{DatasetRecord, Gone, Ledger, ProblemRecord, Severity};
+use crate::ledger::{DatasetRecord, Gone, Ledger, ProblemRecord, Severity, Turn};
 use crate::model::error::{Code, Error, Result};
 use crate::pipeline::build::Outcome;
-use crate::pipeline::scan::{self, Observer, Summary};
+use crate::pipeline::scan::{self, Observer, Origin, Summary};
+use crate::verify::Scope;
 
 use super::args::ScanArgs;
 use super::exit::Exit;
@@ -28,13 +29,30 @@ pub fn run(args: ScanArgs, arguments: &[OsString], progress: Progress) -> Result
     };
     check_roots(settings.scan.origin.paths())?;
     let report = Report::open(settings.report.as_deref())?;
-    let mut console = Console { progress, report };
+    // Mapfiles are for the publisher, which does not wait for a scan of all; where both build the same
+    // dataset, they write the same.
+    let _turn = if settings.scan.dry_run || matches!(settings.scan.origin, Origin::Mapfiles(_)) {
+        None
+    } else {
+        let Some(turn) = Turn::take(&settings.ledger, settings.wait)? else {
+            ::log::info!(
+                "another scan with the ledger `{}` is running",
+                text::path(&settings.ledger)
+            );
+            return Ok(Exit::Success);
+        };
+        Some(turn)
+    };
+    if let Some(scope) = &settings.scan.verify {
+        log::sample(scope);
+    }
+    let mut console = Console { progress, report, verify: settings.scan.verify };
     let summary = if settings.scan.dry_run {
         dry_run(&settings, &mut console)?
     } else {
         recorded_run(&settings, arguments, &mut console)?
     };
-    let Console { mut progress, report } = console;
+    let Console { mut progress, report, .. } = console;
     progress.finish();
     ::log::info!("{}", in_words(&summary, settings.scan.dry_run));
     report.close()?;
@@ -94,6 +112,8 @@ fn in_words(summary: &Summary, dry_run: bool) -> String {
 struct Console {
     progress: Progress,
     report: Report,
+    /// How stores are verified, if they are.
+    verify: Option<Scope>,
 }
 
 impl Console {
@@ -131,6 +151,10 @@ impl Observer for Console {
         match (&record.error, &record.store) {
             (Some(error), _) => {
                 ::log::error!("{} {}: {}", record.instance_id, record.status, text::problem(error));
+                if let Some(scope) = self.verify.filter(|_| error.code == Code::Different.as_str())
+                {
+                    log::repetition(&record.instance_id, "scan --verify", &scope);
+                }
             }
             (None, Some(store)) => {
                 ::log::debug!(

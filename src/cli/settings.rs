@@ -4,13 +4,13 @@
 use std::collections::HashSet;
 use std::env;
 use std::num::NonZeroUsize;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::thread;
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use crate::combine::Limits;
 use crate::discover::mapfile;
-use crate::drs::{Config, DataRoots, Drs, SettingsFile};
+use crate::drs::{Config, DataRoots, Drs, PublisherConfig, SettingsFile};
 use crate::model::byte_size::ByteSize;
 use crate::model::error::{Code, Error, Result};
 use crate::pipeline::placement::Sites;
@@ -34,6 +34,8 @@ pub struct ScanSettings {
     pub scan: Scan,
     /// Path of the ledger.
     pub ledger: PathBuf,
+    /// How long to wait for another scan.
+    pub wait: Option<Duration>,
     /// Where the report goes.
     pub report: Option<PathBuf>,
 }
@@ -41,20 +43,9 @@ pub struct ScanSettings {
 impl ScanSettings {
     /// Resolves the arguments of `scan`.
     pub fn resolve(args: ScanArgs) -> Result<Self> {
-        let config = args.build.config.as_deref().map(Config::load).transpose()?;
-        let (file, publisher) = match config {
-            None => (SettingsFile::default(), None),
-            Some(Config::Settings(file)) => (file, None),
-            Some(Config::Publisher(publisher)) => (SettingsFile::default(), Some(publisher)),
-        };
-        let data_roots = match publisher {
-            _ if !args.data_root.is_empty() => DataRoots::from_pairs(args.data_root)?,
-            Some(publisher) => DataRoots::from_publisher(&publisher)?,
-            None => {
-                let pairs = file.data_roots.0.into_iter();
-                DataRoots::from_pairs(pairs.map(|(path, url)| (path.into(), url)).collect())?
-            }
-        };
+        let origin = origin(&args)?;
+        let (file, publisher) = configured(args.build.config.as_deref())?;
+        let data_roots = data_roots_of(&file, publisher.as_ref(), args.data_root)?;
         let projects =
             if args.build.project.is_empty() { file.project } else { args.build.project };
         let output_dir = args.output_dir.or(file.output_dir).as_ref().map(absolute).transpose()?;
@@ -63,7 +54,7 @@ impl ScanSettings {
         let jobs = args.build.jobs.or(file.jobs).map_or_else(processors, NonZeroUsize::get);
         Ok(Self {
             scan: Scan {
-                origin: origin(&args.paths, &args.map)?,
+                origin,
                 drs: Drs::builtin()?.only(&projects)?,
                 sites: Sites { data_roots, output_dir },
                 limits: Limits {
@@ -79,23 +70,60 @@ impl ScanSettings {
                         .on_static_mismatch
                         .or(file.on_static_mismatch)
                         .unwrap_or_default(),
+                    codecs: args.build.codecs.or(file.codecs).unwrap_or_default(),
                 },
                 jobs,
                 force: args.force,
                 dry_run: args.dry_run,
-                verify: args.verify.map(|mode| scope(&mode)).transpose()?,
+                verify: args.verify.map(|mode| scope(&mode, args.seed)).transpose()?,
             },
             ledger: ledger_path(LedgerArgs { ledger: args.ledger.ledger.or(file.ledger) })?,
+            wait: args.wait,
             report: args.report,
         })
     }
 }
 
-fn origin(paths: &[PathBuf], maps: &[PathBuf]) -> Result<Origin> {
-    if maps.is_empty() {
-        return Ok(Origin::Trees(paths.iter().map(absolute).collect::<Result<_>>()?));
+/// The settings behind `--config`, and the publisher's.
+fn configured(config: Option<&Path>) -> Result<(SettingsFile, Option<PublisherConfig>)> {
+    Ok(match config.map(Config::load).transpose()? {
+        None => (SettingsFile::default(), None),
+        Some(Config::Settings(file)) => (file, None),
+        Some(Config::Publisher(publisher)) => (SettingsFile::default(), Some(publisher)),
+    })
+}
+
+/// The data roots that were given, or those of `config`.
+pub fn data_roots(config: Option<&Path>, given: Vec<(PathBuf, String)>) -> Result<DataRoots> {
+    let (file, publisher) = configured(config)?;
+    data_roots_of(&file, publisher.as_ref(), given)
+}
+
+fn data_roots_of(
+    file: &SettingsFile,
+    publisher: Option<&PublisherConfig>,
+    given: Vec<(PathBuf, String)>,
+) -> Result<DataRoots> {
+    if !given.is_empty() {
+        return DataRoots::from_pairs(given);
     }
-    mapfiles(maps).map(Origin::Mapfiles)
+    if let Some(publisher) = publisher {
+        return DataRoots::from_publisher(publisher);
+    }
+    let pairs = file.data_roots.0.iter().map(|(path, url)| (path.into(), url.clone()));
+    DataRoots::from_pairs(pairs.collect())
+}
+
+fn origin(args: &ScanArgs) -> Result<Origin> {
+    if !args.map.is_empty() {
+        return mapfiles(&args.map).map(Origin::Mapfiles);
+    }
+    let paths = args.paths.iter().map(absolute).collect::<Result<_>>()?;
+    let since = args.newer_than.and_then(|span| SystemTime::now().checked_sub(span));
+    Ok(match since {
+        None => Origin::Trees(paths),
+        Some(since) => Origin::NewInTrees(paths, since),
+    })
 }
 
 /// The mapfiles that `maps` stand for, each once.
@@ -119,12 +147,17 @@ pub fn listed_datasets(maps: &[PathBuf]) -> Result<Vec<String>> {
 }
 
 /// How much of each store is verified before it is published.
-fn scope(mode: &str) -> Result<Scope> {
+fn scope(mode: &str, seed: Option<u64>) -> Result<Scope> {
     if !cfg!(feature = "netcdf") {
         return Err(without_libnetcdf());
     }
     let mode = if mode == "all" { Mode::All } else { Mode::Sample };
-    Ok(Scope { mode, sample: SAMPLE, seed: any_seed(), http: false })
+    if mode == Mode::All && seed.is_some() {
+        let message = "--seed chooses the chunks of a sample, and --verify=all compares all";
+        return Err(Error::new(Code::Configuration, message)
+            .with_hint("leave out one of them, or say --verify=sample"));
+    }
+    Ok(Scope { mode, sample: SAMPLE, seed: seed.unwrap_or_else(any_seed), http: false })
 }
 
 /// How to get a program that can verify.
@@ -158,6 +191,6 @@ pub fn ledger_path(args: LedgerArgs) -> Result<PathBuf> {
 }
 
 /// Links are kept as they are: URLs follow the published paths.
-fn absolute(path: &PathBuf) -> Result<PathBuf> {
+pub fn absolute(path: &PathBuf) -> Result<PathBuf> {
     std::path::absolute(path).map_err(|error| Error::io(&error, "find", path))
 }

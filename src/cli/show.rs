@@ -8,6 +8,7 @@ use crate::ledger::{
     VerificationRecord,
 };
 use crate::model::error::{Code, Error, Result};
+use crate::model::verdict::Verdict;
 
 use super::args::ShowArgs;
 use super::exit::Exit;
@@ -109,19 +110,20 @@ pub fn described(variable: &VariableRecord) -> String {
         shown.push_str(", ");
         shown.push_str(&detail);
     };
-    if cost.references > 0 {
-        add(format!(
-            "{} to {}",
-            text::count(cost.references, "reference"),
-            text::bytes(cost.stored_bytes)
-        ));
-    }
-    if cost.inlined_bytes > 0 {
-        add(text::bytes(cost.inlined_bytes));
+    match (cost.references, text::bytes(cost.stored_bytes)) {
+        (0, _) if cost.stored_bytes == 0 => {}
+        (0, stored) => add(format!("{stored} stored")),
+        (references, stored) => {
+            add(format!("{} to {stored}", text::count(references, "reference")));
+        }
     }
     if cost.reencoded_bytes > 0 {
         let share = text::percent(cost.reencoded_bytes, cost.stored_bytes);
         add(format!("{} ({share}) of them encoded anew", text::bytes(cost.reencoded_bytes)));
+    }
+    if cost.inlined_bytes > 0 {
+        let of_chunks = if *verdict == Verdict::Inlined { "" } else { " in the manifest" };
+        add(format!("{}{of_chunks}", text::bytes(cost.inlined_bytes)));
     }
     shown
 }

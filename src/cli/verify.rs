@@ -22,7 +22,7 @@ mod with_libnetcdf {
     use crate::ledger::{Counts, Ledger, ProblemRecord, Severity};
     use crate::model::error::{Code, Error};
     use crate::pipeline::verify::{self, Observer, Summary, Verify};
-    use crate::verify::{Mode, SAMPLE, Scope, Verification};
+    use crate::verify::{Mode, Outcome, SAMPLE, Scope, Verification};
 
     use crate::cli::{log, settings, text};
 
@@ -38,15 +38,13 @@ mod with_libnetcdf {
             seed: args.seed.unwrap_or_else(settings::any_seed),
             http: args.http,
         };
-        if scope.mode == Mode::Sample {
-            ::log::info!("{} random chunks a variable, with --seed {}", scope.sample, scope.seed);
-        }
+        log::sample(&scope);
         let shown = |argument: &OsString| argument.to_string_lossy().into_owned();
         let run = ledger.begin_run(&arguments.iter().map(shown).collect::<Vec<_>>())?;
-        let mut console = Console(progress);
+        let mut console = Console { progress, scope };
         let task = Verify { ids: args.ids, scope };
         let summary = verify::verify(&task, &mut ledger, run, &mut console)?;
-        console.0.finish();
+        console.progress.finish();
         let exit = exit(&summary);
         ledger.finish_run(run, exit.code(), &Counts::default())?;
         if summary.stores() == 0 && summary.unknown == 0 {
@@ -78,11 +76,14 @@ mod with_libnetcdf {
     }
 
     /// What is seen while it runs.
-    struct Console(Progress);
+    struct Console {
+        progress: Progress,
+        scope: Scope,
+    }
 
     impl Observer for Console {
         fn begins(&mut self, stores: usize) {
-            (0..stores).for_each(|_| self.0.found());
+            (0..stores).for_each(|_| self.progress.found());
         }
 
         fn finished(&mut self, instance_id: &str, verification: &Verification) {
@@ -93,18 +94,22 @@ mod with_libnetcdf {
                     _ => ::log::warn!("{instance_id}: {found}"),
                 }
             }
+            if verification.outcome() == Outcome::Different {
+                let sample = format!("verify --sample {}", self.scope.sample);
+                log::repetition(instance_id, &sample, &self.scope);
+            }
             ::log::debug!(
                 "{instance_id} {}: {}, {}",
                 verification.outcome(),
                 text::count(verification.chunks, "chunk"),
                 text::bytes(verification.bytes)
             );
-            self.0.done();
+            self.progress.done();
         }
 
         fn problem(&mut self, problem: &Error) {
             log::problem(Severity::Error, &ProblemRecord::from(problem));
-            self.0.done();
+            self.progress.done();
         }
     }
 }

@@ -142,8 +142,13 @@ mod tests {
     }
 
     fn chunked(chunk_shape: &[u64], count: u64) -> Storage {
-        let chunks =
-            (0..count).map(|index| Chunk { index, offset: 100 + index, size: 1, filter_mask: 0 });
+        let chunks = (0..count).map(|index| Chunk {
+            index,
+            offset: 100 + index,
+            size: 1,
+            filter_mask: 0,
+            trailing: 0,
+        });
         Storage::Chunked {
             chunk_shape: chunk_shape.to_vec(),
             chunks: chunks.collect(),

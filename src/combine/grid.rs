@@ -83,10 +83,12 @@ fn common_chunk_shape(of_files: &[Variable], context: &Context) -> Result<Vec<u6
     let block = common_block(of_files, context)?;
     let is_in_one_piece = |variable: &Variable| match &variable.storage {
         // As the records of the classic formats are.
-        Storage::Chunked { chunk_shape, .. } => {
+        Storage::Chunked { chunk_shape, chunks, .. } => {
             chunk_shape.first() == Some(&1)
                 && chunk_shape.get(1..) == variable.shape.get(1..)
                 && variable.filters.is_empty()
+                // A checksum is one of the whole.
+                && chunks.iter().all(|chunk| chunk.trailing == 0)
         }
         _ => true,
     };
@@ -189,9 +191,10 @@ fn chunks(variable: &mut Variable, chunk_shape: &[u64]) -> Result<Vec<Chunk>> {
             return Ok(chunks);
         }
         Storage::Chunked { chunk_shape: block, chunks, .. } => (chunks, block),
-        Storage::Contiguous(Some((offset, size))) => {
-            (vec![Chunk { index: 0, offset, size, filter_mask: 0 }], variable.shape.clone())
-        }
+        Storage::Contiguous(Some((offset, size))) => (
+            vec![Chunk { index: 0, offset, size, filter_mask: 0, trailing: 0 }],
+            variable.shape.clone(),
+        ),
         Storage::Compact(bytes) if !bytes.is_empty() => {
             return Err(Error::new(Code::Internal, "data within the metadata have no chunks"));
         }
@@ -213,6 +216,7 @@ fn chunks(variable: &mut Variable, chunk_shape: &[u64]) -> Result<Vec<Chunk>> {
             offset: block.offset + piece * size,
             size,
             filter_mask: block.filter_mask,
+            trailing: 0,
         })
     };
     Ok(blocks.into_iter().flat_map(cut).collect())
@@ -322,7 +326,7 @@ mod tests {
 
     #[test]
     fn records_are_cut_one_by_one() {
-        let record = |index, offset| Chunk { index, offset, size: 12, filter_mask: 0 };
+        let record = |index, offset| Chunk { index, offset, size: 12, filter_mask: 0, trailing: 0 };
         let chunks = vec![record(0, 100), record(2, 300)];
         let records = |shape: &[u64]| Storage::Chunked {
             chunk_shape: shape.into(),

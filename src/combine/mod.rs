@@ -15,6 +15,7 @@ mod join;
 mod notes;
 mod order;
 mod overlap;
+mod portable;
 mod reencoding;
 mod segments;
 mod time;
@@ -29,9 +30,9 @@ use crate::model::byte_size::ByteSize;
 use crate::model::error::{Code, Error, Result};
 use crate::model::on_overlap::OnOverlap;
 use crate::model::on_static_mismatch::OnStaticMismatch;
+use crate::model::portability::Portability;
 use crate::model::time_units::Rebase;
-use crate::model::verdict::Cost;
-use crate::model::virtual_dataset::{FROM_FIRST_FILE, Joint, VirtualDataset};
+use crate::model::virtual_dataset::{FROM_FIRST_FILE, Joint, VirtualArray, VirtualDataset};
 
 pub use order::Coverage;
 use order::{Ordered, TimeAxis};
@@ -80,13 +81,9 @@ impl Datasets {
         }
     }
 
-    /// What carrying all variables takes.
-    #[must_use]
-    pub fn cost(&self) -> Cost {
-        let mut cost = Cost::default();
-        let arrays = self.as_slice().iter().flat_map(|dataset| &dataset.arrays);
-        arrays.for_each(|array| cost += array.cost());
-        cost
+    /// The arrays of all.
+    pub fn arrays(&self) -> impl Iterator<Item = &VirtualArray> {
+        self.as_slice().iter().flat_map(|dataset| &dataset.arrays)
     }
 }
 
@@ -113,6 +110,8 @@ pub struct Limits {
     pub on_overlap: OnOverlap,
     /// What is done where a variable without time differs among the files.
     pub on_static_mismatch: OnStaticMismatch,
+    /// Which codecs the store has.
+    pub codecs: Portability,
 }
 
 /// Combines `sources`, the files of one dataset, around the variable called `data_variable`.
@@ -126,6 +125,9 @@ pub fn combine(
 ) -> Result<Combined> {
     for source in &sources {
         check_source(source, data_variable)?;
+    }
+    if limits.codecs == Portability::Portable {
+        leave_out_checksums(&mut sources)?;
     }
     let Ordered { axis, coverages, mut warnings } =
         order::sort_by_time(&mut sources, data_variable, limits.on_overlap)?;
@@ -291,6 +293,16 @@ fn check_source(source: &SourceIndex, data_variable: &str) -> Result<()> {
         .in_file(path)
         .of_variable(data_variable)
         .with_hint(format!("the file holds {}; check its name and place", names.join(", "))))
+}
+
+fn leave_out_checksums(sources: &mut [SourceIndex]) -> Result<()> {
+    for SourceIndex { path, index } in sources {
+        let mut variables = index.variables.iter_mut();
+        variables
+            .try_for_each(portable::leave_out_checksum)
+            .map_err(|error| error.in_file(path.as_path()))?;
+    }
+    Ok(())
 }
 
 /// A variable's name becomes part of the keys of a store, where `/` and names of periods have a

@@ -27,12 +27,12 @@ impl Limits {
 
 /// Refuses `datasets`, all that is to be written, if they cost more than `limits` allow.
 pub fn check(datasets: &Datasets, paths: &[PathBuf], limits: Limits) -> Result<()> {
-    let cost = datasets.cost();
+    let mut cost = Cost::default();
+    datasets.arrays().for_each(|array| cost += array.cost());
     if limits.allow(&cost) {
         return Ok(());
     }
-    let arrays = datasets.as_slice().iter().flat_map(|dataset| &dataset.arrays);
-    let mut anew = arrays.flat_map(|array| {
+    let mut anew = datasets.arrays().flat_map(|array| {
         let chunks = array.chunks().filter(|(_, _, carried)| matches!(carried, Carried::Anew(_)));
         chunks.map(move |(run, ..)| (array, run))
     });

@@ -247,12 +247,13 @@ mod tests {
     use crate::model::dtype::{ByteOrder, DataType};
     use crate::model::on_overlap::OnOverlap;
     use crate::model::on_static_mismatch::OnStaticMismatch;
+    use crate::model::portability::Portability;
 
     const MIB: u64 = 1024 * 1024;
 
     /// `tas` in one chunk for each `chunk_rows` of its rows, each of `size` bytes.
     fn tas(rows: u64, chunk_rows: u64, size: u64, filters: &[u16]) -> Variable {
-        let chunk = |index| Chunk { index, offset: 0, size, filter_mask: 0 };
+        let chunk = |index| Chunk { index, offset: 0, size, filter_mask: 0, trailing: 0 };
         Variable {
             name: "tas".into(),
             dimensions: vec!["time".into()],
@@ -299,6 +300,7 @@ mod tests {
             max_reencode,
             on_overlap: OnOverlap::Refuse,
             on_static_mismatch: OnStaticMismatch::Refuse,
+            codecs: Portability::Faithful,
         };
         match form(variables, &context, limits).unwrap() {
             Form::Whole => None,

@@ -4,6 +4,7 @@ use std::fs;
 use std::io;
 use std::mem;
 use std::path::{Path, PathBuf};
+use std::time::SystemTime;
 
 use walkdir::{DirEntry, WalkDir};
 
@@ -18,10 +19,17 @@ use crate::model::error::{Code, Error, Result};
 /// not be looked at or made sense of.
 ///
 /// Links to files are followed; links to directories too, unless a walk comes to the directory
-/// anyhow. A root may be a NetCDF file: it stands for all of its directory.
-pub fn walk(roots: &[PathBuf], drs: &Drs, found: impl FnMut(Result<Candidate>)) {
+/// anyhow. A root may be a NetCDF file: it stands for all of its directory. With `newer_than`, files in
+/// directories to which none was added since are not looked at.
+pub fn walk(
+    roots: &[PathBuf],
+    newer_than: Option<SystemTime>,
+    drs: &Drs,
+    found: impl FnMut(Result<Candidate>),
+) {
     let (starts, problems) = starts_of_roots(roots);
-    let mut walker = Walker { drs, starts: Starts::default(), places: Places::default(), found };
+    let (starts_of_links, places) = (Starts::default(), Places::default());
+    let mut walker = Walker { drs, newer_than, starts: starts_of_links, places, found };
     for problem in problems {
         walker.problem(problem);
     }
@@ -35,6 +43,7 @@ pub fn walk(roots: &[PathBuf], drs: &Drs, found: impl FnMut(Result<Candidate>)) 
 
 struct Walker<'a, F> {
     drs: &'a Drs,
+    newer_than: Option<SystemTime>,
     starts: Starts,
     places: Places,
     found: F,
@@ -44,6 +53,8 @@ struct Walker<'a, F> {
 struct OpenDirectory {
     path: PathBuf,
     depth: usize,
+    /// Whether its files are not looked at.
+    is_old: bool,
     files: Vec<SourceFile>,
     unreachable: Vec<Error>,
 }
@@ -63,18 +74,30 @@ impl<F: FnMut(Result<Candidate>)> Walker<'_, F> {
             };
             self.close(&mut open, entry.depth());
             if entry.depth() == 0 {
-                open.push(OpenDirectory::at(&entry));
+                open.push(self.opened(&entry));
             } else if entry.file_type().is_dir() {
                 if self.passes_by(start, entry.path()) {
                     entries.skip_current_dir();
                 } else {
-                    open.push(OpenDirectory::at(&entry));
+                    open.push(self.opened(&entry));
                 }
             } else if let Some(directory) = open.last_mut() {
                 self.file_or_link(start, &entry, directory);
             }
         }
         self.close(&mut open, 0);
+    }
+
+    fn opened(&self, entry: &DirEntry) -> OpenDirectory {
+        let modified = || fs::metadata(entry.path()).and_then(|found| found.modified()).ok();
+        let is_old = self.newer_than.is_some_and(|limit| modified().is_some_and(|it| it < limit));
+        OpenDirectory {
+            path: entry.path().to_path_buf(),
+            depth: entry.depth(),
+            is_old,
+            files: Vec::new(),
+            unreachable: Vec::new(),
+        }
     }
 
     /// Ends the directories that an entry at `depth` does not lie in.
@@ -118,7 +141,7 @@ impl<F: FnMut(Result<Candidate>)> Walker<'_, F> {
 
     fn file_or_link(&mut self, start: &Start, entry: &DirEntry, directory: &mut OpenDirectory) {
         let path = entry.path();
-        if is_left_out(path) {
+        if is_left_out(path) || directory.is_old && is_netcdf(path) {
             return;
         }
         if !entry.file_type().is_symlink() && !is_netcdf(path) {
@@ -225,17 +248,6 @@ impl<F: FnMut(Result<Candidate>)> Walker<'_, F> {
     }
 }
 
-impl OpenDirectory {
-    fn at(entry: &DirEntry) -> Self {
-        Self {
-            path: entry.path().to_path_buf(),
-            depth: entry.depth(),
-            files: Vec::new(),
-            unreachable: Vec::new(),
-        }
-    }
-}
-
 /// One problem for all `files` of a directory that belong to no dataset, for the `reason` of the first.
 pub(super) fn unrecognised(files: &[SourceFile], reason: &Error) -> Option<Error> {
     let first = files.first()?.path.file_name()?.to_string_lossy();
@@ -271,7 +283,7 @@ mod tests {
     impl Discovery {
         fn of(roots: &[PathBuf], drs: &Drs) -> Self {
             let mut discovery = Self::default();
-            walk(roots, drs, |found| match found {
+            walk(roots, None, drs, |found| match found {
                 Ok(candidate) => discovery.candidates.push(candidate),
                 Err(problem) => discovery.problems.push(problem),
             });

@@ -23,3 +23,4 @@ pub use known_projects::Drs;
 pub use path_map::PathMap;
 pub use publisher_config::PublisherConfig;
 pub use settings_file::SettingsFile;
+pub use url::encoded;

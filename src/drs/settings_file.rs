@@ -10,6 +10,7 @@ use serde::{Deserialize, Deserializer};
 use crate::model::byte_size::ByteSize;
 use crate::model::on_overlap::OnOverlap;
 use crate::model::on_static_mismatch::OnStaticMismatch;
+use crate::model::portability::Portability;
 
 use super::path_map::PathMap;
 
@@ -32,6 +33,8 @@ pub struct SettingsFile {
     pub on_overlap: Option<OnOverlap>,
     /// What is done where a variable without time differs among the files.
     pub on_static_mismatch: Option<OnStaticMismatch>,
+    /// Which codecs a store has.
+    pub codecs: Option<Portability>,
     /// The number of worker threads.
     pub jobs: Option<NonZeroUsize>,
     /// The projects to look for, one name or a list; all where empty.

@@ -7,7 +7,8 @@ use std::path::Path;
 use crate::model::error::{Code, Error, Result};
 
 /// `path` as it stands in a URL: bytes that a URL path cannot hold as they are become `%XX`.
-pub(super) fn encoded(path: &Path) -> String {
+#[must_use]
+pub fn encoded(path: &Path) -> String {
     let bytes = path.as_os_str().as_bytes();
     let mut url = String::with_capacity(bytes.len());
     for &byte in bytes {

@@ -2,8 +2,10 @@
 //! its place at once or not at all.
 
 pub(crate) mod attributes;
+pub mod checksums;
 mod encode;
 pub mod reference_json;
+pub mod relocation;
 pub mod seal;
 pub mod seams;
 mod zarr_v2;

@@ -171,10 +171,14 @@ impl Manifest<'_> {
                 Carried::AsStored => self.reference(key, location, chunk)?,
                 Carried::Cut(size) => self.reference(key, location, &Chunk { size, ..*chunk })?,
                 Carried::Anew(rows) => {
-                    let location = targets.seam_file.ok_or_else(no_location)?;
                     let lost = || Error::new(Code::Internal, "a chunk was not encoded anew");
                     let encoded = targets.seams.of(array, run, chunk, rows).ok_or_else(lost)?;
-                    self.reference(key, location, encoded)?;
+                    if let Some(bytes) = targets.seams.held(encoded) {
+                        self.bytes(key, bytes)?;
+                    } else {
+                        let location = targets.seam_file.ok_or_else(no_location)?;
+                        self.reference(key, location, encoded)?;
+                    }
                 }
             }
         }

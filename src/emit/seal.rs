@@ -184,7 +184,13 @@ pub fn digest_of(path: &Path) -> io::Result<String> {
     }
 }
 
-fn hex(hash: Sha256) -> String {
+/// SHA-256 of `bytes` in hexadecimal digits.
+#[must_use]
+pub fn digest(bytes: &[u8]) -> String {
+    hex(Sha256::new().chain_update(bytes))
+}
+
+pub(super) fn hex(hash: Sha256) -> String {
     hash.finalize().iter().fold(String::with_capacity(64), |mut text, byte| {
         // Writing to a string cannot fail.
         let _ = write!(text, "{byte:02x}");

@@ -1,6 +1,6 @@
-//! Chunks that no byte range of a file can stand for, encoded anew, one after the other in a file
-//! beside the manifest: those that a file fills only in part though another follows, and those that
-//! are not stored as the array says.
+//! Chunks that no byte range of a file can stand for, encoded anew: those that a file fills only in
+//! part though another follows, and those that are not stored as the array says. Few are held by the
+//! manifests themselves, more lie one after the other in a file beside them.
 //!
 //! They are decoded from the source files and go through the codecs of the array; nothing else is in
 //! the file. See `docs/design/010-seams-and-segments.md`.
@@ -10,24 +10,30 @@ use std::collections::HashMap;
 use std::io::Write;
 use std::path::Path;
 
-use crate::index::decode::to_little_endian;
 use crate::index::filter::Decoder;
 use crate::index::source::{OpenFile, ReadAt};
+use crate::index::{self, decode::to_little_endian};
 use crate::model::array::{Chunk, product};
 use crate::model::codec::{Codec, Filter};
 use crate::model::dtype::DataType;
 use crate::model::error::{Code, Error, Result};
+use crate::model::verdict::Cost;
 use crate::model::virtual_dataset::{Body, Carried, Run, Stored, VirtualArray, VirtualDataset};
 
 use super::encode;
 use super::seal::Written;
 
-/// Where the chunks that were encoded anew lie in their file.
+/// Most bytes of chunks that manifests hold: what a small variable may have there, too. A file of its
+/// own would cost readers a request for each chunk, and its operator a file to serve.
+const MOST_HELD: u64 = index::SMALL;
+
+/// Where the chunks that were encoded anew lie, one after the other.
 #[derive(Debug, Default)]
 pub struct Seams {
     places: HashMap<Place, Chunk>,
-    /// Bytes of the file.
-    pub size: u64,
+    size: u64,
+    /// All their bytes, where these are no file.
+    held: Option<Vec<u8>>,
 }
 
 /// Which rows of which chunk of which file.
@@ -51,13 +57,46 @@ impl Seams {
     pub fn of(&self, array: &VirtualArray, run: &Run, chunk: &Chunk, rows: u64) -> Option<&Chunk> {
         self.places.get(&Place::new(array, run, chunk, rows))
     }
+
+    /// The bytes of `encoded`, a chunk that [`Seams::of`] gave, where they are in no file.
+    #[must_use]
+    pub fn held(&self, encoded: &Chunk) -> Option<&[u8]> {
+        let start = usize::try_from(encoded.offset).ok()?;
+        let end = start.checked_add(usize::try_from(encoded.size).ok()?)?;
+        self.held.as_ref()?.get(start..end)
+    }
+
+    /// What carrying `array` takes: chunks that are held are in the manifest, not referred to.
+    #[must_use]
+    pub fn cost_of(&self, array: &VirtualArray) -> Cost {
+        let mut cost = array.cost();
+        if self.held.is_some() {
+            let anew = array.chunks().filter_map(|(run, chunk, carried)| match carried {
+                Carried::Anew(rows) => self.of(array, run, chunk, rows),
+                _ => None,
+            });
+            for encoded in anew {
+                cost.references = cost.references.saturating_sub(1);
+                cost.inlined_bytes += encoded.size;
+            }
+        }
+        cost
+    }
 }
 
-/// Whether `dataset` has chunks that have to be encoded anew.
-#[must_use]
-pub fn are_needed(dataset: &VirtualDataset) -> bool {
-    let mut chunks = dataset.arrays.iter().flat_map(VirtualArray::chunks);
-    chunks.any(|(_, _, carried)| matches!(carried, Carried::Anew(_)))
+/// Holds the chunks of `datasets` that have to be encoded anew, each once, if they are few or none;
+/// otherwise nothing. The source files are `sources`.
+pub fn hold(
+    datasets: impl IntoIterator<Item: Borrow<VirtualDataset>>,
+    sources: &[&Path],
+) -> Written<Option<Seams>> {
+    let mut bytes = Vec::new();
+    let mut writer = Writer::new(sources, &mut bytes);
+    if !writer.add_all(datasets, MOST_HELD)? {
+        return Ok(None);
+    }
+    let seams = writer.seams;
+    Ok(Some(Seams { held: Some(bytes), ..seams }))
 }
 
 /// Writes the chunks of `datasets` that have to be encoded anew, each once, to `out`. The source files
@@ -67,17 +106,8 @@ pub fn write(
     sources: &[&Path],
     out: &mut dyn Write,
 ) -> Written<Seams> {
-    let mut writer =
-        Writer { sources, out, seams: Seams::default(), decoder: Decoder::default(), open: None };
-    for dataset in datasets {
-        for array in &dataset.borrow().arrays {
-            for (run, chunk, carried) in array.chunks() {
-                if let Carried::Anew(rows) = carried {
-                    writer.add(array, run, chunk, rows)?;
-                }
-            }
-        }
-    }
+    let mut writer = Writer::new(sources, out);
+    writer.add_all(datasets, u64::MAX)?;
     Ok(writer.seams)
 }
 
@@ -90,7 +120,32 @@ struct Writer<'a> {
     open: Option<(usize, OpenFile)>,
 }
 
-impl Writer<'_> {
+impl<'a> Writer<'a> {
+    fn new(sources: &'a [&'a Path], out: &'a mut dyn Write) -> Self {
+        Self { sources, out, seams: Seams::default(), decoder: Decoder::default(), open: None }
+    }
+
+    /// Writes the chunks of `datasets`; gives up, and tells so, when there are more than `most` bytes.
+    fn add_all(
+        &mut self,
+        datasets: impl IntoIterator<Item: Borrow<VirtualDataset>>,
+        most: u64,
+    ) -> Written<bool> {
+        for dataset in datasets {
+            for array in &dataset.borrow().arrays {
+                for (run, chunk, carried) in array.chunks() {
+                    if let Carried::Anew(rows) = carried {
+                        self.add(array, run, chunk, rows)?;
+                    }
+                    if self.seams.size > most {
+                        return Ok(false);
+                    }
+                }
+            }
+        }
+        Ok(true)
+    }
+
     /// Writes the first `rows` rows of a chunk, unless they are there.
     fn add(&mut self, array: &VirtualArray, run: &Run, chunk: &Chunk, rows: u64) -> Written<()> {
         let place = Place::new(array, run, chunk, rows);
@@ -104,7 +159,7 @@ impl Writer<'_> {
             .map_err(|error| error.of_variable(&array.name).in_file(path))?;
         self.out.write_all(&encoded)?;
         let size = encoded.len() as u64;
-        let chunk = Chunk { offset: self.seams.size, size, filter_mask: 0, ..*chunk };
+        let chunk = Chunk { offset: self.seams.size, size, filter_mask: 0, trailing: 0, ..*chunk };
         self.seams.places.insert(place, chunk);
         self.seams.size += size;
         Ok(())

@@ -237,11 +237,22 @@ fn chunked(
         }
         decoder.bytes.clear();
         decoder.bytes.extend_from_slice(stored);
-        decoder.undo(&variable.filters, chunk.filter_mask, variable.dtype, grid.chunk_size)?;
+        decoder
+            .undo(&variable.filters, chunk.filter_mask, variable.dtype, grid.chunk_size)
+            .map_err(|error| of_chunk(chunk, error))?;
         place(&decoder.bytes, chunk_shape, &mut array, shape, &origin, *element_size);
         Ok(())
     })?;
     Ok(array)
+}
+
+/// Says which chunk is damaged; a filter that is not read is one of all chunks.
+fn of_chunk(chunk: &Chunk, error: Error) -> Error {
+    if error.code() != Code::Corrupt {
+        return error;
+    }
+    let message = format!("chunk {}: {}", chunk.index, error.message());
+    error.with_message(message)
 }
 
 /// The piece of the file to read for `chunk`: of an unfiltered one only what lies within the array,
@@ -338,7 +349,7 @@ mod tests {
     }
 
     fn chunk(index: u64, offset: u64, size: u64) -> Chunk {
-        Chunk { index, offset, size, filter_mask: 0 }
+        Chunk { index, offset, size, filter_mask: 0, trailing: 0 }
     }
 
     fn chunked(chunk_shape: &[u64], chunks: Vec<Chunk>) -> Storage {
@@ -469,7 +480,7 @@ mod tests {
                 fletcher32::append(&mut stored);
             }
             let (index, offset, size) = (index as u64, file.len() as u64, stored.len() as u64);
-            chunks.push(Chunk { index, offset, size, filter_mask });
+            chunks.push(Chunk { index, offset, size, filter_mask, trailing: 0 });
             file.extend(stored);
         }
         let storage = chunked(&[4], chunks);

@@ -43,9 +43,13 @@ pub fn same_bytes(
 fn stored_pieces(variable: &Variable) -> Option<Vec<Chunk>> {
     match &variable.storage {
         Storage::Chunked { chunks, .. } => Some(chunks.clone()),
-        Storage::Contiguous(Some((offset, size))) => {
-            Some(vec![Chunk { index: 0, offset: *offset, size: *size, filter_mask: 0 }])
-        }
+        Storage::Contiguous(Some((offset, size))) => Some(vec![Chunk {
+            index: 0,
+            offset: *offset,
+            size: *size,
+            filter_mask: 0,
+            trailing: 0,
+        }]),
         Storage::Contiguous(None) => Some(Vec::new()),
         Storage::Compact(_) => None,
     }

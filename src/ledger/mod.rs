@@ -21,6 +21,9 @@ mod lifecycle;
 pub mod path_text;
 mod record;
 mod rows;
+mod turn;
+
+pub use turn::Turn;
 
 pub use record::{
     Advertisement, Counts, DatasetRecord, FileRecord, Filter, Gone, Listing, PartKind, PartRecord,

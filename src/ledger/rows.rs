@@ -6,6 +6,7 @@ use rusqlite::types::{FromSql, FromSqlError, FromSqlResult, ToSql, ToSqlOutput, 
 use rusqlite::{Connection, OptionalExtension, Result, Row, named_params, params};
 
 use super::RunId;
+use super::lifecycle;
 use super::path_text::{from_text, to_text};
 use super::record::{
     Counts, DatasetRecord, FileRecord, Filter, Gone, PartKind, PartRecord, Period, ProblemRecord,
@@ -86,8 +87,12 @@ pub(super) fn replace(connection: &Connection, run: RunId, record: &DatasetRecor
     Ok(())
 }
 
-/// The run of a dataset only grows, so that of two overlapping runs the later one counts.
+/// The run of a dataset only grows, so that of two overlapping runs the later one counts. A retraction
+/// holds, even one that came while the dataset was built.
 fn upsert(connection: &Connection, run: RunId, record: &DatasetRecord) -> Result<i64> {
+    let is_retracted = lifecycle::is_retracted(connection, &record.dataset_id)?;
+    let status = if is_retracted { Status::Retracted } else { record.status };
+    let reason = record.error.as_ref().filter(|_| !is_retracted).map(|error| &error.code);
     connection
         .prepare_cached(
             "INSERT INTO datasets (instance_id, dataset_id, master_id, project, version, versioned,
@@ -113,8 +118,8 @@ fn upsert(connection: &Connection, run: RunId, record: &DatasetRecord) -> Result
                 ":version": record.version,
                 ":versioned": record.versioned,
                 ":directory": to_text(&record.directory),
-                ":status": record.status,
-                ":reason": record.error.as_ref().map(|error| &error.code),
+                ":status": status,
+                ":reason": reason,
                 ":start": record.period.as_ref().map(|period| &period.start),
                 ":end": record.period.as_ref().map(|period| &period.end),
                 ":recipe": record.recipe,

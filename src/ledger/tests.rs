@@ -590,6 +590,9 @@ fn a_retraction_lasts_until_it_is_taken_back() {
     ledger.mark_gone(later, &Scope { roots: &roots, ..Scope::default() }).unwrap();
     let retracted = Filter { status: Some(Status::Retracted), ..Filter::default() };
     assert_eq!(listed(&ledger, &retracted).len(), 3);
+    // Whatever a scan that had begun before finds.
+    ledger.record(later, &[of_variable("tas"), refused("b.v1", "/b")]).unwrap();
+    assert_eq!(listed(&ledger, &retracted).len(), 3);
     assert!(ledger.reinstate(later, "cmip5.v1").unwrap());
     assert!(!ledger.reinstate(later, "cmip5.v1").unwrap());
     assert!(!ledger.is_retracted("cmip5.v1").unwrap());

@@ -27,6 +27,8 @@ pub struct Chunk {
     pub size: u64,
     /// Bit *i* set: filter *i* of the pipeline was skipped for this chunk.
     pub filter_mask: u32,
+    /// Bytes of a checksum right behind these, which the store leaves out.
+    pub trailing: u32,
 }
 
 /// What a reader sees where no chunk was written.

@@ -43,9 +43,9 @@ impl fmt::Display for Verdict {
 pub struct Cost {
     /// Byte ranges in the source files and in the file of the seams.
     pub references: u64,
-    /// Stored bytes of these in the source files.
+    /// Stored bytes of its chunks in the source files.
     pub stored_bytes: u64,
-    /// Bytes that are in the manifest itself.
+    /// Bytes that are in the manifest itself: of values, and of chunks encoded anew as encoded.
     pub inlined_bytes: u64,
     /// Stored bytes of the chunks that are encoded anew.
     pub reencoded_bytes: u64,

@@ -344,7 +344,8 @@ mod tests {
         let mut first = 0;
         let runs = rows.iter().enumerate().map(|(file, &rows)| {
             let count = 2 * rows.div_ceil(5);
-            let chunk = |index| Chunk { index, offset: 100 * index, size: 40, filter_mask: 0 };
+            let chunk =
+                |index| Chunk { index, offset: 100 * index, size: 40, filter_mask: 0, trailing: 0 };
             first += count;
             let chunks = (0..count).map(chunk).collect();
             let stored = Stored::AsArray(Vec::new());

@@ -8,7 +8,7 @@ use rayon::prelude::*;
 use crate::combine::{self, Combined, Coverage, Datasets, Limits, SourceIndex};
 use crate::discover::{Candidate, SourceFile};
 use crate::drs::{Dataset, Drs};
-use crate::emit;
+use crate::emit::{self, seams::Seams};
 use crate::index;
 use crate::ledger::{
     DatasetRecord, FileRecord, Period, ProblemRecord, Replacement, Status, StoreRecord,
@@ -20,7 +20,7 @@ use crate::verify::Verification;
 
 use super::placement::{Placement, Sites};
 use super::plan;
-use super::store::{self, StoreWriter};
+use super::store::{self, StoreWriter, WrittenStore};
 use super::verifier::Verifier;
 
 /// A dataset to be built.
@@ -146,14 +146,16 @@ impl Workshop<'_> {
         let writer = StoreWriter { sites, dataset: &candidate.dataset, placement };
         let files = in_order(candidate, &combined);
         let written = if self.dry_run {
-            writer.rehearse(&combined).map(|()| (None, None))
+            writer.rehearse(&combined).map(|seams| (None, seams, None))
         } else {
             let written = writer.write(&combined, &files, self.verifier);
-            written.map(|(store, verification)| (Some(store), verification))
+            written.map(|WrittenStore { record, seams, verification }| {
+                (Some(record), seams, verification)
+            })
         };
-        let (written, verification) =
+        let (written, seams, verification) =
             written.map_err(|error| error.in_file(&candidate.directory))?;
-        let variables = variables(&combined.datasets);
+        let variables = variables(&combined.datasets, &seams);
         let notes = combined.notes.iter().map(ProblemRecord::from).collect();
         let period = period(&combined.coverages);
         Ok(Store { written, variables, files, period, notes, verification })
@@ -230,13 +232,13 @@ fn index_file(file: &SourceFile) -> Result<SourceIndex> {
 }
 
 /// How each variable gets into the store.
-fn variables(datasets: &Datasets) -> Vec<VariableRecord> {
+fn variables(datasets: &Datasets, seams: &Seams) -> Vec<VariableRecord> {
     let Some(first) = datasets.as_slice().first() else { return Vec::new() };
     let records = first.arrays.iter().enumerate().map(|(place, array)| {
         let mut cost = Cost::default();
         let mut verdict = array.verdict();
         for array in datasets.as_slice().iter().filter_map(|dataset| dataset.arrays.get(place)) {
-            cost += array.cost();
+            cost += seams.cost_of(array);
             if matches!(datasets, Datasets::Segments(_)) && array.verdict() != Verdict::Inlined {
                 verdict = Verdict::Segmented;
             }

@@ -5,6 +5,7 @@ pub mod advertise;
 pub mod build;
 pub mod placement;
 pub mod plan;
+pub mod relocate;
 pub mod retract;
 pub mod scan;
 mod store;

@@ -8,7 +8,15 @@ use crate::drs::{DataRoots, Dataset};
 use crate::model::error::{Code, Error, Result};
 
 /// Changes when the same files, settings and URLs would give another manifest.
-const FORMAT: &str = "reference-json 2";
+const FORMAT: &str = "reference-json 3";
+
+/// Where files are that no data root covers.
+const LOCAL: &str = "local";
+
+/// How a store is made, and on the next line where its files are.
+fn recipe(made_by: &str, location: &str) -> String {
+    format!("{made_by}\n{location}")
+}
 
 /// Where stores go and how paths become URLs.
 #[derive(Clone, Debug, Default)]
@@ -42,20 +50,34 @@ impl Sites {
             None => directory.clone(),
         };
         let manifest = store_directory.join(format!("{}.json", dataset.instance_id()));
-        let files = self.data_roots.url(&directory.join("_"), dataset);
-        let location = files.as_deref().unwrap_or("local");
-        let Limits { contiguous_chunk, max_reencode, on_overlap, on_static_mismatch } = limits;
+        let files = self.url_within(directory, dataset);
+        let location = files.as_deref().unwrap_or(LOCAL);
+        let Limits { contiguous_chunk, max_reencode, on_overlap, on_static_mismatch, codecs } =
+            limits;
         let limits = format!(
             "chunks of {contiguous_chunk}; {max_reencode} % encoded anew; overlaps: {on_overlap}; \
-             static: {on_static_mismatch}"
+             static: {on_static_mismatch}; codecs: {codecs}"
         );
-        let recipe = format!("{FORMAT}; {limits}; {location}");
+        let recipe = recipe(&format!("{FORMAT}; {limits}"), location);
         Placement {
             url: self.data_roots.url(&manifest, dataset),
             manifest,
             local: files.is_none(),
             recipe,
         }
+    }
+
+    /// Where the file `_` in `directory` would be published, which tells where all are.
+    fn url_within(&self, directory: &Path, dataset: &Dataset) -> Option<String> {
+        self.data_roots.url(&directory.join("_"), dataset)
+    }
+
+    /// What a recipe of the dataset in `directory` is once its store leads to these sites.
+    #[must_use]
+    pub fn relocated(&self, old: &str, directory: &Path, dataset: &Dataset) -> String {
+        let url = self.url_within(directory, dataset);
+        let made_by = old.split('\n').next().unwrap_or(old);
+        recipe(made_by, url.as_deref().unwrap_or(LOCAL))
     }
 
     /// Where the file at `path` is published, if a data root covers it.

@@ -9,6 +9,7 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread;
+use std::time::SystemTime;
 
 use rayon::ThreadPool;
 
@@ -56,17 +57,27 @@ pub struct Scan {
 pub enum Origin {
     /// Trees, version directories or files.
     Trees(Vec<PathBuf>),
+    /// The same, but only directories to which files were added since.
+    NewInTrees(Vec<PathBuf>, SystemTime),
     /// Mapfiles.
     Mapfiles(Vec<PathBuf>),
 }
 
 impl Origin {
-    /// The paths, whatever they are. No dataset lies below a mapfile, so that none is gone because the
-    /// mapfiles do not list it.
+    /// The paths, whatever they are.
     #[must_use]
     pub fn paths(&self) -> &[PathBuf] {
         match self {
+            Self::Trees(paths) | Self::NewInTrees(paths, _) | Self::Mapfiles(paths) => paths,
+        }
+    }
+
+    /// Paths of which all is known once the scan is complete. No dataset lies below a mapfile, so that
+    /// none is gone because the mapfiles do not list it.
+    fn complete(&self) -> &[PathBuf] {
+        match self {
             Self::Trees(paths) | Self::Mapfiles(paths) => paths,
+            Self::NewInTrees(..) => &[],
         }
     }
 }
@@ -190,7 +201,10 @@ fn walk_and_plan(
         let _ = events.send(event);
     };
     match &scan.origin {
-        Origin::Trees(roots) => discover::walk(roots, &scan.drs, found),
+        Origin::Trees(roots) => discover::walk(roots, None, &scan.drs, found),
+        Origin::NewInTrees(roots, since) => {
+            discover::walk(roots, Some(*since), &scan.drs, found);
+        }
         Origin::Mapfiles(mapfiles) => discover::of_mapfiles(mapfiles, &scan.drs, found),
     }
 }
@@ -337,7 +351,8 @@ impl<'a> Writer<'a> {
     /// and what a mapfile lists is meant to be published.
     fn take_problem(&mut self, origin: &Origin, problem: &Error) -> Result<()> {
         let severity = match (origin, problem.code()) {
-            (Origin::Trees(_), Code::Unrecognised | Code::DrsMismatch) => Severity::Warning,
+            (Origin::Mapfiles(_), _) => Severity::Error,
+            (_, Code::Unrecognised | Code::DrsMismatch) => Severity::Warning,
             _ => Severity::Error,
         };
         if severity == Severity::Error {
@@ -380,7 +395,7 @@ impl<'a> Writer<'a> {
             return Ok(());
         };
         let scope = Scope {
-            roots: scan.origin.paths(),
+            roots: scan.origin.complete(),
             unread: &self.unread,
             projects: scan.drs.selection(),
         };

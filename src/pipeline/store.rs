@@ -9,11 +9,13 @@ use std::path::Path;
 
 use crate::combine::{Combined, Datasets};
 use crate::drs::Dataset;
+use crate::emit::checksums;
 use crate::emit::reference_json::{self, Locations};
 use crate::emit::seal::{self, Failure, Prepared, Sealed, Written};
 use crate::emit::seams::{self, Seams};
 use crate::ledger::{FileRecord, PartKind, PartRecord, StoreRecord, WrittenFile};
 use crate::model::error::{Code, Error, Result};
+use crate::model::verdict::Cost;
 use crate::model::virtual_dataset::VirtualDataset;
 use crate::verify::{self, Outcome, Verification};
 
@@ -35,6 +37,17 @@ pub struct StoreWriter<'a> {
 struct PreparedStore {
     parts: Vec<(PartKind, Prepared)>,
     manifest: Option<Prepared>,
+    seams: Seams,
+}
+
+/// A store that was written.
+pub struct WrittenStore {
+    /// For the ledger.
+    pub record: StoreRecord,
+    /// The chunks that were encoded anew.
+    pub seams: Seams,
+    /// What verifying it found, if that was asked for.
+    pub verification: Option<Verification>,
 }
 
 impl StoreWriter<'_> {
@@ -46,11 +59,11 @@ impl StoreWriter<'_> {
         combined: &Combined,
         files: &[FileRecord],
         verifier: Option<&Verifier>,
-    ) -> Result<(StoreRecord, Option<Verification>)> {
+    ) -> Result<WrittenStore> {
         if self.sites.output_dir.is_some() {
             create_parent(&self.placement.manifest)?;
         }
-        let PreparedStore { parts, manifest } = self.prepare(combined)?;
+        let PreparedStore { parts, manifest, seams } = self.prepare(combined)?;
         let verification = match verifier {
             Some(verifier) => Some(self.verify(&parts, manifest.as_ref(), files, verifier)?),
             None => None,
@@ -60,8 +73,9 @@ impl StoreWriter<'_> {
         });
         let parts = parts.collect::<Result<_>>()?;
         let manifest = manifest.map(Prepared::publish).transpose()?;
-        let cost = combined.datasets.cost();
-        let store = StoreRecord {
+        let mut cost = Cost::default();
+        combined.datasets.arrays().for_each(|array| cost += seams.cost_of(array));
+        let record = StoreRecord {
             manifest: manifest.map(|sealed| self.written(sealed)),
             local: self.placement.local,
             reference_count: cost.references,
@@ -69,25 +83,27 @@ impl StoreWriter<'_> {
             parts,
             times: None,
         };
-        Ok((store, verification))
+        Ok(WrittenStore { record, seams, verification })
     }
 
     /// Writes all files of the store under names that nobody meets.
     fn prepare(&self, combined: &Combined) -> Result<PreparedStore> {
         let manifest = &self.placement.manifest;
-        let files = self.locations(combined)?;
+        let (files, sources) = (self.locations(combined)?, paths(combined));
+        checksums::verify(combined.datasets.as_slice(), &sources)?;
         let mut parts = Vec::new();
-        let (mut seams, mut seam_file) = (Seams::default(), None);
-        if combined.datasets.as_slice().iter().any(seams::are_needed) {
+        let held = in_content(seams::hold(written_datasets(combined), &sources))?;
+        let (seams, seam_file) = if let Some(held) = held {
+            (held, None)
+        } else {
             let path = manifest.with_extension("seams");
-            seam_file = Some(self.seam_location(&path)?);
-            let sources = paths(combined);
+            let location = self.seam_location(&path)?;
             let write =
                 |out: &mut dyn io::Write| seams::write(written_datasets(combined), &sources, out);
-            let (of_seams, written) = seal::prepare(&path, write)?;
+            let (of_seams, seams) = seal::prepare(&path, write)?;
             parts.push((PartKind::Seams, of_seams));
-            seams = written;
-        }
+            (seams, Some(location))
+        };
         let locations = Locations { files: &files, seams: &seams, seam_file: seam_file.as_deref() };
         for (number, segment) in segments(&combined.datasets).enumerate() {
             let path = manifest.with_extension(format!("seg{number:02}.json"));
@@ -96,11 +112,11 @@ impl StoreWriter<'_> {
             parts.push((PartKind::Segment, of_segment));
         }
         let Datasets::Whole(dataset) = &combined.datasets else {
-            return Ok(PreparedStore { parts, manifest: None });
+            return Ok(PreparedStore { parts, manifest: None, seams });
         };
         let write = |out: &mut dyn io::Write| reference_json::write(dataset, locations, out);
         let (manifest, ()) = seal::prepare(manifest, write)?;
-        Ok(PreparedStore { parts, manifest: Some(manifest) })
+        Ok(PreparedStore { parts, manifest: Some(manifest), seams })
     }
 
     /// Compares what is not published yet with the files.
@@ -131,17 +147,23 @@ impl StoreWriter<'_> {
         }
     }
 
-    /// Finds out whether the store of `combined` can be written, and writes nothing.
-    pub fn rehearse(&self, combined: &Combined) -> Result<()> {
-        let files = self.locations(combined)?;
-        let nowhere = &mut io::sink();
-        let datasets = written_datasets(combined);
-        let seams = in_content(seams::write(datasets, &paths(combined), nowhere))?;
+    /// Finds out whether the store of `combined` can be written, and writes nothing. Returns the chunks
+    /// that would be encoded anew.
+    pub fn rehearse(&self, combined: &Combined) -> Result<Seams> {
+        let (files, sources) = (self.locations(combined)?, paths(combined));
+        checksums::verify(combined.datasets.as_slice(), &sources)?;
+        let held = in_content(seams::hold(written_datasets(combined), &sources))?;
+        let seams = if let Some(held) = held {
+            held
+        } else {
+            in_content(seams::write(written_datasets(combined), &sources, &mut io::sink()))?
+        };
         let locations = Locations { files: &files, seams: &seams, seam_file: Some("") };
         let mut datasets = combined.datasets.as_slice().iter();
         datasets.try_for_each(|dataset| {
-            in_content(reference_json::write(dataset, locations, &mut io::sink())).map(drop)
-        })
+            in_content(reference_json::write(dataset, locations, &mut io::sink()))
+        })?;
+        Ok(seams)
     }
 
     fn locations(&self, combined: &Combined) -> Result<Vec<String>> {

@@ -29,6 +29,12 @@ use super::{Mode, Published, Scope, Verification, Written, different, not_verifi
 /// Differing chunks of one variable after which the rest of it is left alone.
 const ENOUGH: u64 = 3;
 
+/// What to do where libnetcdf cannot read what the store has. A store may leave out the checksums by
+/// which libnetcdf finds damage.
+const UNREADABLE: &str = "a filter may need its plugin: set HDF5_PLUGIN_PATH to where it is; or the \
+                          file is damaged and only its checksums, which `--codecs portable` leaves \
+                          out, tell: `scan --force` finds out";
+
 /// Attributes that all files must share, because the store has those of the first only and decoding
 /// depends on them. Units of times are compared as dates.
 const DECODING: [&str; 6] =
@@ -501,8 +507,7 @@ impl Comparison<'_> {
             }
             (Ok(_), Err(message)) => {
                 let message = format!("libnetcdf cannot read {}: {message}", cells::shown(cells));
-                not_verified(message)
-                    .with_hint("a filter may need its plugin: set HDF5_PLUGIN_PATH to where it is")
+                not_verified(at_chunk(message)).with_hint(UNREADABLE)
             }
             (Err(ours), Err(theirs)) => {
                 let message =

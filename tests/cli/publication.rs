@@ -296,3 +296,36 @@ fn bad_input_is_named() {
     elsewhere.run(&["advertise"]).exits(3).says("no ledger yet");
     elsewhere.run(&["gc"]).exits(3).says("no ledger yet");
 }
+
+#[test]
+fn relocated_stores_are_those_that_a_scan_would_build() {
+    let tree = published(&["tas", "pr"]);
+    let (tas, pr) = (tree.dataset("tas"), tree.dataset("pr"));
+    let digests = |tree: &Tree| tree.run(&["digest"]).exits(0).stdout;
+    let before = digests(&tree);
+    let old = fs::read(tas.manifest()).unwrap();
+    let root = format!("{}=https://replica.org/x%20y", tree.data.display());
+    // For another site, beside what is here.
+    tree.run(&["relocate", "--data-root", &root, "--output-dir", "for-replica"]).exits(0);
+    let below = tas.manifest().strip_prefix(&tree.data).unwrap().to_owned();
+    let for_replica = fs::read(tree.path("for-replica").join(below)).unwrap();
+    assert_eq!(fs::read(tas.manifest()).unwrap(), old);
+    scan(&tree).exits(0).says("2 unchanged");
+    // Here.
+    let run = tree.run(&["relocate", "--data-root", &root, &tas.id]).exits(0);
+    run.says("1 store relocated, 0 unchanged");
+    assert!(fs::read(tas.manifest()).unwrap() == for_replica);
+    assert!(tree.listed(&tas)["url"].as_str().unwrap().starts_with("https://replica.org/x%20y/"));
+    assert!(tree.listed(&pr)["url"].as_str().unwrap().starts_with(URL));
+    assert_eq!(digests(&tree), before);
+    let scanned = tree.scan(&["--data-root", &root]).exits(0);
+    scanned.says("1 built, 1 unchanged");
+    assert!(fs::read(tas.manifest()).unwrap() == for_replica);
+    tree.run(&["relocate", "--data-root", &root]).exits(0).says("0 stores relocated, 2 unchanged");
+    // What is not as it was written is not passed on.
+    fs::write(pr.manifest(), "mine").unwrap();
+    let run = tree.run(&["relocate", "--data-root", &root]).exits(1);
+    run.says("not as it was written").names(&pr.manifest()).says("scan --force");
+    tree.run(&["relocate", "--data-root", &root, "unknown"]).exits(1).says("no dataset `unknown`");
+    tree.run(&["relocate"]).exits(2);
+}

@@ -1,8 +1,11 @@
 //! Scanning again: what did not change is left alone, what changed is built again.
 
-use std::fs;
+use std::fs::{self, File, FileTimes};
+use std::path::Path;
+use std::time::Duration;
 
 use serde_json::{Value, json};
+use vzarr_publish::ledger::Turn;
 
 use super::manifest::Manifest;
 use super::tree::{Tree, spoil_unnoticed, stamp, times, touch};
@@ -219,4 +222,53 @@ fn a_dataset_that_moved_is_built_where_it_is_now() {
     let manifest = elsewhere(&tree, "moved").join(format!("{}.json", tas.id));
     assert_eq!(tree.listed(&tas)["manifest"], json!(manifest));
     assert!(fs::read_to_string(manifest).unwrap().contains(moved.to_str().unwrap()));
+}
+
+#[test]
+fn a_scan_for_what_is_new_leaves_the_rest_alone() {
+    let tree = Tree::of(&["tas", "pr"]);
+    tree.scan(&[]).exits(0);
+    let (tas, pr) = (tree.dataset("tas"), tree.dataset("pr"));
+    for dataset in [&tas, &pr] {
+        touch_directory(&dataset.directory);
+    }
+    tree.scan(&["--newer-than", "30s"]).exits(0).says("0 built, 0 unchanged");
+    tas.write(12, 6);
+    tree.scan(&["--newer-than", "30s"]).exits(0).says("1 built, 0 unchanged").omits("gone");
+    assert!(tree.list().iter().all(|line| line["status"] == "built"));
+    tree.scan(&[]).exits(0).says("2 unchanged");
+    tree.scan(&["--newer-than", "soon"]).exits(2).says("such as 7d");
+}
+
+/// Makes the directory seem a minute older.
+fn touch_directory(path: &Path) {
+    let modified = fs::metadata(path).unwrap().modified().unwrap() - Duration::from_mins(1);
+    let times = FileTimes::new().set_modified(modified);
+    File::open(path).unwrap().set_times(times).unwrap();
+}
+
+#[test]
+fn a_second_scan_of_trees_ends_at_once_or_waits() {
+    let tree = Tree::of(&["tas"]);
+    let ledger = tree.path("ledger.sqlite");
+    let options = ["--ledger", ledger.to_str().unwrap()];
+    let turn = Turn::take(&ledger, None).unwrap().unwrap();
+    tree.scan(&options).exits(0).says("another scan").names(&ledger);
+    assert!(!tree.dataset("tas").manifest().exists());
+    let map = tree.file("x.map", &{
+        let tas = tree.dataset("tas");
+        let line = |path: &Path| {
+            let size = fs::metadata(path).unwrap().len();
+            format!("{} | {} | {size}\n", tas.id, path.display())
+        };
+        [tas.file(0, 6), tas.file(6, 6)].map(|path| line(&path)).concat()
+    });
+    let run = tree.run(&["scan", "--map", map.to_str().unwrap(), options[0], options[1]]);
+    run.exits(0).says("1 built");
+    std::thread::scope(|scope| {
+        let waiting = scope.spawn(|| tree.scan(&[&options[..], &["--wait", "1m"]].concat()));
+        std::thread::sleep(Duration::from_millis(300));
+        drop(turn);
+        waiting.join().unwrap().exits(0).says("1 unchanged");
+    });
 }

@@ -85,6 +85,7 @@ fn a_wrong_file_is_named_with_the_line() {
         ("contiguous_chunk: 0\n", "4MiB", "line 1"),
         ("contiguous_chunk: [4]\n", "4MiB", "line 1"),
         ("on_overlap: both\n", "both", "line 1"),
+        ("codecs: none\n", "none", "line 1"),
     ] {
         scan_with(&tree, text, &[]).exits(2).names(&config).says(field).says(line);
     }
@@ -105,6 +106,7 @@ fn wrong_settings_exit_with_2() {
         (["--jobs", "0"], "--jobs"),
         (["--contiguous-chunk", "4MB"], "4MiB"),
         (["--on-overlap", "both"], "first, last or refuse"),
+        (["--codecs", "none"], "faithful or portable"),
         (["--data-root", "/data"], "FS_PREFIX=URL_PREFIX"),
         (["--data-root", "data=https://node.test"], "absolute"),
         (["--data-root", "/data=node.test"], "node.test"),

@@ -353,6 +353,22 @@ mod with_libnetcdf {
     }
 
     #[test]
+    fn what_a_sample_found_can_be_looked_at_again() {
+        let (tree, dataset) = published(&[]);
+        let random = "10 random chunks a variable, with --seed ";
+        tree.scan(&["--force", "--verify"]).exits(0).says(random);
+        tree.scan(&["--force", "--verify=sample", "--seed", "7"])
+            .exits(0)
+            .says(&format!("{random}7"));
+        tree.scan(&["--seed", "7"]).exits(2).says("--verify");
+        tree.scan(&["--verify=all", "--seed", "7"]).exits(2).says("--verify=sample");
+        flip_in_file(&dataset, "tas/0.0.0");
+        tree.run(&["verify", "--quiet", "--seed", "9", "--sample", "3"])
+            .exits(1)
+            .says(&format!("{}: verify --sample 3 --seed 9 looks at the same chunks", dataset.id));
+    }
+
+    #[test]
     fn many_workers_verify_without_a_word() {
         let tree = Tree::of(&[]);
         for member in 1..=8 {
@@ -392,6 +408,9 @@ mod with_libnetcdf {
         assert_eq!(tree.listed(&dataset)["status"], "failed");
         let left: Vec<_> = before.into_iter().filter(|it| *it != dataset.manifest()).collect();
         assert_eq!(all_below(&dataset.directory), left, "nothing is published or left behind");
+        tree.scan(&["--verify", "--quiet", "--seed", "7"])
+            .exits(1)
+            .says(&format!("{}: scan --verify --seed 7 looks at the same chunks", dataset.id));
         tree.scan(&["--verify=some"]).exits(2).says("sample, all");
         tree.scan(&["--verify", "--dry-run"]).exits(2).says("cannot be used with");
     }

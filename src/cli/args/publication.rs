@@ -140,3 +140,48 @@ pub struct GcArgs {
     #[allow(missing_docs)]
     pub ledger: LedgerArgs,
 }
+
+/// Arguments of `relocate`.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+No NetCDF file is opened: the locations in the stores are replaced.
+
+Examples:
+  The data node has a new name:
+    vzarr-publish relocate --config ~/.esg/esg.yaml
+  Stores for a replica that has the files at other URLs:
+    vzarr-publish relocate --data-root /data=https://replica.org/data --output-dir /tmp/for-replica")]
+pub struct RelocateArgs {
+    /// Dataset IDs with version; without any, all that have a store.
+    #[arg(value_name = "ID")]
+    pub ids: Vec<String>,
+    /// Settings with the data roots: our own YAML file, or the publisher's `esg.yaml`.
+    #[arg(long, value_name = "FILE", required_unless_present = "data_root")]
+    pub config: Option<PathBuf>,
+    /// Serve files below `FS_PREFIX` as `URL_PREFIX`.
+    #[arg(long, value_name = "FS_PREFIX=URL_PREFIX", value_parser = super::data_root)]
+    pub data_root: Vec<(PathBuf, String)>,
+    /// Write the stores below DIR, in a tree like that of the datasets, for another site: those here, and
+    /// what the ledger knows of them, stay as they are.
+    #[arg(long, value_name = "DIR")]
+    pub output_dir: Option<PathBuf>,
+    #[command(flatten)]
+    #[allow(missing_docs)]
+    pub ledger: LedgerArgs,
+}
+
+/// Arguments of `digest`.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Two nodes have the same data, in stores built alike, where their digests are the same.
+
+Example:
+  vzarr-publish digest > here && ssh replica vzarr-publish digest | diff here -")]
+pub struct DigestArgs {
+    /// Dataset IDs with version; without any, all that have a store.
+    #[arg(value_name = "ID")]
+    pub ids: Vec<String>,
+    #[command(flatten)]
+    #[allow(missing_docs)]
+    pub ledger: LedgerArgs,
+}

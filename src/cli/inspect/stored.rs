@@ -21,7 +21,7 @@ pub fn chunks(variable: &Variable) -> Vec<Chunk> {
     match &variable.storage {
         Storage::Chunked { chunks, .. } => chunks.clone(),
         Storage::Contiguous(Some((offset, size))) => {
-            vec![Chunk { index: 0, offset: *offset, size: *size, filter_mask: 0 }]
+            vec![Chunk { index: 0, offset: *offset, size: *size, filter_mask: 0, trailing: 0 }]
         }
         Storage::Contiguous(None) | Storage::Compact(_) => Vec::new(),
     }

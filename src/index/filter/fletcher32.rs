@@ -9,21 +9,49 @@ pub const SIZE: usize = 4;
 /// Words that can be summed before the sums must be folded lest they exceed 32 bits.
 const BLOCK: usize = 360;
 
-/// The checksum of `bytes` as HDF5's `H5_checksum_fletcher32` computes it: over 16-bit words, most
-/// significant byte first, the last one filled up with a zero byte.
-#[must_use]
-pub fn checksum(bytes: &[u8]) -> u32 {
-    let (mut sum1, mut sum2) = (0u32, 0u32);
-    for block in bytes.chunks(2 * BLOCK) {
-        for word in block.chunks(2) {
-            let low = word.get(1).copied().unwrap_or(0);
-            sum1 += u32::from(u16::from_be_bytes([word[0], low]));
-            sum2 += sum1;
+/// The checksum of bytes that come in pieces, as HDF5's `H5_checksum_fletcher32` computes it: over
+/// 16-bit words, most significant byte first, the last one filled up with a zero byte.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Checksum {
+    sum1: u32,
+    sum2: u32,
+}
+
+impl Checksum {
+    /// Adds a piece; all but the last must have an even number of bytes.
+    pub fn add(&mut self, bytes: &[u8]) {
+        let Self { sum1, sum2 } = self;
+        for block in bytes.chunks(2 * BLOCK) {
+            for word in block.chunks(2) {
+                let low = word.get(1).copied().unwrap_or(0);
+                *sum1 += u32::from(u16::from_be_bytes([word[0], low]));
+                *sum2 += *sum1;
+            }
+            *sum1 = fold(*sum1);
+            *sum2 = fold(*sum2);
         }
-        sum1 = fold(sum1);
-        sum2 = fold(sum2);
     }
-    (fold(sum2) << 16) | fold(sum1)
+
+    /// The checksum of what was added.
+    #[must_use]
+    pub fn value(self) -> u32 {
+        (fold(self.sum2) << 16) | fold(self.sum1)
+    }
+
+    /// Whether a chunk that ends with the bytes `stored` has this checksum.
+    #[must_use]
+    pub fn is(self, stored: [u8; SIZE]) -> bool {
+        let computed = self.value().to_le_bytes();
+        // HDF5 up to 1.6.2 exchanged the bytes of each half on little-endian machines.
+        let [a, b, c, d] = computed;
+        stored == computed || stored == [b, a, d, c]
+    }
+}
+
+fn of(bytes: &[u8]) -> Checksum {
+    let mut checksum = Checksum::default();
+    checksum.add(bytes);
+    checksum
 }
 
 /// One step of the reduction to 16 bits.
@@ -33,7 +61,7 @@ fn fold(sum: u32) -> u32 {
 
 /// Appends the checksum of `bytes`.
 pub fn append(bytes: &mut Vec<u8>) {
-    bytes.extend_from_slice(&checksum(bytes).to_le_bytes());
+    bytes.extend_from_slice(&of(bytes).value().to_le_bytes());
 }
 
 /// Takes the checksum off the end of `bytes`, after comparing.
@@ -41,10 +69,7 @@ pub fn verify(bytes: &mut Vec<u8>) -> Result<()> {
     let Some((data, stored)) = bytes.split_last_chunk::<SIZE>() else {
         return Err(Error::corrupt("a chunk is too short for its Fletcher32 checksum"));
     };
-    let computed = checksum(data).to_le_bytes();
-    // HDF5 up to 1.6.2 exchanged the bytes of each half on little-endian machines.
-    let [a, b, c, d] = computed;
-    if *stored != computed && *stored != [b, a, d, c] {
+    if !of(data).is(*stored) {
         return Err(Error::corrupt("the Fletcher32 checksum of a chunk does not match"));
     }
     bytes.truncate(bytes.len() - SIZE);
@@ -55,6 +80,10 @@ pub fn verify(bytes: &mut Vec<u8>) -> Result<()> {
 mod tests {
     use super::*;
     use crate::model::error::Code;
+
+    fn checksum(bytes: &[u8]) -> u32 {
+        of(bytes).value()
+    }
 
     #[test]
     fn checksums_computed_by_hand() {
@@ -80,6 +109,16 @@ mod tests {
         }
         // Neither sum is a multiple of 65535, so the residue is the folded value.
         assert_eq!(u64::from(checksum(&bytes)), ((sum2 % 0xffff) << 16) | (sum1 % 0xffff));
+    }
+
+    #[test]
+    fn pieces_give_the_checksum_of_the_whole() {
+        let bytes: Vec<u8> = (0..5001u32).flat_map(|i| (i * i).to_le_bytes()).skip(1).collect();
+        for length in [2, 718, 720, 1000, 4096] {
+            let mut pieces = Checksum::default();
+            bytes.chunks(length).for_each(|piece| pieces.add(piece));
+            assert_eq!(pieces.value(), checksum(&bytes), "{length}");
+        }
     }
 
     #[test]

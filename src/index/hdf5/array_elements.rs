@@ -45,7 +45,7 @@ impl<'a> Elements<'a> {
             };
             let index = self.order.chunk_of(number)?;
             let offset = self.file.position(address)?;
-            self.chunks.push(Chunk { index, offset, size, filter_mask });
+            self.chunks.push(Chunk { index, offset, size, filter_mask, trailing: 0 });
         }
         Ok(())
     }

@@ -103,6 +103,6 @@ impl<'a> BTree<'a> {
         }
         at.skip(8)?;
         let offset = self.file.position(at.defined_address("a chunk")?)?;
-        Ok(Chunk { index, offset, size: size.into(), filter_mask })
+        Ok(Chunk { index, offset, size: size.into(), filter_mask, trailing: 0 })
     }
 }

@@ -24,7 +24,7 @@ pub fn chunks(file: &File, address: Option<u64>, index: Index, grid: &Grid) -> R
         Index::Single(filtered) => {
             let offset = file.position(address)?;
             let (size, filter_mask) = filtered.map_or_else(|| Ok((grid.chunk_bytes()?, 0)), Ok)?;
-            vec![Chunk { index: 0, offset, size, filter_mask }]
+            vec![Chunk { index: 0, offset, size, filter_mask, trailing: 0 }]
         }
         Index::Implicit => implicit(file, address, grid)?,
         Index::FixedArray => {
@@ -72,7 +72,7 @@ fn implicit(file: &File, address: u64, grid: &Grid) -> Result<Vec<Chunk>> {
             }
             let offset = order.element_of(&place).checked_mul(size);
             let offset = offset.and_then(|offset| offset.checked_add(start)).ok_or_else(too_far)?;
-            Ok(Chunk { index, offset, size, filter_mask: 0 })
+            Ok(Chunk { index, offset, size, filter_mask: 0, trailing: 0 })
         })
         .collect()
 }
@@ -97,7 +97,7 @@ fn btree_v2_chunks(file: &File, address: u64, filtered: bool, grid: &Grid) -> Re
         for axis in &axes {
             index += axis.weight_of_place(at.u64()?)?;
         }
-        chunks.push(Chunk { index, offset, size, filter_mask });
+        chunks.push(Chunk { index, offset, size, filter_mask, trailing: 0 });
         Ok(())
     })?;
     Ok(chunks)

@@ -101,8 +101,13 @@ impl Extent {
             // The records of the only variable in them lie one behind the other.
             Storage::Contiguous((numrecs > 0).then_some((begin, numrecs * size)))
         } else {
-            let chunk =
-                |index| Chunk { index, offset: begin + index * recsize, size, filter_mask: 0 };
+            let chunk = |index| Chunk {
+                index,
+                offset: begin + index * recsize,
+                size,
+                filter_mask: 0,
+                trailing: 0,
+            };
             Storage::Chunked {
                 chunk_shape: dims
                     .iter()

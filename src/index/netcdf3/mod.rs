@@ -112,7 +112,8 @@ mod tests {
             assert_eq!(tas.shape, [2, 3]);
             assert_eq!(tas.dtype, DataType::Int(2, ByteOrder::Big));
             assert_eq!(tas.fill, Fill::Value(vec![0x80, 1]));
-            let chunk = |index, offset| Chunk { index, offset, size: 6, filter_mask: 0 };
+            let chunk =
+                |index, offset| Chunk { index, offset, size: 6, filter_mask: 0, trailing: 0 };
             assert_eq!(
                 tas.storage,
                 Storage::Chunked {

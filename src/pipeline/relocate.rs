@@ -1,0 +1,153 @@
+//! `relocate`: the same stores for other URLs, and digests that do not depend on URLs. No NetCDF file is
+//! opened.
+
+use std::collections::HashMap;
+use std::fs::{self, File};
+use std::io::{self, BufReader, Write};
+use std::path::{Path, PathBuf};
+
+use crate::drs::{self, Dataset, Drs};
+use crate::emit::relocation;
+use crate::emit::seal::{self, Prepared};
+use crate::ledger::{DatasetRecord, Ledger, PartKind, PartRecord, RunId, StoreRecord, WrittenFile};
+use crate::model::error::{Code, Error, Result};
+
+use super::placement::Sites;
+use super::store;
+
+/// Where stores are to lead.
+#[derive(Debug)]
+pub struct Relocate {
+    /// The projects, for the place of datasets below a root.
+    pub drs: Drs,
+    /// The URLs from now on. Stores for another site go below its output directory, and the ledger does
+    /// not know them.
+    pub sites: Sites,
+}
+
+impl Relocate {
+    /// Writes the store of `record` with its new URLs. Returns whether anything changed.
+    pub fn relocate(
+        &self,
+        ledger: &mut Ledger,
+        run: RunId,
+        record: &DatasetRecord,
+    ) -> Result<bool> {
+        let Some(before) = &record.store else { return Ok(false) };
+        let dataset = self.drs.dataset(&record.directory)?;
+        let store =
+            self.store(record, before, &dataset).map_err(|it| it.in_file(&record.directory))?;
+        let changed = store.digest() != before.digest();
+        if self.sites.output_dir.is_none() {
+            let recipe = self.sites.relocated(&record.recipe, &record.directory, &dataset);
+            let record = DatasetRecord { store: Some(store), recipe, ..record.clone() };
+            // What was told of its replacement before is in the ledger already.
+            ledger.record(run, &[DatasetRecord { replacement: None, ..record }])?;
+        }
+        Ok(changed)
+    }
+
+    fn store(
+        &self,
+        record: &DatasetRecord,
+        before: &StoreRecord,
+        dataset: &Dataset,
+    ) -> Result<StoreRecord> {
+        let directory = match &self.sites.output_dir {
+            Some(output_dir) => output_dir.join(&dataset.below_root),
+            None => before.directory().unwrap_or(&record.directory).to_owned(),
+        };
+        fs::create_dir_all(&directory)
+            .map_err(|error| Error::io(&error, "create the directory", &directory))?;
+        let moved = |path: &Path| directory.join(path.file_name().unwrap_or_default());
+        let files = record.files.iter().map(|file| file.source.path.clone());
+        let seams = before.parts_of(PartKind::Seams).map(moved);
+        let mut locations = HashMap::new();
+        for path in files.chain(seams) {
+            let name = Path::new(path.file_name().unwrap_or_default());
+            let location = self.sites.location(&path, dataset)?;
+            // As it stands in a path, and in a URL.
+            locations.insert(name.to_string_lossy().into_owned(), location.clone());
+            locations.insert(drs::encoded(name), location);
+        }
+        let prepare = |written: &WrittenFile, is_manifest: bool| {
+            prepare(written, &moved(&written.path), is_manifest.then_some(&locations))
+        };
+        let parts = before.parts.iter().map(|PartRecord { kind, written }| {
+            Ok((*kind, prepare(written, *kind == PartKind::Segment)?))
+        });
+        let parts = parts.collect::<Result<Vec<_>>>()?;
+        let manifest =
+            before.manifest.as_ref().map(|written| prepare(written, true)).transpose()?;
+        // As in building: what the manifest refers to gets its name first.
+        let publish = |prepared: Prepared| {
+            let seal::Sealed { path, digest, size, .. } = prepared.publish()?;
+            Ok(WrittenFile { url: self.sites.url(&path, dataset), path, digest, size })
+        };
+        let parts = parts
+            .into_iter()
+            .map(|(kind, prepared)| publish(prepared).map(|written| PartRecord { kind, written }));
+        let parts = parts.collect::<Result<Vec<_>>>()?;
+        let manifest = manifest.map(publish).transpose()?;
+        let local = self.sites.is_local(&record.directory.join("_"), dataset);
+        Ok(StoreRecord { manifest, parts, local, times: None, ..before.clone() })
+    }
+}
+
+/// Prepares a file of a store at `target`: a manifest with other locations, or chunks as they are.
+fn prepare(
+    written: &WrittenFile,
+    target: &Path,
+    locations: Option<&HashMap<String, String>>,
+) -> Result<Prepared> {
+    if !store::is_ours(written) {
+        return Err(Error::new(Code::Different, "the store is not as it was written")
+            .in_file(&written.path)
+            .with_hint("build it anew with `vzarr-publish scan --force`"));
+    }
+    let mut from = open(&written.path)?;
+    let write = |to: &mut dyn Write| {
+        match locations {
+            None => io::copy(&mut from, to).map(drop)?,
+            Some(locations) => relocation::copy(from, to, &mut |location| {
+                let found = locations.get(file_name(location)).cloned();
+                found.ok_or_else(|| {
+                    io::Error::other(format!("`{location}` is no file of the dataset"))
+                })
+            })?,
+        }
+        Ok(())
+    };
+    seal::prepare(target, write).map(|(prepared, ())| prepared)
+}
+
+/// The last part of a path or a URL.
+fn file_name(location: &str) -> &str {
+    let path = location
+        .split_once("://")
+        .map_or(location, |(_, rest)| rest.split(['?', '#']).next().unwrap_or(rest));
+    path.rsplit('/').next().unwrap_or(path)
+}
+
+/// The digest of the store of `record` that is the same wherever the same data lie: of the manifest, or of
+/// all segments where there is none.
+pub fn portable_digest(record: &DatasetRecord) -> Result<Option<String>> {
+    let Some(store) = &record.store else { return Ok(None) };
+    let manifests: Vec<PathBuf> = match &store.manifest {
+        Some(manifest) => vec![manifest.path.clone()],
+        None => store.parts_of(PartKind::Segment).map(Path::to_owned).collect(),
+    };
+    let digests = manifests.iter().map(|path| {
+        let digest = relocation::portable_digest(open(path)?);
+        digest.map_err(|error| Error::io(&error, "read", path))
+    });
+    let digests = digests.collect::<Result<Vec<_>>>()?;
+    Ok(Some(match &digests[..] {
+        [one] => one.clone(),
+        several => seal::digest(several.concat().as_bytes()),
+    }))
+}
+
+fn open(path: &Path) -> Result<BufReader<File>> {
+    File::open(path).map(BufReader::new).map_err(|error| Error::io(&error, "read", path))
+}
