@@ -121,7 +121,7 @@ CREATE TABLE variables (
     name     TEXT NOT NULL,
     -- virtual:   by byte ranges in the files
     -- inlined:   by its values in the manifest
-    -- seamed:    by byte ranges, some of them in the part `seams`: chunks encoded anew
+    -- seamed:    by byte ranges; some chunks are encoded anew, in the part `seams` or, few, in the manifest
     -- segmented: by byte ranges, in segments only: no array can hold all files
     verdict  TEXT NOT NULL CHECK (verdict IN ('virtual', 'inlined', 'seamed', 'segmented')),
     reference_count INTEGER NOT NULL,   -- byte ranges

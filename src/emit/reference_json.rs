@@ -6,14 +6,18 @@
 //!   ".zgroup":"{...}", ".zattrs":"{...}", "zarr.json":"{...}",
 //!   "tas/.zarray":"{...}", "tas/.zattrs":"{...}", "tas/zarr.json":"{...}",
 //!   "tas/0.0.0":["https://node/a.nc",22585,1184], "time/0":"base64:AAAA"
-//! }}
+//! },"sources":[{"url":"https://node/a.nc","size":251449,"steps":1200,"tracking_id":"hdl:..."}]}
 //! ```
+//!
+//! `sources` is ours, after all that readers look for: the files, with what tells whether they are still
+//! those that the store was made of.
 //!
 //! Format: <https://fsspec.github.io/kerchunk/spec.html>. Metadata are texts within the text, as
 //! that specification has it. The same dataset gives the same bytes.
 
 use std::io::Write;
 
+use serde::Serialize;
 use serde_json::{Map, Value, json};
 
 use crate::model::array::{Chunk, Fill, Values, product};
@@ -29,6 +33,9 @@ use super::{attributes, encode, zarr_v2, zarr_v3};
 /// Most bytes spent on chunks that no format can leave out, see [`constant_chunks`].
 const MOST_CONSTANT_BYTES: u64 = 16 * 1024 * 1024;
 
+/// What stands between references and sources.
+pub(super) const SOURCES: &str = "\n},\"sources\":[";
+
 /// Where readers find what a manifest refers to.
 #[derive(Clone, Copy, Debug)]
 pub struct Locations<'a> {
@@ -40,8 +47,31 @@ pub struct Locations<'a> {
     pub seam_file: Option<&'a str>,
 }
 
-/// Writes the manifest of `dataset` to `out`. One with seams is Zarr V3 alone.
-pub fn write(dataset: &VirtualDataset, locations: Locations, out: &mut dyn Write) -> Written<()> {
+/// A file that a store is made of.
+#[derive(Clone, Debug, Serialize)]
+pub struct SourceEntry<'a> {
+    /// Where readers find it.
+    pub url: &'a str,
+    /// Its bytes.
+    pub size: u64,
+    /// How many of its time steps the store has.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub steps: Option<u64>,
+    /// Its attribute `tracking_id`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tracking_id: Option<&'a str>,
+    /// Its multihash, as the mapfile had it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub checksum: Option<&'a str>,
+}
+
+/// Writes the manifest of `dataset`, made of `sources`, to `out`. One with seams is Zarr V3 alone.
+pub fn write(
+    dataset: &VirtualDataset,
+    locations: Locations,
+    sources: &[SourceEntry],
+    out: &mut dyn Write,
+) -> Written<()> {
     let documents = documents(dataset);
     let with_v2 = dataset.is_regular();
     let mut manifest = Manifest { out, with_v2, is_first: true };
@@ -68,7 +98,7 @@ pub fn write(dataset: &VirtualDataset, locations: Locations, out: &mut dyn Write
             failure @ Failure::System(_) => failure,
         })?;
     }
-    manifest.raw("\n}}\n")
+    manifest.sources(sources)
 }
 
 /// The metadata documents of one array.
@@ -248,6 +278,17 @@ impl Manifest<'_> {
     fn bytes(&mut self, key: &str, bytes: &[u8]) -> Written<()> {
         self.separate()?;
         self.raw(&format!("{key}:\"base64:{}\"", encode::base64(bytes)))
+    }
+
+    /// The end of the manifest; a line for each source.
+    fn sources(&mut self, sources: &[SourceEntry]) -> Written<()> {
+        self.raw(SOURCES)?;
+        self.is_first = true;
+        for source in sources {
+            self.separate()?;
+            serde_json::to_writer(&mut *self.out, source).map_err(std::io::Error::from)?;
+        }
+        self.raw("\n]}\n")
     }
 
     fn separate(&mut self) -> Written<()> {

@@ -1,14 +1,16 @@
 //! The same store at other places: a manifest with other locations in it, and what is left of it without
 //! any.
 //!
-//! A manifest has one reference a line (see [`reference_json`](super::reference_json)), so that nothing but
-//! locations needs to be understood.
+//! A manifest has one reference, or one source, a line (see [`reference_json`](super::reference_json)), so
+//! that nothing but locations needs to be understood.
 
 use std::collections::HashMap;
 use std::io::{self, BufRead, Write};
+use std::ops::Range;
 
 use sha2::{Digest, Sha256};
 
+use super::reference_json::SOURCES;
 use super::seal::hex;
 
 /// Copies the manifest that `from` reads with every location changed by `relocate`; what that refuses ends
@@ -36,7 +38,13 @@ pub fn copy(
 /// their locations: the same wherever the same files lie, and whoever serves them.
 pub fn portable_digest(from: impl BufRead) -> io::Result<String> {
     let mut hash = Sha256::new();
+    let mut is_source = false;
     each_line(from, |line, location| {
+        // Of sources one node may know more than another.
+        is_source = is_source || line.starts_with(SOURCES.trim_start().as_bytes());
+        if is_source {
+            return Ok(());
+        }
         let Some(location) = location else {
             hash.update(line);
             return Ok(());
@@ -54,7 +62,7 @@ pub fn portable_digest(from: impl BufRead) -> io::Result<String> {
 /// Hands over each line and, of a reference, where its location stands, with its quotes.
 fn each_line(
     mut from: impl BufRead,
-    mut each: impl FnMut(&[u8], Option<std::ops::Range<usize>>) -> io::Result<()>,
+    mut each: impl FnMut(&[u8], Option<Range<usize>>) -> io::Result<()>,
 ) -> io::Result<()> {
     let mut line = Vec::new();
     loop {
@@ -66,14 +74,19 @@ fn each_line(
     }
 }
 
-fn parts(line: &[u8], location: std::ops::Range<usize>) -> (&[u8], &[u8], &[u8]) {
+fn parts(line: &[u8], location: Range<usize>) -> (&[u8], &[u8], &[u8]) {
     (&line[location.clone()], &line[..location.start], &line[location.end..])
 }
 
-/// Where the location stands in `"KEY":["LOCATION",...`.
-fn location(line: &[u8]) -> Option<std::ops::Range<usize>> {
-    let key = text_end(line, 0)?;
-    let start = line[key..].starts_with(b":[").then_some(key + 2)?;
+/// Where the location stands in `"KEY":["LOCATION",...` or `{"url":"LOCATION",...`.
+fn location(line: &[u8]) -> Option<Range<usize>> {
+    const OF_SOURCE: &[u8] = b"{\"url\":";
+    let start = if line.starts_with(OF_SOURCE) {
+        OF_SOURCE.len()
+    } else {
+        let key = text_end(line, 0)?;
+        line.get(key..)?.starts_with(b":[").then_some(key + 2)?
+    };
     Some(start..text_end(line, start)?)
 }
 
@@ -102,7 +115,10 @@ mod tests {
         "\"t\\\"as/0.0\":[\"https://h/d/a.nc\",1,2],\n",
         "\"tas/1.0\":[\"https://h/d/b%20c.nc\",3,4],\n",
         "\"tas/2.0\":[\"https://h/d/a.nc\",5,6]\n",
-        "}}\n"
+        "},\"sources\":[\n",
+        "{\"url\":\"https://h/d/a.nc\",\"size\":9,\"tracking_id\":\"https://h/d\"},\n",
+        "{\"url\":\"https://h/d/b%20c.nc\",\"size\":9}\n",
+        "]}\n"
     );
 
     fn copied(relocate: &mut dyn FnMut(&str) -> io::Result<String>) -> io::Result<String> {
@@ -119,6 +135,7 @@ mod tests {
             Ok(location.replace("https://h/d", "/\"x\""))
         });
         let expected = MANIFEST.replace("[\"https://h/d", "[\"/\\\"x\\\"");
+        let expected = expected.replace("url\":\"https://h/d", "url\":\"/\\\"x\\\"");
         assert_eq!(copy.unwrap(), expected);
         assert_eq!(asked, ["https://h/d/a.nc", "https://h/d/b%20c.nc"]);
         assert!(copied(&mut |_| Err(io::Error::other("unknown"))).is_err());
@@ -129,6 +146,7 @@ mod tests {
         let digest = |text: &str| portable_digest(text.as_bytes()).unwrap();
         let elsewhere = copied(&mut |it| Ok(it.replace("https://h/d", "https://replica.org/x/y")));
         assert_eq!(digest(MANIFEST), digest(&elsewhere.unwrap()));
+        assert_eq!(digest(MANIFEST), digest(&MANIFEST.replace("size", "checksum")));
         for (part, other) in [("a.nc\",1", "b.nc\",1"), ("5,6", "5,7"), ("tas/1", "tas/3")] {
             assert_ne!(digest(MANIFEST), digest(&MANIFEST.replace(part, other)));
         }

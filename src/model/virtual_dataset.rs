@@ -1,5 +1,6 @@
 //! One dataset as a Zarr hierarchy whose chunks are byte ranges in NetCDF files.
 
+use std::collections::BTreeSet;
 use std::ops::Range;
 
 use super::array::{Chunk, Fill, Values, grid_shape, product};
@@ -260,6 +261,16 @@ impl VirtualDataset {
         ends.dedup();
         let starts = [0].into_iter().chain(ends.iter().copied());
         starts.zip(&ends).map(|(start, &end)| start..end).collect()
+    }
+
+    /// The files that it refers to.
+    #[must_use]
+    pub fn files(&self) -> BTreeSet<usize> {
+        let runs = self.arrays.iter().flat_map(|array| match &array.body {
+            Body::Virtual { runs, .. } => runs.as_slice(),
+            Body::Inline(_) => &[],
+        });
+        runs.map(|run| run.file).collect()
     }
 
     /// The dataset of only these `files`; arrays that they are not joined along are whole.

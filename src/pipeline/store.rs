@@ -10,11 +10,12 @@ use std::path::Path;
 use crate::combine::{Combined, Datasets};
 use crate::drs::Dataset;
 use crate::emit::checksums;
-use crate::emit::reference_json::{self, Locations};
+use crate::emit::reference_json::{self, Locations, SourceEntry};
 use crate::emit::seal::{self, Failure, Prepared, Sealed, Written};
 use crate::emit::seams::{self, Seams};
 use crate::ledger::{FileRecord, PartKind, PartRecord, StoreRecord, WrittenFile};
 use crate::model::error::{Code, Error, Result};
+use crate::model::multihash::Multihash;
 use crate::model::verdict::Cost;
 use crate::model::virtual_dataset::VirtualDataset;
 use crate::verify::{self, Outcome, Verification};
@@ -63,7 +64,7 @@ impl StoreWriter<'_> {
         if self.sites.output_dir.is_some() {
             create_parent(&self.placement.manifest)?;
         }
-        let PreparedStore { parts, manifest, seams } = self.prepare(combined)?;
+        let PreparedStore { parts, manifest, seams } = self.prepare(combined, files)?;
         let verification = match verifier {
             Some(verifier) => Some(self.verify(&parts, manifest.as_ref(), files, verifier)?),
             None => None,
@@ -87,9 +88,11 @@ impl StoreWriter<'_> {
     }
 
     /// Writes all files of the store under names that nobody meets.
-    fn prepare(&self, combined: &Combined) -> Result<PreparedStore> {
+    fn prepare(&self, combined: &Combined, records: &[FileRecord]) -> Result<PreparedStore> {
         let manifest = &self.placement.manifest;
         let (files, sources) = (self.locations(combined)?, paths(combined));
+        let entries: Vec<_> =
+            files.iter().zip(records).map(|(url, record)| source_entry(url, record)).collect();
         checksums::verify(combined.datasets.as_slice(), &sources)?;
         let mut parts = Vec::new();
         let held = in_content(seams::hold(written_datasets(combined), &sources))?;
@@ -107,14 +110,18 @@ impl StoreWriter<'_> {
         let locations = Locations { files: &files, seams: &seams, seam_file: seam_file.as_deref() };
         for (number, segment) in segments(&combined.datasets).enumerate() {
             let path = manifest.with_extension(format!("seg{number:02}.json"));
-            let write = |out: &mut dyn io::Write| reference_json::write(&segment, locations, out);
+            let entries: Vec<_> =
+                segment.files().into_iter().filter_map(|file| entries.get(file).cloned()).collect();
+            let write =
+                |out: &mut dyn io::Write| reference_json::write(&segment, locations, &entries, out);
             let (of_segment, ()) = seal::prepare(&path, write)?;
             parts.push((PartKind::Segment, of_segment));
         }
         let Datasets::Whole(dataset) = &combined.datasets else {
             return Ok(PreparedStore { parts, manifest: None, seams });
         };
-        let write = |out: &mut dyn io::Write| reference_json::write(dataset, locations, out);
+        let write =
+            |out: &mut dyn io::Write| reference_json::write(dataset, locations, &entries, out);
         let (manifest, ()) = seal::prepare(manifest, write)?;
         Ok(PreparedStore { parts, manifest: Some(manifest), seams })
     }
@@ -161,7 +168,7 @@ impl StoreWriter<'_> {
         let locations = Locations { files: &files, seams: &seams, seam_file: Some("") };
         let mut datasets = combined.datasets.as_slice().iter();
         datasets.try_for_each(|dataset| {
-            in_content(reference_json::write(dataset, locations, &mut io::sink()))
+            in_content(reference_json::write(dataset, locations, &[], &mut io::sink()))
         })?;
         Ok(seams)
     }
@@ -188,6 +195,17 @@ impl StoreWriter<'_> {
     fn written(&self, sealed: Sealed) -> WrittenFile {
         let Sealed { path, digest, size, .. } = sealed;
         WrittenFile { url: self.sites.url(&path, self.dataset), path, digest, size }
+    }
+}
+
+fn source_entry<'a>(url: &'a str, record: &'a FileRecord) -> SourceEntry<'a> {
+    let FileRecord { source, checksum, steps, tracking_id } = record;
+    SourceEntry {
+        url,
+        size: source.size,
+        steps: steps.as_ref().map(|steps| steps.end - steps.start),
+        tracking_id: tracking_id.as_deref(),
+        checksum: checksum.as_ref().map(Multihash::as_str),
     }
 }
 

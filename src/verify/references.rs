@@ -27,6 +27,19 @@ pub struct References {
     entries: HashMap<Box<str>, Reference>,
     /// The locations that references name, each once.
     pub locations: Vec<String>,
+    /// The files that the store says to be made of.
+    pub listed: Vec<Listed>,
+}
+
+/// A file that the store says to be made of.
+#[derive(Debug, serde::Deserialize)]
+pub struct Listed {
+    /// Its location.
+    pub url: String,
+    /// Its bytes.
+    pub size: u64,
+    /// How many of its time steps the store has.
+    pub steps: Option<u64>,
 }
 
 impl References {
@@ -37,11 +50,12 @@ impl References {
         struct Manifest {
             version: u64,
             refs: References,
+            sources: Vec<Listed>,
         }
         let manifest: Manifest =
             serde_json::from_slice(manifest).map_err(|error| error.to_string())?;
         match manifest.version {
-            1 => Ok(manifest.refs),
+            1 => Ok(References { listed: manifest.sources, ..manifest.refs }),
             other => Err(format!("version {other} of the reference format is not known")),
         }
     }
@@ -133,7 +147,7 @@ mod tests {
     use super::*;
 
     fn parse(refs: &str) -> Result<References, String> {
-        References::parse(format!(r#"{{"version":1,"refs":{{{refs}}}}}"#).as_bytes())
+        References::parse(format!(r#"{{"version":1,"refs":{{{refs}}},"sources":[]}}"#).as_bytes())
     }
 
     #[test]
@@ -162,7 +176,9 @@ mod tests {
         ] {
             assert!(parse(refs).is_err(), "{refs}");
         }
-        assert!(References::parse(br#"{"version":1,"templates":{},"refs":{}}"#).is_err());
-        assert!(References::parse(br#"{"version":2,"refs":{}}"#).is_err());
+        assert!(
+            References::parse(br#"{"version":1,"templates":{},"refs":{},"sources":[]}"#).is_err()
+        );
+        assert!(References::parse(br#"{"version":2,"refs":{},"sources":[]}"#).is_err());
     }
 }

@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use crate::model::error::Error;
 
 use super::http::Client;
+use super::references::Listed;
 use super::{Published, Written, different};
 
 /// The file behind one location.
@@ -82,6 +83,38 @@ impl Sources {
             source.location,
             source.path.display()
         ))
+    }
+}
+
+/// How the list of files in a manifest is not that of the files of the dataset.
+pub fn wrong_list(
+    listed: &[Listed],
+    (manifest, published): (&Written, &Published),
+) -> Option<Error> {
+    let wrong = |what: String| Some(different(what).with_hint(super::store::REBUILD));
+    for Listed { url, size, steps } in listed {
+        let found = source(url, manifest, published).and_then(|source| source.file);
+        let Some((file, of_store)) = found.and_then(|at| published.files.get(at)) else {
+            return wrong(format!(
+                "`sources` lists `{}`, no file of the dataset",
+                url.escape_debug()
+            ));
+        };
+        let of_store = of_store.as_ref().map(|steps| steps.end - steps.start);
+        if *size != file.size || *steps != of_store {
+            return wrong(format!(
+                "`sources` has another size or number of time steps of `{}`",
+                url.escape_debug()
+            ));
+        }
+    }
+    let used = published.files.iter().filter(|(_, steps)| *steps != Some(0..0)).count();
+    let is_whole = published.manifest.as_ref().is_some_and(|whole| whole.path == manifest.path);
+    match listed.len() {
+        listed if is_whole && listed != used => {
+            wrong(format!("`sources` lists {listed} files, the store has {used}"))
+        }
+        _ => None,
     }
 }
 

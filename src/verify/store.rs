@@ -16,7 +16,7 @@ use super::http::{Client, NO_ANSWER};
 use super::readback::{Storage, StoredArray};
 use super::references::{Reference, References};
 use super::sampling::Sample;
-use super::sources::Sources;
+use super::sources::{Sources, wrong_list};
 use super::{Published, Scope, Written, different, expected, not_verified};
 
 /// What to do about a store that is not as it was written.
@@ -63,7 +63,9 @@ impl Store {
         }
         let (sources, unknown) =
             Sources::resolve(&references.locations, (manifest, published), client);
-        findings.extend(unknown.into_iter().map(|finding| finding.in_file(manifest.target)));
+        let unknown =
+            unknown.into_iter().chain(wrong_list(&references.listed, (manifest, published)));
+        findings.extend(unknown.map(|finding| finding.in_file(manifest.target)));
         let storage = Arc::new(Storage::new(references, sources));
         let has_v2 = storage.references.iter().any(|(key, _)| is_v2_document(key));
         let mut store = Self { storage, arrays: BTreeMap::new(), has_v2 };

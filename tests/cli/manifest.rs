@@ -13,6 +13,8 @@ use serde_json::{Map, Value};
 /// A manifest whose references are local paths.
 pub struct Manifest {
     pub refs: Map<String, Value>,
+    /// The files it is made of.
+    pub sources: Value,
 }
 
 impl Manifest {
@@ -20,8 +22,9 @@ impl Manifest {
         let text = fs::read_to_string(path).unwrap();
         let manifest: Value = serde_json::from_str(&text).unwrap();
         assert_eq!(manifest["version"], 1);
-        assert_eq!(manifest.as_object().unwrap().len(), 2);
-        Self { refs: manifest["refs"].as_object().unwrap().clone() }
+        assert_eq!(manifest.as_object().unwrap().len(), 3);
+        let refs = manifest["refs"].as_object().unwrap().clone();
+        Self { refs, sources: manifest["sources"].clone() }
     }
 
     /// The metadata document at `key`, a text within the text.

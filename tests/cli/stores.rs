@@ -289,3 +289,15 @@ fn a_directory_called_latest_alone_is_a_version() {
     let id = tas.id.replace("v20200101", "latest");
     tree.run(&["show", &id]).exits(0).prints("version      latest (unversioned)");
 }
+
+#[test]
+fn a_store_lists_its_files() {
+    let tree = Tree::of(&["tas"]);
+    let tas = tree.dataset("tas");
+    tas.write(0, 12);
+    tree.scan(&["--on-overlap", "first"]).exits(0);
+    let sources = Manifest::open(&tas.manifest()).sources;
+    // The others have nothing that the first has not.
+    let size = fs::metadata(tas.file(0, 12)).unwrap().len();
+    assert_eq!(sources, json!([{ "url": tas.file(0, 12), "size": size, "steps": 12 }]));
+}

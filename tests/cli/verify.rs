@@ -96,9 +96,13 @@ mod with_libnetcdf {
     /// Changes the manifest of `dataset`, and the ledger with it, as if it had been written so: the
     /// digest is to betray nothing.
     fn rewrite(tree: &Tree, dataset: &Dataset, change: impl FnOnce(&mut Refs)) {
+        rewrite_all(tree, dataset, |manifest| change(manifest["refs"].as_object_mut().unwrap()));
+    }
+
+    fn rewrite_all(tree: &Tree, dataset: &Dataset, change: impl FnOnce(&mut Value)) {
         let manifest = dataset.manifest();
         let mut document: Value = serde_json::from_slice(&fs::read(&manifest).unwrap()).unwrap();
-        change(document["refs"].as_object_mut().unwrap());
+        change(&mut document);
         let changed = document.to_string();
         fs::write(&manifest, &changed).unwrap();
         let digest = Sha256::digest(changed.as_bytes());
@@ -278,6 +282,21 @@ mod with_libnetcdf {
             });
         }
         all(&tree).exits(0);
+    }
+
+    #[test]
+    fn a_wrong_list_of_files_is_caught() {
+        let changes: [fn(&mut Value); 4] = [
+            |sources| sources[0]["size"] = json!(1),
+            |sources| sources[1]["steps"] = json!(1),
+            |sources| sources[1]["url"] = json!("/data/other.nc"),
+            |sources| drop(sources.as_array_mut().unwrap().pop()),
+        ];
+        for change in changes {
+            let (tree, dataset) = published(&[]);
+            rewrite_all(&tree, &dataset, |manifest| change(&mut manifest["sources"]));
+            sample(&tree).exits(1).says("[different]").says("`sources`");
+        }
     }
 
     #[test]
