@@ -23,8 +23,11 @@ ORIGIN = {"Origin": "https://viewer.example.org"}
 @pytest.fixture(scope="module")
 def configured(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DataNode]:
     place = tmp_path_factory.mktemp("configured")
-    (place / "www").mkdir()
-    with DataNode(place / "www", place / "nginx", f"include {CONFIGURATION};") as node:
+    for directory in ("www", "mirror"):
+        (place / directory).mkdir()
+    # A tree of its own for stores of a read-only archive, as docs/operators.md has it.
+    mirror = f"location /thredds/fileServer/vzarr/ {{ alias {place}/mirror/; include {CONFIGURATION}; }}"
+    with DataNode(place / "www", place / "nginx", f"include {CONFIGURATION}; {mirror}") as node:
         yield node
 
 
@@ -82,6 +85,21 @@ def test_unfinished_stores_are_not_served(configured: DataNode, store: Store) ->
 
 def test_readers_find_what_the_files_hold(configured: DataNode, store: Store) -> None:
     assert not readers.store_differences(store, configured.url)
+
+
+def test_stores_in_a_tree_of_their_own_are_served(configured: DataNode, store: Store, vzarr_publish: Publisher) -> None:
+    mirror, ledger = configured.root.parent / "mirror", configured.private / "mirrored.sqlite"
+    settings = configured.private / "esg.yaml"
+    url = f"{configured.base}/{{}}/{{}}|application/netcdf|HTTPServer"
+    roots = f"{{{configured.root}/CMIP6: CMIP6, {mirror}: thredds/fileServer/vzarr}}"
+    settings.write_text(f"data_node: unused.example.org\nhttps_url: {url}\ndata_roots: {roots}\n")
+    vzarr_publish.scan(configured.root, "--config", settings, "--output-dir", mirror, ledger=ledger, expect=(0,))
+    mirrored = vzarr_publish.stores(ledger)[store.id]
+    assert mirrored.manifest.is_relative_to(mirror)
+    with ask(mirrored.url) as answer:
+        assert answer.headers["Access-Control-Allow-Origin"] == "*"
+    base = mirrored.url.removesuffix(mirrored.manifest.name)
+    assert not readers.store_differences(mirrored, lambda path: base + path.name)
 
 
 @pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="systemd-analyze is not installed")

@@ -301,9 +301,13 @@ def test_records_made_in_steps_get_the_asset(site: Site) -> None:
     done = site.run(ESGCET / "python", "-c", script, annotated, site.home / "item.json")
     assert done.returncode == 0, done.stderr
     assert json.loads((site.home / "item.json").read_text())["assets"][ASSET] == line["asset"]
+    # The indexes that these steps are for. What annotate prints is there to be acknowledged.
     done = site.run(*commands[-1], "--legacy")
     assert done.returncode == 0, done.stderr
     assert json.loads(annotated.read_text())[-1][ASSET] == line["asset"]["href"]
+    assert len(site.advertise(dataset.id)) == 1
+    site.acknowledge([json.loads(line) for line in done.stdout.splitlines()])
+    assert site.advertise(dataset.id) == []
 
 
 # The wrapper
