@@ -27,11 +27,13 @@ http {{
     server {{
         listen 127.0.0.1:{port};
         root {root};
-        # What ESGF data nodes do: nothing under a name that begins with a dot is served.
-        location ~ /\\. {{ return 404; }}
+        {locations}
     }}
 }}
 """
+
+# What ESGF data nodes do: nothing under a name that begins with a dot is served.
+LOCATIONS = "location ~ /\\. { return 404; }"
 
 
 def executable() -> str | None:
@@ -40,11 +42,12 @@ def executable() -> str | None:
 
 
 class DataNode:
-    """Serves `root`; use as a context manager."""
+    """Serves `root`, as `locations` of nginx say; use as a context manager."""
 
-    def __init__(self, root: Path, private: Path) -> None:
+    def __init__(self, root: Path, private: Path, locations: str = LOCATIONS) -> None:
         self.root = root
         self.private = private
+        self.locations = locations
         self.base = ""
         self._process: subprocess.Popen | None = None
 
@@ -61,7 +64,7 @@ class DataNode:
             port = _free_port()
             self.base = f"http://127.0.0.1:{port}"
             configuration = self.private / "nginx.conf"
-            configuration.write_text(CONFIGURATION.format(private=self.private, root=self.root, port=port))
+            configuration.write_text(CONFIGURATION.format(private=self.private, root=self.root, port=port, locations=self.locations))
             command = [nginx, "-p", str(self.private), "-c", str(configuration), "-e", str(self.private / "error.log")]
             self._process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
             if self._answers(port):

@@ -168,7 +168,11 @@ mod with_libnetcdf {
         assert_eq!(tree.listed(&dataset)["verified"], Value::Null);
         all(&tree).exits(0).says("1 verified, 0 different, 0 incomplete");
         let found = tree.listed(&dataset)["verified"].clone();
-        assert_eq!((&found["outcome"], &found["mode"]), (&json!("verified"), &json!("all")));
+        assert_eq!(
+            (&found["outcome"], &found["mode"]),
+            (&json!("verified"), &json!("all")),
+            "{found}"
+        );
         // Of each file: the chunks of `tas`, and `time`, `time_bnds`, `lat` and `lon` in one piece.
         assert_eq!(found["chunks"], json!(2 * (MONTHS + 4)));
         assert_eq!(found["first_difference"], Value::Null);
@@ -366,7 +370,11 @@ mod with_libnetcdf {
     fn a_scan_verifies_before_it_publishes() {
         let (tree, dataset) = published(&["--verify=all"]);
         let found = tree.listed(&dataset)["verified"].clone();
-        assert_eq!((&found["outcome"], &found["mode"]), (&json!("verified"), &json!("all")));
+        assert_eq!(
+            (&found["outcome"], &found["mode"]),
+            (&json!("verified"), &json!("all")),
+            "{found}"
+        );
         tree.scan(&["--force", "--verify"]).exits(0);
         assert_eq!(tree.listed(&dataset)["verified"]["mode"], "sample");
     }
