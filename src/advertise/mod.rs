@@ -2,9 +2,11 @@
 //! publication record.
 
 mod asset;
+mod item;
 mod patch;
 mod publication_record;
 
 pub use asset::{Asset, Site, asset_key};
+pub use item::{Collection, catalog, item};
 pub use patch::{Change, patch};
 pub use publication_record::{Form, annotate, dataset_id};

@@ -1,4 +1,4 @@
-//! `advertise` and `annotate` on the command line.
+//! `advertise`, `catalog` and `annotate` on the command line.
 
 use std::fs;
 use std::io::{self, BufWriter, Read, Write};
@@ -12,8 +12,9 @@ use crate::emit::seal;
 use crate::ledger::Ledger;
 use crate::model::error::{Code, Error, Result};
 use crate::pipeline::advertise::{self, Advertise, Line};
+use crate::pipeline::catalog::Catalog;
 
-use super::args::{AdvertiseArgs, AnnotateArgs, SiteArgs};
+use super::args::{AdvertiseArgs, AnnotateArgs, CatalogArgs, SiteArgs};
 use super::exit::Exit;
 use super::node::Node;
 use super::{cannot_print, log, settings, text};
@@ -39,6 +40,15 @@ pub fn run(args: AdvertiseArgs) -> Result<Exit> {
         documents: args.emit_json,
     };
     print(&task, &mut ledger, &mut drop)
+}
+
+/// Writes a static catalogue.
+pub fn run_catalog(args: CatalogArgs) -> Result<Exit> {
+    let ledger = Ledger::open_read_only(&settings::ledger_path(args.ledger)?)?;
+    let (site, drs) = site(args.site)?;
+    let items = Catalog { directory: args.directory, site, drs }.write(&ledger)?;
+    ::log::info!("{} in the catalogue", text::count(items as u64, "item"));
+    Ok(Exit::Success)
 }
 
 /// Puts the store of a dataset into its publication record.

@@ -14,7 +14,8 @@ use crate::model::on_static_mismatch::OnStaticMismatch;
 use crate::model::portability::Portability;
 
 pub use publication::{
-    AdvertiseArgs, AnnotateArgs, DigestArgs, GcArgs, RelocateArgs, RetractArgs, SiteArgs,
+    AdvertiseArgs, AnnotateArgs, CatalogArgs, DigestArgs, GcArgs, RelocateArgs, RetractArgs,
+    SiteArgs,
 };
 
 /// Publishes virtual Zarr stores of the NetCDF datasets of an ESGF data node.
@@ -62,6 +63,8 @@ pub enum Command {
     Advertise(AdvertiseArgs),
     /// Put the store of a dataset into its publication record.
     Annotate(AnnotateArgs),
+    /// Write a static STAC catalogue of all stores.
+    Catalog(CatalogArgs),
     /// Take datasets back: they are not built any more, and their stores are withdrawn.
     Retract(RetractArgs),
     /// Remove the stores of datasets that are gone or retracted.
@@ -81,6 +84,7 @@ pub enum Command {
 /// Arguments of `scan`.
 #[derive(Debug, Args)]
 #[command(after_help = SCAN_EXAMPLES)]
+#[allow(clippy::struct_excessive_bools, reason = "each is a switch")]
 pub struct ScanArgs {
     /// Trees, version directories or files.
     #[arg(required_unless_present = "map", conflicts_with = "map", value_name = "PATH")]
@@ -119,6 +123,10 @@ pub struct ScanArgs {
     /// Verify the same random chunks as another run with this seed; by default others every time.
     #[arg(long, value_name = "S", requires = "verify")]
     pub seed: Option<u64>,
+    /// Read files that are indexed whole, and compare them with the checksums of mapfiles; one that differs
+    /// fails its dataset.
+    #[arg(long)]
+    pub checksums: bool,
     /// Build datasets that did not change, too.
     #[arg(long)]
     pub force: bool,
@@ -235,6 +243,9 @@ pub struct VerifyArgs {
     /// Choose the same random chunks as another run with this seed; by default others every time.
     #[arg(long, value_name = "S", conflicts_with = "all")]
     pub seed: Option<u64>,
+    /// Read the NetCDF files whole, and compare them with the checksums that mapfiles gave them.
+    #[arg(long)]
+    pub checksums: bool,
     /// Fetch manifests and byte ranges from their URLs, and compare them with the local files, too.
     #[arg(long)]
     pub http: bool,

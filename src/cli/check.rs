@@ -31,6 +31,7 @@ pub fn run(args: CheckArgs, progress: Progress) -> Result<Exit> {
         seed: None,
         force: true,
         accept_gone: false,
+        checksums: false,
         report: json.then(|| "-".into()),
         ledger: LedgerArgs { ledger: None },
     };

@@ -61,6 +61,7 @@ fn dispatch(
         Command::Check(args) => check::run(args, progress),
         Command::Verify(args) => verify::run(args, arguments, progress),
         Command::Advertise(args) => advertise::run(args),
+        Command::Catalog(args) => advertise::run_catalog(args),
         Command::Annotate(args) => advertise::run_annotate(args),
         Command::Retract(args) => retract::run(args, arguments),
         Command::Gc(args) => retract::run_gc(args),

@@ -73,6 +73,7 @@ impl ScanSettings {
                 force: args.force,
                 accept_gone: args.accept_gone,
                 dry_run: args.dry_run,
+                checksums: args.checksums,
                 verify: args.verify.map(|mode| scope(&mode, args.seed)).transpose()?,
             },
             ledger: ledger_path(LedgerArgs { ledger: args.ledger.ledger.or(file.ledger) })?,

@@ -42,7 +42,7 @@ mod with_libnetcdf {
         let shown = |argument: &OsString| argument.to_string_lossy().into_owned();
         let run = ledger.begin_run(&arguments.iter().map(shown).collect::<Vec<_>>())?;
         let mut console = Console { progress, scope };
-        let task = Verify { ids: args.ids, scope };
+        let task = Verify { ids: args.ids, scope, checksums: args.checksums };
         let summary = verify::verify(&task, &mut ledger, run, &mut console)?;
         console.progress.finish();
         let exit = exit(&summary);

@@ -18,6 +18,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use sha2::{Digest, Sha256};
 
 use crate::model::error::{Code, Error, Result};
+use crate::model::multihash::Multihash;
 
 const BUFFER: usize = 1 << 18;
 
@@ -180,6 +181,26 @@ pub fn digest_of(path: &Path) -> io::Result<String> {
         match file.read(&mut buffer)? {
             0 => return Ok(hex(hash)),
             length => hash.update(&buffer[..length]),
+        }
+    }
+}
+
+/// How the file at `path` is not what `checksum` says, or that this cannot be told.
+#[must_use]
+pub fn wrong_checksum(path: &Path, checksum: &Multihash) -> Option<Error> {
+    let Some(expected) = checksum.sha256() else {
+        let message =
+            format!("the checksum {checksum} is not one of SHA-256, and was not compared");
+        return Some(Error::new(Code::NotVerified, message));
+    };
+    match digest_of(path) {
+        Err(error) => Some(Error::io(&error, "read", path)),
+        Ok(found) if found == expected => None,
+        Ok(found) => {
+            let message = format!("its SHA-256 is {found}, its mapfile says {expected}");
+            Some(Error::new(Code::Different, message).with_hint(
+                "transfer the file again; if it is right, make the mapfile anew, and publish that",
+            ))
         }
     }
 }

@@ -8,7 +8,7 @@ use rayon::prelude::*;
 use crate::combine::{self, Combined, Coverage, Datasets, Limits, SourceIndex};
 use crate::discover::{Candidate, SourceFile};
 use crate::drs::{Dataset, Drs, NamedVariable};
-use crate::emit::{self, seams::Seams};
+use crate::emit::{self, seal, seams::Seams};
 use crate::index;
 use crate::ledger::{
     DatasetRecord, FileRecord, Period, ProblemRecord, Replacement, Status, StoreRecord,
@@ -45,6 +45,8 @@ pub struct Workshop<'a> {
     pub limits: Limits,
     /// Whether nothing is to be written.
     pub dry_run: bool,
+    /// Whether files are compared with their checksums, as far as these are known.
+    pub checksums: bool,
     /// What verifies each store before it is published, if anything.
     pub verifier: Option<&'a Verifier>,
 }
@@ -128,6 +130,9 @@ impl Workshop<'_> {
         }
         let named = named_variable(self.drs, candidate)
             .map_err(|error| error.in_file(&candidate.directory))?;
+        if self.checksums {
+            check_checksums(candidate, warnings)?;
+        }
         let sources = index_files(&candidate.files, warnings)?;
         let data_variable = data_variable(named, &sources);
         let mut combined = combine::combine(sources, &data_variable, self.limits)
@@ -219,6 +224,17 @@ fn data_variable(named: NamedVariable, sources: &[SourceIndex]) -> String {
         }
         NamedVariable::Any => largest(),
     }
+}
+
+/// Compares files with their checksums. The first error is returned, the others are added to `warnings`.
+fn check_checksums(candidate: &Candidate, warnings: &mut Vec<Error>) -> Result<()> {
+    let wrong = candidate.checksums.par_iter().filter_map(|(path, checksum)| {
+        seal::wrong_checksum(path, checksum).map(|error| error.in_file(path))
+    });
+    let mut wrong = wrong.collect::<Vec<_>>().into_iter();
+    let first = wrong.next();
+    warnings.extend(wrong);
+    first.map_or(Ok(()), Err)
 }
 
 /// Indexes all files. The first error is returned, the others are added to `warnings`, so that

@@ -36,6 +36,7 @@ const MANY: u64 = 10;
 
 /// What to scan and how.
 #[derive(Debug)]
+#[allow(clippy::struct_excessive_bools, reason = "each is a switch")]
 pub struct Scan {
     /// What to look through.
     pub origin: Origin,
@@ -55,6 +56,8 @@ pub struct Scan {
     pub accept_gone: bool,
     /// Whether nothing is to be written.
     pub dry_run: bool,
+    /// Whether files that are indexed are compared with their checksums, as far as these are known.
+    pub checksums: bool,
     /// How much of each store is verified before it is published, if any.
     pub verify: Option<verify::Scope>,
 }
@@ -146,6 +149,7 @@ pub fn scan(
         sites: &scan.sites,
         limits: scan.limits,
         dry_run: scan.dry_run,
+        checksums: scan.checksums,
         verifier: verifier.as_ref(),
     };
     let (jobs, jobs_in) = sync_channel::<Job>(2 * scan.jobs);

@@ -2,7 +2,10 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use crate::ledger::{DatasetRecord, Filter, Ledger, PartKind, RunId, Status, WrittenFile};
+use crate::emit::seal;
+use crate::ledger::{
+    DatasetRecord, FileRecord, Filter, Ledger, PartKind, RunId, Status, WrittenFile,
+};
 use crate::model::error::{Code, Error, Result};
 use crate::verify::{self, Outcome, Published, Scope, Verification, Written};
 
@@ -13,6 +16,8 @@ pub struct Verify {
     pub ids: Vec<String>,
     /// How much of each store.
     pub scope: Scope,
+    /// Whether files are compared with their checksums, as far as these are known.
+    pub checksums: bool,
 }
 
 /// Whoever watches.
@@ -73,7 +78,10 @@ pub fn verify(
     for id in &ids {
         match published(ledger, id) {
             Ok(record) => {
-                let verification = of_record(&record, &task.scope);
+                let mut verification = of_record(&record, &task.scope);
+                if task.checksums {
+                    verification.findings.extend(wrong_checksums(&record));
+                }
                 summary.count(&verification);
                 if let Some(store) = &record.store {
                     let found = (&task.scope, &verification);
@@ -116,6 +124,13 @@ fn published(ledger: &Ledger, id: &str) -> Result<DatasetRecord> {
         }
         Some(record) => Ok(record),
     }
+}
+
+fn wrong_checksums(record: &DatasetRecord) -> impl Iterator<Item = Error> {
+    record.files.iter().filter_map(|FileRecord { source, checksum, .. }| {
+        let wrong = seal::wrong_checksum(&source.path, checksum.as_ref()?)?;
+        Some(wrong.in_file(&source.path))
+    })
 }
 
 fn of_record(record: &DatasetRecord, scope: &Scope) -> Verification {

@@ -358,3 +358,27 @@ fn a_ledger_without_permission() {
         assert_eq!(manifests(&tree), Vec::<PathBuf>::new());
     }
 }
+
+#[test]
+fn links_that_somebody_planted_among_the_stores_are_not_followed() {
+    let tree = Tree::of(&["tas", "pr"]);
+    let out = tree.path("stores");
+    let below = |variable: &str| {
+        let directory = tree.dataset(variable).directory;
+        out.join(directory.strip_prefix(&tree.data).unwrap())
+    };
+    // In the way of a directory, and in the way of a manifest.
+    let elsewhere = tree.path("elsewhere");
+    fs::create_dir(&elsewhere).unwrap();
+    fs::create_dir_all(below("tas").parent().unwrap()).unwrap();
+    symlink(&elsewhere, below("tas")).unwrap();
+    let precious = tree.file("precious", "mine");
+    fs::create_dir_all(below("pr")).unwrap();
+    let manifest = below("pr").join(tree.dataset("pr").manifest().file_name().unwrap());
+    symlink(&precious, &manifest).unwrap();
+    let run = tree.scan(&["--output-dir", out.to_str().unwrap()]).exits(1);
+    run.says("1 built").says("leads out of the directory of stores").names(&below("tas"));
+    assert_eq!(fs::read_dir(&elsewhere).unwrap().count(), 0);
+    assert_eq!(fs::read_to_string(&precious).unwrap(), "mine");
+    assert!(!manifest.is_symlink());
+}

@@ -164,3 +164,28 @@ fn bad_mapfiles_are_named_and_good_ones_are_built() {
     scan(&tree, &tree.path("absent.map")).names(&tree.path("absent.map"));
     tree.run(&["scan", "--map", "x.map", "data"]).exits(2);
 }
+
+#[test]
+fn checksums_are_compared_where_that_is_asked_for() {
+    let tree = Tree::of(&["tas"]);
+    let tas = tree.dataset("tas");
+    let [right, wrong] = files(&tas);
+    let lines = |digest: &str| {
+        let right = line(&tas.id, &right, &format!(" | checksum=1220{}", sha256(&right)));
+        [right, line(&tas.id, &wrong, &format!(" | checksum={digest}"))].concat()
+    };
+    let scan = |text: &str| {
+        tree.file("x.map", text);
+        tree.run(&["scan", "--map", "x.map", "--checksums"])
+    };
+    let run = scan(&lines(&format!("1220{}", "a".repeat(64)))).exits(1);
+    run.says("1 failed").names(&wrong).says("its mapfile says aaaa").omits(right.to_str().unwrap());
+    let md5 = format!("{} | checksum_type=MD5", "a".repeat(32));
+    scan(&lines(&md5)).exits(1).says("was not compared");
+    scan(&lines(&format!("1220{}", sha256(&wrong)))).exits(0).says("1 built");
+    if cfg!(feature = "netcdf") {
+        tree.run(&["verify", "--checksums"]).exits(0);
+        super::tree::spoil_unnoticed(&right);
+        tree.run(&["verify", "--checksums"]).exits(1).says("its mapfile says").names(&right);
+    }
+}

@@ -329,3 +329,35 @@ fn relocated_stores_are_those_that_a_scan_would_build() {
     tree.run(&["relocate", "--data-root", &root, "unknown"]).exits(1).says("no dataset `unknown`");
     tree.run(&["relocate"]).exits(2);
 }
+
+#[test]
+fn a_catalogue_has_an_item_for_each_dataset() {
+    let tree = published(&["tas", "pr"]);
+    for variable in ["tas", "pr"] {
+        tree.cmip5(variable).write(0, 6);
+    }
+    scan(&tree).exits(0);
+    let catalog = || tree.run(&["catalog", "stac"]);
+    let read = |name: &str| -> Value {
+        let text = fs::read_to_string(tree.path("stac").join(name)).unwrap();
+        serde_json::from_str(&text).unwrap()
+    };
+    catalog().exits(0).says("3 items in the catalogue");
+    let tas = tree.dataset("tas");
+    let item = read(&format!("CMIP6/{}.json", tas.id));
+    assert_eq!(item["properties"]["start_datetime"], "1850-01-16T00:00:00Z");
+    assert_eq!(item["properties"]["end_datetime"], "1850-12-16T00:00:00Z");
+    assert_eq!(item["properties"]["cmip6:variable_id"], "tas");
+    assert_eq!(item["assets"]["reference_file"], advertised(&tree, &[&tas.id])[0]["asset"]);
+    let of_cmip5 = read("CMIP5/collection.json")["links"][2]["href"].clone();
+    let item = read(&format!("CMIP5/{}", of_cmip5.as_str().unwrap()));
+    assert!(item["assets"]["reference_file_pr"].is_object());
+    assert!(item["assets"]["reference_file_tas"].is_object());
+    tree.run(&["retract", &tas.id]).exits(0);
+    catalog().exits(0).says("2 items");
+    assert!(!tree.path("stac/CMIP6").join(format!("{}.json", tas.id)).exists());
+    tree.run(&["retract", &tree.dataset("pr").id]).exits(0);
+    catalog().exits(0).says("1 item in");
+    assert!(!tree.path("stac/CMIP6").exists());
+    tree.run(&["catalog", tree.data.to_str().unwrap()]).exits(2).says("a directory of its own");
+}

@@ -68,6 +68,25 @@ pub struct SiteArgs {
     pub media_type: Option<String>,
 }
 
+/// Arguments of `catalog`.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+For data nodes without an API: catalog.json, a collection for each project, and an item for each dataset.
+
+Example:
+  vzarr-publish catalog /srv/www/stac --config ~/.esg/esg.yaml")]
+pub struct CatalogArgs {
+    /// The directory of the catalogue, which has nothing else in it.
+    #[arg(value_name = "DIR")]
+    pub directory: PathBuf,
+    #[command(flatten)]
+    #[allow(missing_docs)]
+    pub site: SiteArgs,
+    #[command(flatten)]
+    #[allow(missing_docs)]
+    pub ledger: LedgerArgs,
+}
+
 /// Arguments of `annotate`.
 #[derive(Debug, Args)]
 #[command(after_help = "\
