@@ -122,6 +122,10 @@ pub struct ScanArgs {
     /// Build datasets that did not change, too.
     #[arg(long)]
     pub force: bool,
+    /// Believe it where ten or more datasets of a project, and most of them, are not found any more:
+    /// without this, they are left as they were, for a file system may not be mounted.
+    #[arg(long)]
+    pub accept_gone: bool,
     /// Write a line of JSON for each dataset and problem to FILE (`-` for standard output).
     #[arg(long, value_name = "FILE")]
     pub report: Option<PathBuf>,

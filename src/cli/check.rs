@@ -30,6 +30,7 @@ pub fn run(args: CheckArgs, progress: Progress) -> Result<Exit> {
         verify: None,
         seed: None,
         force: true,
+        accept_gone: false,
         report: json.then(|| "-".into()),
         ledger: LedgerArgs { ledger: None },
     };

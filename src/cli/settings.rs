@@ -71,6 +71,7 @@ impl ScanSettings {
                 },
                 jobs,
                 force: args.force,
+                accept_gone: args.accept_gone,
                 dry_run: args.dry_run,
                 verify: args.verify.map(|mode| scope(&mode, args.seed)).transpose()?,
             },

@@ -26,9 +26,9 @@ mod turn;
 pub use turn::Turn;
 
 pub use record::{
-    Advertisement, Counts, DatasetRecord, FileRecord, Filter, Gone, Listing, PartKind, PartRecord,
-    Period, ProblemRecord, Replacement, Scope, Severity, Status, StoreRecord, StoreTimes,
-    VariableRecord, VerificationRecord, WrittenFile,
+    Advertisement, Counts, DatasetRecord, FileRecord, Filter, Gone, Listing, Loss, PartKind,
+    PartRecord, Period, ProblemRecord, Replacement, Scope, Severity, Status, StoreRecord,
+    StoreTimes, VariableRecord, VerificationRecord, WrittenFile,
 };
 
 /// An open ledger.
@@ -107,12 +107,17 @@ impl Ledger {
         })
     }
 
+    /// How many datasets of each project [`Ledger::mark_gone`] would mark.
+    pub fn losses(&self, run: RunId, scope: &Scope) -> Result<Vec<Loss>> {
+        self.read(|rows| rows::losses(rows, run, scope))
+    }
+
     /// Marks the datasets in `scope` that neither `run` nor a later one recorded or touched as gone,
-    /// and returns them by instance ID.
+    /// but those of the projects `kept`, and returns them by instance ID.
     ///
     /// What is gone keeps its files and store, for whoever removes the manifest.
-    pub fn mark_gone(&mut self, run: RunId, scope: &Scope) -> Result<Vec<Gone>> {
-        self.write(|rows| rows::mark_gone(rows, run, scope))
+    pub fn mark_gone(&mut self, run: RunId, scope: &Scope, kept: &[String]) -> Result<Vec<Gone>> {
+        self.write(|rows| rows::mark_gone(rows, run, scope, kept))
     }
 
     /// Forgets what runs before `run` said about paths in `scope` that belong to no dataset.

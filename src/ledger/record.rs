@@ -363,6 +363,17 @@ pub struct Gone {
     pub manifest: Option<PathBuf>,
 }
 
+/// Datasets of a project that were not found again.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Loss {
+    /// The project.
+    pub project: String,
+    /// How many were not found.
+    pub lost: u64,
+    /// Of how many.
+    pub known: u64,
+}
+
 /// What a run looked at, to tell a dataset that is gone from one that was not looked for.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Scope<'a> {

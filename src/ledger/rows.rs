@@ -9,8 +9,8 @@ use super::RunId;
 use super::lifecycle;
 use super::path_text::{from_text, to_text};
 use super::record::{
-    Counts, DatasetRecord, FileRecord, Filter, Gone, PartKind, PartRecord, Period, ProblemRecord,
-    Replacement, Scope, Severity, Status, StoreRecord, StoreTimes, VariableRecord,
+    Counts, DatasetRecord, FileRecord, Filter, Gone, Loss, PartKind, PartRecord, Period,
+    ProblemRecord, Replacement, Scope, Severity, Status, StoreRecord, StoreTimes, VariableRecord,
     VerificationRecord, WrittenFile,
 };
 use crate::discover::SourceFile;
@@ -301,27 +301,62 @@ pub(super) fn touch(connection: &Connection, run: RunId, instance_id: &str) -> R
     Ok(())
 }
 
-pub(super) fn mark_gone(connection: &Connection, run: RunId, scope: &Scope) -> Result<Vec<Gone>> {
-    let mut gone = connection
-        .prepare(
-            "UPDATE datasets SET status = 'gone', reason = NULL, run_id = :run
-             WHERE run_id < :run AND status NOT IN ('gone', 'retracted')
-                 AND (:projects = '[]' OR project IN (SELECT value FROM json_each(:projects)))
-                 AND EXISTS (SELECT 1 FROM json_each(:roots) AS root
-                     WHERE directory = root.value
-                         OR directory > root.value || '/' AND directory < root.value || '0')
-                 AND NOT EXISTS (SELECT 1 FROM json_each(:unread) AS root
-                     WHERE directory = root.value
-                         OR directory > root.value || '/' AND directory < root.value || '0')
-             RETURNING instance_id, directory,
-                 (SELECT manifest FROM stores WHERE dataset = datasets.id) AS manifest",
-        )?
+/// Datasets that were looked for, as far as a scope says.
+const IN_SCOPE: &str = "status NOT IN ('gone', 'retracted')
+     AND (:projects = '[]' OR project IN (SELECT value FROM json_each(:projects)))
+     AND EXISTS (SELECT 1 FROM json_each(:roots) AS root
+         WHERE directory = root.value
+             OR directory > root.value || '/' AND directory < root.value || '0')
+     AND NOT EXISTS (SELECT 1 FROM json_each(:unread) AS root
+         WHERE directory = root.value
+             OR directory > root.value || '/' AND directory < root.value || '0')";
+
+/// How many datasets of each project were not found by `run`.
+pub(super) fn losses(connection: &Connection, run: RunId, scope: &Scope) -> Result<Vec<Loss>> {
+    connection
+        .prepare(&format!(
+            "SELECT project, sum(run_id < :run) AS lost, count(*) AS known FROM datasets
+             WHERE {IN_SCOPE} GROUP BY project HAVING lost > 0"
+        ))?
         .query_map(
             named_params! {
                 ":run": run.0,
                 ":projects": json(scope.projects),
                 ":roots": json(&prefixes(scope.roots)),
                 ":unread": json(&prefixes(scope.unread)),
+            },
+            |row| {
+                Ok(Loss {
+                    project: row.get("project")?,
+                    lost: unsigned(row, "lost")?,
+                    known: unsigned(row, "known")?,
+                })
+            },
+        )?
+        .collect()
+}
+
+pub(super) fn mark_gone(
+    connection: &Connection,
+    run: RunId,
+    scope: &Scope,
+    kept: &[String],
+) -> Result<Vec<Gone>> {
+    let mut gone = connection
+        .prepare(&format!(
+            "UPDATE datasets SET status = 'gone', reason = NULL, run_id = :run
+             WHERE {IN_SCOPE} AND run_id < :run
+                 AND project NOT IN (SELECT value FROM json_each(:kept))
+             RETURNING instance_id, directory,
+                 (SELECT manifest FROM stores WHERE dataset = datasets.id) AS manifest"
+        ))?
+        .query_map(
+            named_params! {
+                ":run": run.0,
+                ":projects": json(scope.projects),
+                ":roots": json(&prefixes(scope.roots)),
+                ":unread": json(&prefixes(scope.unread)),
+                ":kept": json(kept),
             },
             |row| {
                 Ok(Gone {

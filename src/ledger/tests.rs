@@ -287,7 +287,7 @@ fn only_what_is_below_the_roots_is_gone() {
         unread: &["/data/CMIP6/locked".into()],
         projects: &["CMIP6".to_owned()],
     };
-    let gone = ledger.mark_gone(second, &scope).unwrap();
+    let gone = ledger.mark_gone(second, &scope, &[]).unwrap();
     let ids: Vec<_> = gone.iter().map(|gone| gone.instance_id.as_str()).collect();
     assert_eq!(ids, ["bad.v1", "removed.v1", "root.v1"]);
     assert_eq!(gone[0].manifest, None);
@@ -299,7 +299,7 @@ fn only_what_is_below_the_roots_is_gone() {
 
     let bad = ledger.dataset("bad.v1").unwrap().unwrap();
     assert_eq!((bad.status, bad.error), (Status::Gone, None));
-    assert_eq!(ledger.mark_gone(second, &scope).unwrap(), [], "gone once");
+    assert_eq!(ledger.mark_gone(second, &scope, &[]).unwrap(), [], "gone once");
 
     ledger.record(second, &[built("bad.v1", "/data/CMIP6/bad/v1")]).unwrap();
     assert_eq!(ledger.dataset("bad.v1").unwrap().unwrap().status, Status::Built, "and back");
@@ -312,7 +312,7 @@ fn all_is_below_the_root_of_the_file_system() {
     ledger.record(first, &[built("a.v1", "/data/a")]).unwrap();
     let second = ledger.begin_run(&[]).unwrap();
     let scope = Scope { roots: &["/".into()], ..Scope::default() };
-    assert_eq!(ledger.mark_gone(second, &scope).unwrap().len(), 1);
+    assert_eq!(ledger.mark_gone(second, &scope, &[]).unwrap().len(), 1);
 }
 
 #[test]
@@ -323,8 +323,8 @@ fn an_older_run_does_not_undo_a_later_one() {
     ledger.record(later, &[built("a.v1", "/data/a")]).unwrap();
     ledger.record(older, &[built("a.v1", "/data/a")]).unwrap();
     let scope = Scope { roots: &["/data".into()], ..Scope::default() };
-    assert_eq!(ledger.mark_gone(older, &scope).unwrap(), []);
-    assert_eq!(ledger.mark_gone(later, &scope).unwrap(), []);
+    assert_eq!(ledger.mark_gone(older, &scope, &[]).unwrap(), []);
+    assert_eq!(ledger.mark_gone(later, &scope, &[]).unwrap(), []);
 }
 
 #[test]
@@ -587,7 +587,7 @@ fn a_retraction_lasts_until_it_is_taken_back() {
     );
     let later = ledger.begin_run(&[]).unwrap();
     let roots = [PathBuf::from("/")];
-    ledger.mark_gone(later, &Scope { roots: &roots, ..Scope::default() }).unwrap();
+    ledger.mark_gone(later, &Scope { roots: &roots, ..Scope::default() }, &[]).unwrap();
     let retracted = Filter { status: Some(Status::Retracted), ..Filter::default() };
     assert_eq!(listed(&ledger, &retracted).len(), 3);
     // Whatever a scan that had begun before finds.

@@ -17,8 +17,8 @@ use crate::combine::Limits;
 use crate::discover::{self, Candidate};
 use crate::drs::{Drs, FrequencyFilter};
 use crate::ledger::{
-    Counts, DatasetRecord, FileRecord, Gone, Ledger, ProblemRecord, RunId, Scope, Severity, Status,
-    WrittenFile,
+    Counts, DatasetRecord, FileRecord, Gone, Ledger, Loss, ProblemRecord, RunId, Scope, Severity,
+    Status, WrittenFile,
 };
 use crate::model::error::{Code, Error, Result};
 use crate::verify::{self, Verification};
@@ -30,6 +30,9 @@ use super::verifier::Verifier;
 
 /// Outcomes committed in one transaction.
 const BATCH: usize = 64;
+
+/// So many datasets of a project are not removed every day.
+const MANY: u64 = 10;
 
 /// What to scan and how.
 #[derive(Debug)]
@@ -48,6 +51,8 @@ pub struct Scan {
     pub jobs: usize,
     /// Whether to build what did not change.
     pub force: bool,
+    /// Whether to believe that most datasets of a project are gone.
+    pub accept_gone: bool,
     /// Whether nothing is to be written.
     pub dry_run: bool,
     /// How much of each store is verified before it is published, if any.
@@ -416,12 +421,37 @@ impl<'a> Writer<'a> {
             unread: &self.unread,
             projects: scan.drs.selection(),
         };
-        let gone = ledger.mark_gone(*run, &scope)?;
+        let mut losses = ledger.losses(*run, &scope)?;
+        losses.retain(|loss| !scan.accept_gone && is_suspicious(loss));
+        let kept: Vec<String> = losses.iter().map(|loss| loss.project.clone()).collect();
+        let gone = ledger.mark_gone(*run, &scope, &kept)?;
         ledger.drop_stale_problems(*run, &scope)?;
+        for loss in &losses {
+            let problem = ProblemRecord::from(&too_many_gone(loss));
+            ledger.record_problems(*run, Severity::Error, std::slice::from_ref(&problem))?;
+            self.observer.problem(Severity::Error, &too_many_gone(loss));
+            self.summary.is_clean = false;
+        }
         self.summary.counts.gone = gone.len() as u64;
         for gone in &gone {
             self.observer.gone(gone);
         }
         Ok(())
     }
+}
+
+/// A file system that is not mounted looks like one whose datasets are gone; told to the publisher, that
+/// would take everything out of the catalogue.
+fn is_suspicious(loss: &Loss) -> bool {
+    loss.lost >= MANY && 2 * loss.lost > loss.known
+}
+
+fn too_many_gone(loss: &Loss) -> Error {
+    let Loss { project, lost, known } = loss;
+    let message = format!(
+        "{lost} of {known} datasets of {project} were not found; they are left as they were"
+    );
+    Error::new(Code::NotFound, message).with_hint(
+        "see that all file systems are mounted; if the datasets were removed, scan with --accept-gone",
+    )
 }

@@ -571,9 +571,10 @@ impl Comparison<'_> {
 
 fn open(path: &Path) -> Result<NetcdfFile> {
     NetcdfFile::open(path).map_err(|message| {
-        not_verified(format!("libnetcdf cannot open it: {message}"))
-            .in_file(path)
-            .with_hint("the files behind it were not compared either")
+        not_verified(format!("libnetcdf cannot open it: {message}")).in_file(path).with_hint(
+            "the files behind it were not compared either; where the file system has no locks, or \
+                 others write, set HDF5_USE_FILE_LOCKING=FALSE",
+        )
     })
 }
 

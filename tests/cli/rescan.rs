@@ -272,3 +272,27 @@ fn a_second_scan_of_trees_ends_at_once_or_waits() {
         waiting.join().unwrap().exits(0).says("1 unchanged");
     });
 }
+
+#[test]
+fn an_archive_that_is_not_mounted_is_not_gone() {
+    let variables: Vec<String> = (0..12).map(|number| format!("tas{number}")).collect();
+    let tree = Tree::of(&variables.iter().map(String::as_str).collect::<Vec<_>>());
+    tree.scan(&[]).exits(0);
+    let away = tree.path("away");
+    fs::rename(&tree.data, &away).unwrap();
+    fs::create_dir(&tree.data).unwrap();
+    let scan = tree.scan(&[]).exits(1).omits("is no longer in");
+    scan.says("12 of 12 datasets of CMIP6 were not found").says("--accept-gone");
+    assert!(tree.list().iter().all(|line| line["status"] == "built"));
+    fs::remove_dir(&tree.data).unwrap();
+    fs::rename(&away, &tree.data).unwrap();
+    tree.scan(&[]).exits(0).says("12 unchanged");
+    // A few may go at any time, and all where somebody says so.
+    for variable in &variables[..6] {
+        fs::remove_dir_all(tree.dataset(variable).directory).unwrap();
+    }
+    tree.scan(&[]).exits(0).says("6 gone");
+    fs::remove_dir_all(&tree.data).unwrap();
+    fs::create_dir(&tree.data).unwrap();
+    tree.scan(&["--accept-gone"]).exits(0).says("6 gone");
+}

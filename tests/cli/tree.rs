@@ -99,6 +99,8 @@ impl Tree {
         command
             .current_dir(self.place.path())
             .env_clear()
+            // Tests write files with libhdf5, whose descriptors, and locks, the commands of other threads inherit.
+            .env("HDF5_USE_FILE_LOCKING", "FALSE")
             .env("HOME", self.path("home"))
             .env("XDG_STATE_HOME", self.path("state"));
         command
