@@ -97,8 +97,9 @@ def _why_none(published: str, report: str) -> str:
     """From the report of a scan. The scan itself says why only when it sees a file for the first time."""
     for line in map(json.loads, report.splitlines()):
         if line.get("dataset_id") == published:
-            error = line["error"] or {"message": "no URL: none of data_roots covers its files" if line["local"] else "no manifest"}
-            return ": ".join(filter(None, (f"{line['id']} is {line['status']}", line["reason"], error["message"])))
+            otherwise = "no URL, for none of data_roots covers its files" if line["local"] else "no manifest"
+            message = line["error"]["message"] if line["error"] else otherwise
+            return ": ".join(filter(None, (f"{line['id']} is {line['status']}", line["reason"], message)))
     return f"the scan passed over {published}, as it does if that is retracted: see `vzarr-publish show {published}`"
 
 

@@ -96,7 +96,13 @@ class Catalog:
             listener.listen(64)
             port = listener.getsockname()[1]
             self.base = f"http://127.0.0.1:{port}"
-            command = [STAC / ".venv/bin/uvicorn", "--factory", "stac_fastapi.pgstac.app:create_app", "--fd", str(listener.fileno())]
+            command = [
+                STAC / ".venv/bin/uvicorn",
+                "--factory",
+                "stac_fastapi.pgstac.app:create_app",
+                "--fd",
+                str(listener.fileno()),
+            ]
             with open(self._directory / "uvicorn.log", "wb") as log:
                 pass_on = {"pass_fds": [listener.fileno()], "stdout": log, "stderr": log, "env": environment}
                 self._processes.append(subprocess.Popen(command, **pass_on))
@@ -129,7 +135,13 @@ class Catalog:
 
     def create_collection(self, collection: str) -> None:
         extent = {"spatial": {"bbox": [[-180, -90, 180, 90]]}, "temporal": {"interval": [[None, None]]}}
-        described = {"type": "Collection", "id": collection, "stac_version": "1.1.0", "description": collection, "license": "other"}
+        described = {
+            "type": "Collection",
+            "id": collection,
+            "stac_version": "1.1.0",
+            "description": collection,
+            "license": "other",
+        }
         self.request("POST", "/collections", described | {"links": [], "extent": extent})
 
     def item(self, dataset_id: str) -> dict:

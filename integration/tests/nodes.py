@@ -64,7 +64,9 @@ class DataNode:
             port = _free_port()
             self.base = f"http://127.0.0.1:{port}"
             configuration = self.private / "nginx.conf"
-            configuration.write_text(CONFIGURATION.format(private=self.private, root=self.root, port=port, locations=self.locations))
+            configuration.write_text(
+                CONFIGURATION.format(private=self.private, root=self.root, port=port, locations=self.locations)
+            )
             command = [nginx, "-p", str(self.private), "-c", str(configuration), "-e", str(self.private / "error.log")]
             self._process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
             if self._answers(port):

@@ -125,7 +125,9 @@ class Site:
         trees.write_series(directory, files, MODEL)
         return Dataset(directory, trees.instance_id(directory, self.archive))
 
-    def run(self, program: Path | str, *arguments: object, stdin: str = "", **environment: str) -> subprocess.CompletedProcess[str]:
+    def run(
+        self, program: Path | str, *arguments: object, stdin: str = "", **environment: str
+    ) -> subprocess.CompletedProcess[str]:
         """A program as the node manager types it."""
         command = [str(program), *map(str, arguments)]
         environment = self.environment | environment
@@ -152,7 +154,9 @@ class Site:
         """By the wrapper."""
         maps = mapfiles if isinstance(mapfiles, list) else [mapfiles]
         settings = [] if "--config" in arguments else ["--config", self.config]
-        return self.run(ESGCET / "python", ESG_PUBLISHER / "esgpublish-vzarr", "--map", *maps, *settings, *arguments, **environment)
+        return self.run(
+            ESGCET / "python", ESG_PUBLISHER / "esgpublish-vzarr", "--map", *maps, *settings, *arguments, **environment
+        )
 
     def scan(self, *mapfiles: Path, expect: Sequence[int] = (0,)) -> None:
         maps = [word for mapfile in mapfiles for word in ("--map", mapfile)]

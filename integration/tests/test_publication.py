@@ -516,6 +516,16 @@ def test_settings_that_cannot_be_meant_are_told(
     assert said in done.stderr
 
 
+def test_a_store_without_a_url_is_not_published(quiet_site: Site, three: list[Path], recorder: Recorder) -> None:
+    config = recorder.program.parent / "esg.yaml"
+    config.write_text(quiet_site.config.read_text().replace(str(quiet_site.archive), "/elsewhere"))
+    ledger = recorder.program.parent / "ledger.sqlite"
+    done = quiet_site.publish(three[0], "--config", config, **recorder.environment, VZARR_LEDGER=str(ledger))
+    [(_, attributes)] = recorder.calls
+    assert (done.returncode, attributes) == (0, None)
+    assert "no URL" in done.stderr
+
+
 def test_another_host_than_that_of_the_store_is_told(sites: Callable[..., Site], recorder: Recorder) -> None:
     site = sites("esgf-host", https_url=None)
     mapfile = site.mapfile(site.write(trees.years(1), "tas"))
