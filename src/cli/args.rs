@@ -97,6 +97,10 @@ pub struct ScanArgs {
     /// rewritten in place elsewhere, and what is gone, is left to a scan without this.
     #[arg(long, value_name = "SPAN", conflicts_with = "map", value_parser = span)]
     pub newer_than: Option<Duration>,
+    /// Leave datasets alone while a file of them was written less than SPAN ago, such as 10m, for it may still
+    /// be transferred; by default none waits.
+    #[arg(long, value_name = "SPAN", value_parser = span)]
+    pub min_age: Option<Duration>,
     /// Wait so long for another scan of trees with the same ledger to end, such as 30m; without this, the
     /// scan ends at once, with exit code 0.
     #[arg(long, value_name = "SPAN", value_parser = span)]

@@ -1,6 +1,7 @@
 //! `check` on the command line.
 
 use std::io::{self, Write};
+use std::path::Path;
 
 use crate::ledger::{DatasetRecord, Gone, ProblemRecord, Severity};
 use crate::model::error::{Error, Result};
@@ -10,6 +11,7 @@ use crate::pipeline::scan::{self as pipeline, Observer};
 
 use super::args::{CheckArgs, LedgerArgs, ScanArgs};
 use super::exit::Exit;
+use super::interrupt::Interrupt;
 use super::progress::Progress;
 use super::report::{DatasetLine, Line, ProblemLine, Report};
 use super::settings::ScanSettings;
@@ -22,6 +24,7 @@ pub fn run(args: CheckArgs, progress: Progress) -> Result<Exit> {
         paths,
         map: Vec::new(),
         newer_than: None,
+        min_age: None,
         wait: None,
         build,
         data_root: Vec::new(),
@@ -45,12 +48,13 @@ pub fn run(args: CheckArgs, progress: Progress) -> Result<Exit> {
     scan::check_roots(settings.scan.origin.paths())?;
     let report = Report::open(settings.report.as_deref())?;
     let mut console = Console { progress, report, json, printed: Ok(()) };
-    let summary = pipeline::scan(&settings.scan, None, &mut console)?;
+    let interrupt = Interrupt::listen()?;
+    let summary = pipeline::scan(&settings.scan, None, &mut console, interrupt.flag())?;
     let Console { mut progress, report, printed, .. } = console;
     progress.finish();
     report.close()?;
     printed.or_else(|error| cannot_print(&error))?;
-    Ok(scan::exit(&summary))
+    Ok(interrupt.exit().unwrap_or_else(|| scan::exit(&summary)))
 }
 
 struct Console {
@@ -78,6 +82,8 @@ impl Observer for Console {
     fn unchanged(&mut self, _: &DatasetRecord) {}
 
     fn retracted(&mut self, _: &str) {}
+
+    fn waits(&mut self, _: &str, _: &Path) {}
 
     fn finished(&mut self, outcome: &Outcome) {
         let record = &outcome.record;

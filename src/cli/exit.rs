@@ -15,6 +15,11 @@ pub enum Exit {
     /// Nothing could be done: the ledger is unusable, or no path exists, or no store, or the program
     /// was built without what `verify` needs.
     Failure,
+    /// The process was asked to stop, and what was done until then is recorded.
+    Interrupted {
+        /// The number of the signal.
+        signal: u8,
+    },
 }
 
 impl Exit {
@@ -26,6 +31,8 @@ impl Exit {
             Self::Incomplete => 1,
             Self::Usage => 2,
             Self::Failure => 3,
+            // As shells tell of signals.
+            Self::Interrupted { signal } => 128 + signal,
         }
     }
 }

@@ -6,6 +6,7 @@ pub mod args;
 mod check;
 pub mod exit;
 mod inspect;
+mod interrupt;
 mod list;
 mod log;
 mod node;

@@ -1,7 +1,7 @@
 //! `scan` on the command line.
 
 use std::ffi::OsString;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use crate::ledger::{DatasetRecord, Gone, Ledger, ProblemRecord, Severity, Turn};
 use crate::model::error::{Code, Error, Result};
@@ -11,6 +11,7 @@ use crate::verify::Scope;
 
 use super::args::ScanArgs;
 use super::exit::Exit;
+use super::interrupt::Interrupt;
 use super::log;
 use super::progress::Progress;
 use super::report::{DatasetLine, Line, ProblemLine, Report};
@@ -47,16 +48,20 @@ pub fn run(args: ScanArgs, arguments: &[OsString], progress: Progress) -> Result
         log::sample(scope);
     }
     let mut console = Console { progress, report, verify: settings.scan.verify };
+    let interrupt = Interrupt::listen()?;
     let summary = if settings.scan.dry_run {
-        dry_run(&settings, &mut console)?
+        scan::scan(&settings.scan, None, &mut console, interrupt.flag())?
     } else {
-        recorded_run(&settings, arguments, &mut console)?
+        recorded_run(&settings, arguments, &mut console, &interrupt)?
     };
     let Console { mut progress, report, .. } = console;
     progress.finish();
     ::log::info!("{}", in_words(&summary, settings.scan.dry_run));
     report.close()?;
-    Ok(exit(&summary))
+    if interrupt.exit().is_some() {
+        ::log::warn!("stopped before the end; the next scan goes on");
+    }
+    Ok(interrupt.exit().unwrap_or_else(|| exit(&summary)))
 }
 
 /// A scan whose results are recorded.
@@ -64,17 +69,16 @@ fn recorded_run(
     settings: &ScanSettings,
     arguments: &[OsString],
     console: &mut Console,
+    interrupt: &Interrupt,
 ) -> Result<Summary> {
     let mut ledger = Ledger::open(&settings.ledger)?;
     let shown = |argument: &OsString| argument.to_string_lossy().into_owned();
     let run = ledger.begin_run(&arguments.iter().map(shown).collect::<Vec<_>>())?;
-    let summary = scan::scan(&settings.scan, Some((&mut ledger, run)), console)?;
-    ledger.finish_run(run, exit(&summary).code(), &summary.counts)?;
+    let ledger_of_run = Some((&mut ledger, run));
+    let summary = scan::scan(&settings.scan, ledger_of_run, console, interrupt.flag())?;
+    let exit = interrupt.exit().unwrap_or_else(|| exit(&summary));
+    ledger.finish_run(run, exit.code(), &summary.counts)?;
     Ok(summary)
-}
-
-fn dry_run(settings: &ScanSettings, console: &mut Console) -> Result<Summary> {
-    scan::scan(&settings.scan, None, console)
 }
 
 pub fn exit(summary: &Summary) -> Exit {
@@ -140,6 +144,10 @@ impl Observer for Console {
             None => ::log::debug!("{} unchanged", record.instance_id),
         }
         self.dataset(record, true);
+    }
+
+    fn waits(&mut self, instance_id: &str, file: &Path) {
+        ::log::info!("{instance_id} waits: `{}` was written a moment ago", text::path(file));
     }
 
     fn retracted(&mut self, instance_id: &str) {

@@ -71,6 +71,7 @@ impl ScanSettings {
                 },
                 jobs,
                 force: args.force,
+                min_age: args.min_age.unwrap_or_default(),
                 accept_gone: args.accept_gone,
                 dry_run: args.dry_run,
                 checksums: args.checksums,

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, HashSet};
 use std::ffi::OsStr;
 use std::fs;
+use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 
 use super::candidate::{Candidate, Checksums, SourceFile};
@@ -18,12 +19,20 @@ const MTIME_TOLERANCE_S: f64 = 1.0;
 
 /// Hands over the datasets that `mapfiles` list, one mapfile after the other, and as errors what could not
 /// be read or made sense of. Only listed files count; where the directory has others, that is a warning.
-pub fn of_mapfiles(mapfiles: &[PathBuf], drs: &Drs, found: impl FnMut(Result<Candidate>)) {
-    let mut lister = Lister { drs, places: Places::default(), found };
+/// It ends when `found` breaks.
+pub fn of_mapfiles(
+    mapfiles: &[PathBuf],
+    drs: &Drs,
+    found: impl FnMut(Result<Candidate>) -> ControlFlow<()>,
+) {
+    let mut lister = Lister { drs, places: Places::default(), is_over: false, found };
     for mapfile in mapfiles {
+        if lister.is_over {
+            return;
+        }
         match mapfile::read(mapfile) {
             Ok(datasets) => lister.datasets(mapfile, datasets),
-            Err(problem) => (lister.found)(Err(problem)),
+            Err(problem) => lister.hand_over(Err(problem)),
         }
     }
 }
@@ -31,10 +40,18 @@ pub fn of_mapfiles(mapfiles: &[PathBuf], drs: &Drs, found: impl FnMut(Result<Can
 struct Lister<'a, F> {
     drs: &'a Drs,
     places: Places,
+    /// Whether nothing else is wanted.
+    is_over: bool,
     found: F,
 }
 
-impl<F: FnMut(Result<Candidate>)> Lister<'_, F> {
+impl<F: FnMut(Result<Candidate>) -> ControlFlow<()>> Lister<'_, F> {
+    fn hand_over(&mut self, found: Result<Candidate>) {
+        if !self.is_over {
+            self.is_over = (self.found)(found).is_break();
+        }
+    }
+
     fn datasets(&mut self, mapfile: &Path, datasets: mapfile::Datasets) {
         for (id, files) in datasets {
             let mut by_directory: BTreeMap<PathBuf, Vec<Listed>> = BTreeMap::new();
@@ -45,7 +62,7 @@ impl<F: FnMut(Result<Candidate>)> Lister<'_, F> {
             for (directory, files) in by_directory {
                 if let Err(problem) = self.directory(&id, &directory, files) {
                     let named = format!("{}, as `{}` has it", problem.message(), mapfile.display());
-                    (self.found)(Err(problem.with_message(named).in_file(directory)));
+                    self.hand_over(Err(problem.with_message(named).in_file(directory)));
                 }
             }
         }
@@ -81,10 +98,11 @@ impl<F: FnMut(Result<Candidate>)> Lister<'_, F> {
             candidate.checksums = files
                 .filter_map(|file| Some((file.path.clone(), checksums.get(&file.path)?.clone())))
                 .collect();
-            (self.found)(self.places.first(candidate));
+            let found = self.places.first(candidate);
+            self.hand_over(found);
         }
         for problem in problems {
-            (self.found)(Err(problem));
+            self.hand_over(Err(problem));
         }
         Ok(())
     }

@@ -3,6 +3,7 @@
 use std::fs;
 use std::io;
 use std::mem;
+use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
@@ -20,16 +21,17 @@ use crate::model::error::{Code, Error, Result};
 ///
 /// Links to files are followed; links to directories too, unless a walk comes to the directory
 /// anyhow. A root may be a NetCDF file: it stands for all of its directory. With `newer_than`, files in
-/// directories to which none was added since are not looked at.
+/// directories to which none was added since are not looked at. The walk ends when `found` breaks.
 pub fn walk(
     roots: &[PathBuf],
     newer_than: Option<SystemTime>,
     drs: &Drs,
-    found: impl FnMut(Result<Candidate>),
+    found: impl FnMut(Result<Candidate>) -> ControlFlow<()>,
 ) {
     let (starts, problems) = starts_of_roots(roots);
     let (starts_of_links, places) = (Starts::default(), Places::default());
-    let mut walker = Walker { drs, newer_than, starts: starts_of_links, places, found };
+    let mut walker =
+        Walker { drs, newer_than, starts: starts_of_links, places, is_over: false, found };
     for problem in problems {
         walker.problem(problem);
     }
@@ -46,6 +48,8 @@ struct Walker<'a, F> {
     newer_than: Option<SystemTime>,
     starts: Starts,
     places: Places,
+    /// Whether nothing else is wanted.
+    is_over: bool,
     found: F,
 }
 
@@ -59,12 +63,15 @@ struct OpenDirectory {
     unreachable: Vec<Error>,
 }
 
-impl<F: FnMut(Result<Candidate>)> Walker<'_, F> {
+impl<F: FnMut(Result<Candidate>) -> ControlFlow<()>> Walker<'_, F> {
     fn walk_from(&mut self, start: &Start) {
         let mut open: Vec<OpenDirectory> = Vec::new();
         let mut entries =
             WalkDir::new(&start.path).max_depth(start.max_depth).sort_by_file_name().into_iter();
         while let Some(entry) = entries.next() {
+            if self.is_over {
+                return;
+            }
             let entry = match entry {
                 Ok(entry) => entry,
                 Err(error) => {
@@ -236,15 +243,22 @@ impl<F: FnMut(Result<Candidate>)> Walker<'_, F> {
         let OpenDirectory { path, files, unreachable, .. } = directory;
         let (candidates, problems) = separate((self.drs, dataset), &path, files, unreachable);
         for candidate in candidates {
-            (self.found)(self.places.first(candidate));
+            let found = self.places.first(candidate);
+            self.hand_over(found);
         }
         for problem in problems {
             self.problem(problem);
         }
     }
 
+    fn hand_over(&mut self, found: Result<Candidate>) {
+        if !self.is_over {
+            self.is_over = (self.found)(found).is_break();
+        }
+    }
+
     fn problem(&mut self, problem: Error) {
-        (self.found)(Err(problem));
+        self.hand_over(Err(problem));
     }
 }
 
@@ -283,9 +297,12 @@ mod tests {
     impl Discovery {
         fn of(roots: &[PathBuf], drs: &Drs) -> Self {
             let mut discovery = Self::default();
-            walk(roots, None, drs, |found| match found {
-                Ok(candidate) => discovery.candidates.push(candidate),
-                Err(problem) => discovery.problems.push(problem),
+            walk(roots, None, drs, |found| {
+                match found {
+                    Ok(candidate) => discovery.candidates.push(candidate),
+                    Err(problem) => discovery.problems.push(problem),
+                }
+                ControlFlow::Continue(())
             });
             discovery
         }

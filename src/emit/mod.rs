@@ -8,6 +8,7 @@ pub mod reference_json;
 pub mod relocation;
 pub mod seal;
 pub mod seams;
+mod temporary;
 mod zarr_v2;
 mod zarr_v3;
 

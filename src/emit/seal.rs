@@ -1,22 +1,19 @@
 //! Writing a manifest so that whoever reads it sees the old one or the new one, never a part.
 //!
 //! The bytes go to a temporary file in the same directory, are synchronised, and take the place of
-//! the target by one rename. The temporary file is `.TARGET.tmp-PID-NUMBER`: the web servers of
-//! ESGF answer 404 to names with a leading dot and discovery ignores them, so nobody meets half a
-//! manifest under that name either.
+//! the target by one rename. The web servers of ESGF answer 404 to names with a leading dot, as the
+//! temporary file has it, and discovery ignores them, so nobody meets half a manifest under that
+//! name either.
 
-use std::ffi::{OsStr, OsString};
+use std::ffi::OsStr;
 use std::fmt::Write as _;
 use std::fs::{self, File};
 use std::io::{self, BufWriter, Read, Write};
-use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
-use std::process;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::{SystemTime, UNIX_EPOCH};
 
 use sha2::{Digest, Sha256};
 
+use super::temporary::Temporary;
 use crate::model::error::{Code, Error, Result};
 use crate::model::multihash::Multihash;
 
@@ -70,7 +67,7 @@ impl Prepared {
     /// Where it is until it is published.
     #[must_use]
     pub fn path(&self) -> &Path {
-        &self.temporary.0
+        self.temporary.path()
     }
 
     /// What it will be.
@@ -97,7 +94,7 @@ impl Prepared {
 ///
 /// A target that already has this content is not touched: published files are immutable in caches,
 /// and a new modification time would make them transfer it again. A target that is a symbolic link
-/// is replaced, never followed. What killed runs left of this target is removed.
+/// is replaced, never followed. What killed runs left beside it is removed.
 pub fn seal<T>(
     target: &Path,
     write: impl FnOnce(&mut dyn Write) -> Written<T>,
@@ -124,7 +121,6 @@ fn prepare_in<T>(
     target: &Path,
     write: impl FnOnce(&mut dyn Write) -> Written<T>,
 ) -> Written<(Prepared, T)> {
-    remove_stale(directory, name);
     let (temporary, file) = Temporary::create(directory, name)?;
     let mut writer = BufWriter::with_capacity(BUFFER, Hashing::new(file));
     let value = write(&mut writer)?;
@@ -230,74 +226,6 @@ fn sync_directory(directory: &Path) -> io::Result<()> {
         }
         synced => synced,
     }
-}
-
-/// A file that is removed unless it is renamed, also by an error or a panic.
-#[derive(Debug)]
-struct Temporary(PathBuf);
-
-impl Temporary {
-    /// Creates a file with the permissions that the umask leaves, as for any published file.
-    fn create(directory: &Path, name: &OsStr) -> io::Result<(Self, File)> {
-        let path = directory.join(temporary_name(name));
-        // Never opens what is there already, be it a link that somebody planted.
-        let file = File::create_new(&path)?;
-        Ok((Self(path), file))
-    }
-
-    /// Gives the file its final name; what is dropped then is a name without a file.
-    fn rename(self, target: &Path) -> io::Result<()> {
-        fs::rename(&self.0, target)
-    }
-}
-
-impl Drop for Temporary {
-    fn drop(&mut self) {
-        // What stays behind is removed by the next run.
-        let _ = fs::remove_file(&self.0);
-    }
-}
-
-/// A name nobody else uses: the process is not enough where several hosts share a file system.
-fn temporary_name(name: &OsStr) -> OsString {
-    static COUNT: AtomicU64 = AtomicU64::new(0);
-    let count = COUNT.fetch_add(1, Ordering::Relaxed);
-    let nanoseconds = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |now| now.as_nanos());
-    let mut temporary = temporary_prefix(name);
-    temporary.push(format!("{}-{:x}{count:x}", process::id(), nanoseconds));
-    temporary
-}
-
-fn temporary_prefix(name: &OsStr) -> OsString {
-    let mut prefix = OsString::from(".");
-    prefix.push(name);
-    prefix.push(".tmp-");
-    prefix
-}
-
-/// Removes the temporary files of this target whose process is gone. That is a courtesy: where it
-/// cannot be done, sealing goes on or says itself what is wrong.
-fn remove_stale(directory: &Path, name: &OsStr) {
-    let prefix = temporary_prefix(name);
-    let entries = fs::read_dir(directory).into_iter().flatten().flatten();
-    for entry in entries {
-        let found = entry.file_name();
-        if let Some(process) = found.as_bytes().strip_prefix(prefix.as_bytes())
-            && !is_running(process)
-        {
-            let _ = fs::remove_file(entry.path());
-        }
-    }
-}
-
-/// Whether the process of a temporary file, `PID-NUMBER`, runs on this host.
-///
-/// A process of another host looks gone. If it does seal the same target at this moment, its rename
-/// finds nothing and it reports an error; a torn manifest cannot come of it.
-fn is_running(process: &[u8]) -> bool {
-    let digits = process.split(|byte| *byte == b'-').next().unwrap_or_default();
-    let pid = std::str::from_utf8(digits).ok().and_then(|digits| digits.parse::<u32>().ok());
-    pid.is_some_and(|pid| pid != process::id() && Path::new(&format!("/proc/{pid}")).exists())
 }
 
 /// A file that knows the digest and the number of the bytes written to it.
@@ -487,29 +415,6 @@ mod tests {
         let planted = place.path().join("planted");
         symlink(&precious, &planted).unwrap();
         assert_eq!(File::create_new(&planted).unwrap_err().kind(), io::ErrorKind::AlreadyExists);
-    }
-
-    #[test]
-    fn temporary_names_are_hidden_and_differ() {
-        let [one, other] = [(); 2].map(|()| temporary_name(OsStr::new(ID)));
-        assert_ne!(one, other);
-        assert!(one.as_bytes().starts_with(b".CMIP6.CMIP.a.v1.json.tmp-"));
-    }
-
-    #[test]
-    fn only_what_killed_runs_left_of_this_target_is_removed() {
-        let (place, target) = target();
-        let mut child = process::Command::new("true").spawn().unwrap();
-        let killed = child.id();
-        child.wait().unwrap();
-        let left = |name: String| fs::write(place.path().join(name), "half").unwrap();
-        left(format!(".{ID}.tmp-{killed}-1f"));
-        left(format!(".{ID}.tmp-1-1f"));
-        left(format!(".other.json.tmp-{killed}-1f"));
-        seal_text(&target, "abc").unwrap();
-        let kept =
-            [format!(".{ID}.tmp-1-1f"), format!(".other.json.tmp-{killed}-1f"), ID.to_owned()];
-        assert_eq!(names(place.path()), kept);
     }
 
     #[test]

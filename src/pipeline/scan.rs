@@ -4,17 +4,18 @@
 //! ledger and reports. Bounded channels between them keep memory flat.
 
 use std::fs;
-use std::path::PathBuf;
+use std::ops::ControlFlow;
+use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use rayon::ThreadPool;
 
 use crate::combine::Limits;
-use crate::discover::{self, Candidate};
+use crate::discover::{self, Candidate, SourceFile};
 use crate::drs::{Drs, FrequencyFilter};
 use crate::ledger::{
     Counts, DatasetRecord, FileRecord, Gone, Ledger, Loss, ProblemRecord, RunId, Scope, Severity,
@@ -52,6 +53,8 @@ pub struct Scan {
     pub jobs: usize,
     /// Whether to build what did not change.
     pub force: bool,
+    /// How old the files of a dataset must be.
+    pub min_age: Duration,
     /// Whether to believe that most datasets of a project are gone.
     pub accept_gone: bool,
     /// Whether nothing is to be written.
@@ -98,6 +101,8 @@ pub trait Observer {
     fn found(&mut self);
     /// A dataset was found to be as it was.
     fn unchanged(&mut self, record: &DatasetRecord);
+    /// A dataset was found of which a file is too young, and was left alone.
+    fn waits(&mut self, instance_id: &str, file: &Path);
     /// A dataset was found that is retracted, and was left alone.
     fn retracted(&mut self, instance_id: &str);
     /// A dataset was built, refused or failed.
@@ -122,17 +127,21 @@ enum Event {
     Found,
     /// A dataset, by its ID, that is there but not to be built.
     LeftOut(String),
+    /// A dataset, by its ID, that waits because of a file.
+    Waits(String, PathBuf),
     Unchanged(Box<DatasetRecord>),
     Retracted(String),
     Finished(Box<Outcome>),
     Problem(Error),
 }
 
-/// Scans, with records in `ledger` under its run; without one nothing is known and recorded.
+/// Scans, with records in `ledger` under its run; without one nothing is known and recorded. Once `stop` is
+/// set, the datasets in hand are finished and recorded, and no others are begun.
 pub fn scan(
     scan: &Scan,
     ledger: Option<(&mut Ledger, RunId)>,
     observer: &mut dyn Observer,
+    stop: &AtomicBool,
 ) -> Result<Summary> {
     let pool = rayon::ThreadPoolBuilder::new()
         .num_threads(scan.jobs)
@@ -156,16 +165,18 @@ pub fn scan(
     let (events, events_in) = sync_channel::<Event>(BATCH);
     let (workshop, pool) = (&workshop, &pool);
     let jobs_in = &Mutex::new(jobs_in);
-    let is_stopped = &AtomicBool::new(false);
+    let is_over = &AtomicBool::new(false);
+    let is_stopped = &|| stop.load(Ordering::Relaxed) || is_over.load(Ordering::Relaxed);
     thread::scope(|threads| {
         for _ in 0..scan.jobs {
             let events = events.clone();
             threads.spawn(move || build_all(jobs_in, workshop, pool, &events, is_stopped));
         }
         threads.spawn(move || walk_and_plan(scan, known.as_ref(), &jobs, &events, is_stopped));
-        let summary = Writer::new(ledger, observer, scan.verify.as_ref()).run(scan, events_in);
+        let writer = Writer::new(ledger, observer, scan.verify.as_ref());
+        let summary = writer.run(scan, events_in, stop);
         // After an error of the writer nothing would be recorded any more.
-        is_stopped.store(true, Ordering::Relaxed);
+        is_over.store(true, Ordering::Relaxed);
         summary
     })
 }
@@ -176,10 +187,10 @@ fn build_all(
     workshop: &Workshop,
     pool: &ThreadPool,
     events: &SyncSender<Event>,
-    is_stopped: &AtomicBool,
+    is_stopped: &(dyn Fn() -> bool + Sync),
 ) {
     while let Some(job) = jobs.lock().ok().and_then(|jobs| jobs.recv().ok()) {
-        if !is_stopped.load(Ordering::Relaxed) {
+        if !is_stopped() {
             let outcome = pool.install(|| workshop.build(job));
             // The writer is gone only after an error that it reports itself.
             let _ = events.send(Event::Finished(Box::new(outcome)));
@@ -192,32 +203,25 @@ fn walk_and_plan(
     known: Option<&Ledger>,
     jobs: &SyncSender<Job>,
     events: &SyncSender<Event>,
-    is_stopped: &AtomicBool,
+    is_stopped: &(dyn Fn() -> bool + Sync),
 ) {
-    let found = |found| {
-        if is_stopped.load(Ordering::Relaxed) {
-            return;
+    let found = |found: Result<Candidate>| {
+        if is_stopped() {
+            return ControlFlow::Break(());
         }
-        let is_kept = |candidate: &Candidate| {
-            scan.frequencies.as_ref().is_none_or(|filter| filter.keeps(&candidate.dataset))
-        };
-        let event = match found {
-            Ok(candidate) if !is_kept(&candidate) => {
-                Event::LeftOut(candidate.dataset.instance_id())
+        // Whoever receives them is gone only after an error that it reports itself.
+        match found.map_or_else(Planned::Problem, |candidate| planned(scan, known, candidate)) {
+            Planned::LeftOut(id) => drop(events.send(Event::LeftOut(id))),
+            Planned::Waits(id, file) => drop(events.send(Event::Waits(id, file))),
+            Planned::Same(record) => drop(events.send(Event::Unchanged(record))),
+            Planned::Retracted(id) => drop(events.send(Event::Retracted(id))),
+            Planned::Problem(problem) => drop(events.send(Event::Problem(problem))),
+            Planned::Build(job) => {
+                let _ = events.send(Event::Found);
+                let _ = jobs.send(*job);
             }
-            Ok(candidate) => match planned(scan, known, candidate) {
-                Ok(Planned::Same(record)) => Event::Unchanged(record),
-                Ok(Planned::Retracted(id)) => Event::Retracted(id),
-                Ok(Planned::Build(job)) => {
-                    let _ = events.send(Event::Found);
-                    let _ = jobs.send(*job);
-                    return;
-                }
-                Err(error) => Event::Problem(error),
-            },
-            Err(problem) => Event::Problem(problem),
-        };
-        let _ = events.send(event);
+        }
+        ControlFlow::Continue(())
     };
     match &scan.origin {
         Origin::Trees(roots) => discover::walk(roots, None, &scan.drs, found),
@@ -228,13 +232,40 @@ fn walk_and_plan(
     }
 }
 
+/// What is to be done about what was found.
 enum Planned {
+    /// Its frequency is not wanted.
+    LeftOut(String),
+    /// This file of it is too young.
+    Waits(String, PathBuf),
     Same(Box<DatasetRecord>),
     Retracted(String),
     Build(Box<Job>),
+    Problem(Error),
 }
 
-fn planned(scan: &Scan, ledger: Option<&Ledger>, mut candidate: Candidate) -> Result<Planned> {
+fn planned(scan: &Scan, ledger: Option<&Ledger>, candidate: Candidate) -> Planned {
+    let instance_id = candidate.dataset.instance_id();
+    if scan.frequencies.as_ref().is_some_and(|filter| !filter.keeps(&candidate.dataset)) {
+        return Planned::LeftOut(instance_id);
+    }
+    if let Some(young) = candidate.files.iter().find(|file| is_young(file, scan.min_age)) {
+        return Planned::Waits(instance_id, young.path.clone());
+    }
+    compared(scan, ledger, candidate).unwrap_or_else(Planned::Problem)
+}
+
+/// Whether the file was written less than `min_age` ago, so that it may not be complete.
+fn is_young(file: &SourceFile, min_age: Duration) -> bool {
+    let since = SystemTime::now()
+        .checked_sub(min_age)
+        .and_then(|limit| limit.duration_since(UNIX_EPOCH).ok());
+    let limit = since.and_then(|since| i64::try_from(since.as_nanos()).ok());
+    !min_age.is_zero() && limit.is_some_and(|limit| file.mtime_ns > limit)
+}
+
+/// What is to be done about a dataset, after what the ledger knows of it.
+fn compared(scan: &Scan, ledger: Option<&Ledger>, mut candidate: Candidate) -> Result<Planned> {
     let mut known = None;
     if let Some(ledger) = ledger {
         if ledger.is_retracted(&candidate.dataset.dataset_id())? {
@@ -320,11 +351,15 @@ impl<'a> Writer<'a> {
         }
     }
 
-    fn run(mut self, scan: &Scan, events: Receiver<Event>) -> Result<Summary> {
+    fn run(mut self, scan: &Scan, events: Receiver<Event>, stop: &AtomicBool) -> Result<Summary> {
         for event in events {
             match event {
                 Event::Found => self.observer.found(),
                 Event::LeftOut(id) => self.take_left_out(id)?,
+                Event::Waits(id, file) => {
+                    self.observer.waits(&id, &file);
+                    self.take_left_out(id)?;
+                }
                 Event::Unchanged(record) => self.take_unchanged(*record)?,
                 Event::Retracted(instance_id) => self.take_retracted(&instance_id),
                 Event::Finished(outcome) => self.take_outcome(*outcome)?,
@@ -332,7 +367,10 @@ impl<'a> Writer<'a> {
             }
         }
         self.commit()?;
-        self.finish(scan)?;
+        // What was not come to is not gone.
+        if !stop.load(Ordering::Relaxed) {
+            self.finish(scan)?;
+        }
         Ok(self.summary)
     }
 

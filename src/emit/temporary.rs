@@ -1,0 +1,186 @@
+//! Files under names that nobody meets until they are complete.
+//!
+//! The name is `.TARGET.tmp-HOST-PID-START-NUMBER`, `START` being when the process began to write. So what killed
+//! processes left is told from what is being written: by this process, by others of this host, or on other
+//! hosts that share the file system.
+
+use std::collections::VecDeque;
+use std::ffi::{OsStr, OsString};
+use std::fs::{self, File};
+use std::io;
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
+use std::process;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, OnceLock};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+const MARK: &str = ".tmp-";
+
+/// Nothing takes another host so long to write.
+const DAY: Duration = Duration::from_hours(24);
+
+/// Directories that were looked through lately, so that many stores in one do not cost a listing each.
+const REMEMBERED: usize = 64;
+
+/// A file that is removed unless it is renamed, also by an error or a panic.
+#[derive(Debug)]
+pub(super) struct Temporary(PathBuf);
+
+impl Temporary {
+    /// Creates a file in the directory of `target`, with the permissions that the umask leaves, as for any
+    /// published file; and removes what killed processes left there.
+    pub(super) fn create(directory: &Path, name: &OsStr) -> io::Result<(Self, File)> {
+        remove_stale(directory);
+        let path = directory.join(temporary_name(name));
+        // Never opens what is there already, be it a link that somebody planted.
+        let file = File::create_new(&path)?;
+        Ok((Self(path), file))
+    }
+
+    /// Where it is.
+    pub(super) fn path(&self) -> &Path {
+        &self.0
+    }
+
+    /// Gives the file its final name; what is dropped then is a name without a file.
+    pub(super) fn rename(self, target: &Path) -> io::Result<()> {
+        fs::rename(&self.0, target)
+    }
+}
+
+impl Drop for Temporary {
+    fn drop(&mut self) {
+        // What stays behind is removed by the next run.
+        let _ = fs::remove_file(&self.0);
+    }
+}
+
+fn temporary_name(name: &OsStr) -> OsString {
+    static COUNT: AtomicU64 = AtomicU64::new(0);
+    let count = COUNT.fetch_add(1, Ordering::Relaxed);
+    let mut temporary = OsString::from(".");
+    temporary.push(name);
+    temporary.push(format!("{MARK}{}-{}-{}-{count:x}", host(), process::id(), start()));
+    temporary
+}
+
+/// When this process began to write.
+fn start() -> &'static str {
+    static START: OnceLock<String> = OnceLock::new();
+    START.get_or_init(|| {
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        format!("{:x}", now.as_nanos())
+    })
+}
+
+/// The name of this host, without what separates the parts of a name.
+fn host() -> &'static str {
+    static HOST: OnceLock<String> = OnceLock::new();
+    HOST.get_or_init(|| {
+        let name = rustix::system::uname().nodename().to_string_lossy().into_owned();
+        name.chars().filter(char::is_ascii_alphanumeric).collect()
+    })
+}
+
+/// Removes the temporary files in `directory` whose process is gone. That is a courtesy: where it
+/// cannot be done, writing goes on or says itself what is wrong.
+fn remove_stale(directory: &Path) {
+    if was_looked_through(directory) {
+        return;
+    }
+    for entry in fs::read_dir(directory).into_iter().flatten().flatten() {
+        let is_old = || {
+            let modified = entry.metadata().and_then(|found| found.modified()).ok();
+            modified.and_then(|it| it.elapsed().ok()).is_some_and(|age| age > DAY)
+        };
+        if is_stale(&entry.file_name(), is_old) {
+            let _ = fs::remove_file(entry.path());
+        }
+    }
+}
+
+fn was_looked_through(directory: &Path) -> bool {
+    static LATELY: Mutex<VecDeque<PathBuf>> = Mutex::new(VecDeque::new());
+    let Ok(mut lately) = LATELY.lock() else { return true };
+    if lately.iter().any(|known| known == directory) {
+        return true;
+    }
+    if lately.len() == REMEMBERED {
+        lately.pop_front();
+    }
+    lately.push_back(directory.to_owned());
+    false
+}
+
+/// Whether `name` is that of a temporary file that nobody writes to any more.
+fn is_stale(name: &OsStr, is_old: impl FnOnce() -> bool) -> bool {
+    let name = name.as_bytes();
+    let Some(at) = name.windows(MARK.len()).rposition(|part| part == MARK.as_bytes()) else {
+        return false;
+    };
+    let writer = std::str::from_utf8(&name[at + MARK.len()..]).unwrap_or_default();
+    let parts: Vec<&str> = writer.split('-').collect();
+    let ([of_host, pid, of_start, _], true) = (&parts[..], name.starts_with(b".")) else {
+        return false;
+    };
+    let Ok(pid) = pid.parse::<u32>() else { return false };
+    if *of_host != host() {
+        return is_old();
+    }
+    if pid == process::id() {
+        // Of this process, or of an earlier one with its number, as in containers.
+        return *of_start != start();
+    }
+    !Path::new(&format!("/proc/{pid}")).exists()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_hidden_and_new_every_time() {
+        let name = OsStr::new("a.v1.json");
+        let [one, other] = [temporary_name(name), temporary_name(name)];
+        assert_ne!(one, other);
+        assert!(one.as_bytes().starts_with(b".a.v1.json.tmp-"));
+        assert!(!is_stale(&one, || true));
+    }
+
+    #[test]
+    fn what_killed_processes_left_is_removed_and_nothing_else() {
+        let place = tempfile::tempdir().unwrap();
+        let mut child = process::Command::new("true").spawn().unwrap();
+        let killed = child.id();
+        child.wait().unwrap();
+        let (host, own) = (host(), process::id());
+        let stale = [
+            format!(".a.json.tmp-{host}-{killed}-1f-0"),
+            format!(".b.seg07.json.tmp-{host}-{killed}-1f-2"),
+            format!(".a.json.tmp-{host}-{own}-1f-0"),
+        ];
+        let kept = [
+            format!(".a.json.tmp-{host}-1-1f-0"),
+            format!(".a.json.tmp-{host}-{own}-{}-0", start()),
+            format!(".a.json.tmp-elsewhere-{killed}-1f-0"),
+            format!("a.json.tmp-{host}-{killed}-1f-0"),
+            format!(".a.json.tmp-{host}-x-1f-0"),
+            ".a.json.tmp-".to_owned(),
+            "tas.nc".to_owned(),
+        ];
+        for name in stale.iter().chain(&kept) {
+            fs::write(place.path().join(name), "").unwrap();
+        }
+        let (temporary, _) = Temporary::create(place.path(), OsStr::new("c.json")).unwrap();
+        for name in &stale {
+            assert!(!place.path().join(name).exists(), "{name}");
+        }
+        for name in &kept {
+            assert!(place.path().join(name).exists(), "{name}");
+        }
+        assert!(is_stale(OsStr::new(&kept[2]), || true));
+        drop(temporary);
+        assert_eq!(fs::read_dir(place.path()).unwrap().count(), kept.len());
+    }
+}
