@@ -48,7 +48,8 @@ Exit codes:
      some stores differ from their files or could not be verified
   2  the command line or the configuration is wrong
   3  nothing could be done: the ledger is unusable, or no path exists, or no store;
-     or this program was built without libnetcdf, which verify needs";
+     or this program was built without libnetcdf, which verify needs
+  130, 143  a scan was asked to stop (SIGINT, SIGTERM), and recorded what it did";
 
 /// The verbs.
 #[derive(Debug, Subcommand)]
