@@ -4,6 +4,7 @@
 pub mod advertise;
 pub mod build;
 pub mod catalog;
+mod decide;
 pub mod placement;
 pub mod plan;
 pub mod relocate;
@@ -13,3 +14,4 @@ mod store;
 mod verifier;
 #[cfg(feature = "netcdf")]
 pub mod verify;
+mod writer;

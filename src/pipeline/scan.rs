@@ -3,37 +3,28 @@
 //! One thread walks and plans, a pool of workers builds, and the calling thread alone writes the
 //! ledger and reports. Bounded channels between them keep memory flat.
 
-use std::fs;
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime};
 
 use rayon::ThreadPool;
 
 use crate::combine::Limits;
-use crate::discover::{self, Candidate, SourceFile};
+use crate::discover::{self, Candidate};
 use crate::drs::{Drs, FrequencyFilter};
-use crate::ledger::{
-    Counts, DatasetRecord, FileRecord, Gone, Ledger, Loss, ProblemRecord, RunId, Scope, Severity,
-    Status, WrittenFile,
-};
+use crate::ledger::{Counts, DatasetRecord, Gone, Ledger, RunId, Severity};
 use crate::model::error::{Code, Error, Result};
-use crate::verify::{self, Verification};
+use crate::verify;
 
 use super::build::{Job, Outcome, Workshop};
+use super::decide::{Decision, decide};
 use super::placement::Sites;
-use super::plan::{self, Plan};
 use super::verifier::Verifier;
-
-/// Outcomes committed in one transaction.
-const BATCH: usize = 64;
-
-/// So many datasets of a project are not removed every day.
-const MANY: u64 = 10;
+use super::writer::{BATCH, Event, Writer};
 
 /// What to scan and how.
 #[derive(Debug)]
@@ -87,7 +78,7 @@ impl Origin {
 
     /// Paths of which all is known once the scan is complete. No dataset lies below a mapfile, so that
     /// none is gone because the mapfiles do not list it.
-    fn complete(&self) -> &[PathBuf] {
+    pub(super) fn complete(&self) -> &[PathBuf] {
         match self {
             Self::Trees(paths) | Self::Mapfiles(paths) => paths,
             Self::NewInTrees(..) => &[],
@@ -120,19 +111,6 @@ pub struct Summary {
     pub counts: Counts,
     /// Whether every dataset has its store and every directory could be read.
     pub is_clean: bool,
-}
-
-/// What flows from walking and building to the writer.
-enum Event {
-    Found,
-    /// A dataset, by its ID, that is there but not to be built.
-    LeftOut(String),
-    /// A dataset, by its ID, that waits because of a file.
-    Waits(String, PathBuf),
-    Unchanged(Box<DatasetRecord>),
-    Retracted(String),
-    Finished(Box<Outcome>),
-    Problem(Error),
 }
 
 /// Scans, with records in `ledger` under its run; without one nothing is known and recorded. Once `stop` is
@@ -210,13 +188,13 @@ fn walk_and_plan(
             return ControlFlow::Break(());
         }
         // Whoever receives them is gone only after an error that it reports itself.
-        match found.map_or_else(Planned::Problem, |candidate| planned(scan, known, candidate)) {
-            Planned::LeftOut(id) => drop(events.send(Event::LeftOut(id))),
-            Planned::Waits(id, file) => drop(events.send(Event::Waits(id, file))),
-            Planned::Same(record) => drop(events.send(Event::Unchanged(record))),
-            Planned::Retracted(id) => drop(events.send(Event::Retracted(id))),
-            Planned::Problem(problem) => drop(events.send(Event::Problem(problem))),
-            Planned::Build(job) => {
+        match found.map_or_else(Decision::Problem, |it| decide(scan, known, it)) {
+            Decision::LeftOut(id) => drop(events.send(Event::LeftOut(id))),
+            Decision::Waits(id, file) => drop(events.send(Event::Waits(id, file))),
+            Decision::Same(record) => drop(events.send(Event::Unchanged(record))),
+            Decision::Retracted(id) => drop(events.send(Event::Retracted(id))),
+            Decision::Problem(problem) => drop(events.send(Event::Problem(problem))),
+            Decision::Build(job) => {
                 let _ = events.send(Event::Found);
                 let _ = jobs.send(*job);
             }
@@ -230,270 +208,4 @@ fn walk_and_plan(
         }
         Origin::Mapfiles(mapfiles) => discover::of_mapfiles(mapfiles, &scan.drs, found),
     }
-}
-
-/// What is to be done about what was found.
-enum Planned {
-    /// Its frequency is not wanted.
-    LeftOut(String),
-    /// This file of it is too young.
-    Waits(String, PathBuf),
-    Same(Box<DatasetRecord>),
-    Retracted(String),
-    Build(Box<Job>),
-    Problem(Error),
-}
-
-fn planned(scan: &Scan, ledger: Option<&Ledger>, candidate: Candidate) -> Planned {
-    let instance_id = candidate.dataset.instance_id();
-    if scan.frequencies.as_ref().is_some_and(|filter| !filter.keeps(&candidate.dataset)) {
-        return Planned::LeftOut(instance_id);
-    }
-    if let Some(young) = candidate.files.iter().find(|file| is_young(file, scan.min_age)) {
-        return Planned::Waits(instance_id, young.path.clone());
-    }
-    compared(scan, ledger, candidate).unwrap_or_else(Planned::Problem)
-}
-
-/// Whether the file was written less than `min_age` ago, so that it may not be complete.
-fn is_young(file: &SourceFile, min_age: Duration) -> bool {
-    let since = SystemTime::now()
-        .checked_sub(min_age)
-        .and_then(|limit| limit.duration_since(UNIX_EPOCH).ok());
-    let limit = since.and_then(|since| i64::try_from(since.as_nanos()).ok());
-    !min_age.is_zero() && limit.is_some_and(|limit| file.mtime_ns > limit)
-}
-
-/// What is to be done about a dataset, after what the ledger knows of it.
-fn compared(scan: &Scan, ledger: Option<&Ledger>, mut candidate: Candidate) -> Result<Planned> {
-    let mut known = None;
-    if let Some(ledger) = ledger {
-        if ledger.is_retracted(&candidate.dataset.dataset_id())? {
-            return Ok(Planned::Retracted(candidate.dataset.instance_id()));
-        }
-        known = ledger.dataset(&candidate.dataset.instance_id())?;
-    }
-    if let Some(known) = &known {
-        check_place(known, &candidate)?;
-        for (path, checksum) in plan::known_checksums(known, &candidate.files) {
-            candidate.checksums.entry(path).or_insert(checksum);
-        }
-    }
-    let placement = scan.sites.place(&candidate, scan.limits);
-    let is_intact = |known: &DatasetRecord| {
-        known.store.as_ref().is_some_and(|store| {
-            let has_size = |written: &WrittenFile| {
-                fs::metadata(&written.path).is_ok_and(|found| found.len() == written.size)
-            };
-            store.directory() == placement.manifest.parent() && store.files().all(has_size)
-        })
-    };
-    let decision = {
-        let found = (candidate.files.as_slice(), &candidate.checksums);
-        plan::plan(known.as_ref(), found, &placement.recipe, is_intact)
-    };
-    Ok(match (decision, known) {
-        (Plan::Same, Some(known)) if !scan.force && candidate.unreachable.is_empty() => {
-            Planned::Same(Box::new(known))
-        }
-        (_, known) => Planned::Build(Box::new(Job { candidate, placement, known })),
-    })
-}
-
-/// A dataset has one place. One that the ledger knows elsewhere may have moved; while it is still
-/// there as well, the one found now is a copy, and must not take the other's row in the ledger.
-fn check_place(known: &DatasetRecord, candidate: &Candidate) -> Result<()> {
-    let (there, here) = (&known.directory, &candidate.directory);
-    let same = || matches!((there.canonicalize(), here.canonicalize()), (Ok(a), Ok(b)) if a == b);
-    // The directory alone says nothing: files may have moved into one below it.
-    let is_there = |file: &FileRecord| file.source.path.try_exists().unwrap_or(true);
-    let remains = there.is_dir() && (known.files.is_empty() || known.files.iter().any(is_there));
-    if there == here || known.status == Status::Gone || !remains || same() {
-        return Ok(());
-    }
-    Err(Error::new(
-        Code::DuplicateId,
-        format!("{} is in the ledger with `{}`", known.instance_id, there.display()),
-    )
-    .in_file(here)
-    .with_hint("keep one of the two, or give the copy a ledger of its own by --ledger"))
-}
-
-/// The one that writes the ledger and tells the observer.
-struct Writer<'a> {
-    ledger: Option<(&'a mut Ledger, RunId)>,
-    observer: &'a mut dyn Observer,
-    summary: Summary,
-    records: Vec<DatasetRecord>,
-    unchanged: Vec<String>,
-    unread: Vec<PathBuf>,
-    verify: Option<&'a verify::Scope>,
-    /// IDs, digests of the stores, and what verifying them found.
-    verified: Vec<(String, String, Verification)>,
-}
-
-impl<'a> Writer<'a> {
-    fn new(
-        ledger: Option<(&'a mut Ledger, RunId)>,
-        observer: &'a mut dyn Observer,
-        verify: Option<&'a verify::Scope>,
-    ) -> Self {
-        let summary = Summary { is_clean: true, ..Summary::default() };
-        Self {
-            ledger,
-            observer,
-            summary,
-            records: Vec::new(),
-            unchanged: Vec::new(),
-            unread: Vec::new(),
-            verify,
-            verified: Vec::new(),
-        }
-    }
-
-    fn run(mut self, scan: &Scan, events: Receiver<Event>, stop: &AtomicBool) -> Result<Summary> {
-        for event in events {
-            match event {
-                Event::Found => self.observer.found(),
-                Event::LeftOut(id) => self.take_left_out(id)?,
-                Event::Waits(id, file) => {
-                    self.observer.waits(&id, &file);
-                    self.take_left_out(id)?;
-                }
-                Event::Unchanged(record) => self.take_unchanged(*record)?,
-                Event::Retracted(instance_id) => self.take_retracted(&instance_id),
-                Event::Finished(outcome) => self.take_outcome(*outcome)?,
-                Event::Problem(problem) => self.take_problem(&scan.origin, &problem)?,
-            }
-        }
-        self.commit()?;
-        // What was not come to is not gone.
-        if !stop.load(Ordering::Relaxed) {
-            self.finish(scan)?;
-        }
-        Ok(self.summary)
-    }
-
-    fn take_unchanged(&mut self, record: DatasetRecord) -> Result<()> {
-        self.observer.unchanged(&record);
-        self.summary.counts.unchanged += 1;
-        self.summary.is_clean &= record.status == Status::Built;
-        self.unchanged.push(record.instance_id);
-        self.commit_full_batch()
-    }
-
-    fn take_retracted(&mut self, instance_id: &str) {
-        self.observer.retracted(instance_id);
-        self.summary.counts.unchanged += 1;
-    }
-
-    /// One that was built before is not gone.
-    fn take_left_out(&mut self, id: String) -> Result<()> {
-        self.unchanged.push(id);
-        self.commit_full_batch()
-    }
-
-    fn take_outcome(&mut self, outcome: Outcome) -> Result<()> {
-        self.observer.finished(&outcome);
-        let counts = &mut self.summary.counts;
-        match outcome.record.status {
-            Status::Built => counts.built += 1,
-            Status::Refused => counts.refused += 1,
-            Status::Failed | Status::Gone | Status::Retracted => counts.failed += 1,
-        }
-        self.summary.is_clean &= outcome.record.status == Status::Built;
-        let Outcome { record, verification, .. } = outcome;
-        if let (Some(verification), Some(store)) = (verification, &record.store) {
-            let digest = store.digest().to_owned();
-            self.verified.push((record.instance_id.clone(), digest, verification));
-        }
-        self.records.push(record);
-        self.commit_full_batch()
-    }
-
-    /// Files in a tree that belong to no dataset are worth a warning; what could not be read may hide one,
-    /// and what a mapfile lists is meant to be published.
-    fn take_problem(&mut self, origin: &Origin, problem: &Error) -> Result<()> {
-        let severity = match (origin, problem.code()) {
-            (Origin::Mapfiles(_), _) => Severity::Error,
-            (_, Code::Unrecognised | Code::DrsMismatch) => Severity::Warning,
-            _ => Severity::Error,
-        };
-        if severity == Severity::Error {
-            self.summary.is_clean = false;
-            self.unread.extend(problem.path().map(PathBuf::from));
-        }
-        self.observer.problem(severity, problem);
-        if let Some((ledger, run)) = &mut self.ledger {
-            ledger.record_problems(*run, severity, &[ProblemRecord::from(problem)])?;
-        }
-        Ok(())
-    }
-
-    fn commit_full_batch(&mut self) -> Result<()> {
-        if self.records.len() + self.unchanged.len() < BATCH { Ok(()) } else { self.commit() }
-    }
-
-    fn commit(&mut self) -> Result<()> {
-        if let Some((ledger, run)) = &mut self.ledger {
-            if !self.records.is_empty() {
-                ledger.record(*run, &self.records)?;
-            }
-            if !self.unchanged.is_empty() {
-                ledger.touch(*run, &self.unchanged)?;
-            }
-            if let Some(scope) = self.verify {
-                for (id, digest, verification) in &self.verified {
-                    ledger.record_verification(*run, id, digest, (scope, verification))?;
-                }
-            }
-        }
-        self.verified.clear();
-        self.records.clear();
-        self.unchanged.clear();
-        Ok(())
-    }
-
-    fn finish(&mut self, scan: &Scan) -> Result<()> {
-        let Some((ledger, run)) = &mut self.ledger else {
-            return Ok(());
-        };
-        let scope = Scope {
-            roots: scan.origin.complete(),
-            unread: &self.unread,
-            projects: scan.drs.selection(),
-        };
-        let mut losses = ledger.losses(*run, &scope)?;
-        losses.retain(|loss| !scan.accept_gone && is_suspicious(loss));
-        let kept: Vec<String> = losses.iter().map(|loss| loss.project.clone()).collect();
-        let gone = ledger.mark_gone(*run, &scope, &kept)?;
-        ledger.drop_stale_problems(*run, &scope)?;
-        for loss in &losses {
-            let problem = ProblemRecord::from(&too_many_gone(loss));
-            ledger.record_problems(*run, Severity::Error, std::slice::from_ref(&problem))?;
-            self.observer.problem(Severity::Error, &too_many_gone(loss));
-            self.summary.is_clean = false;
-        }
-        self.summary.counts.gone = gone.len() as u64;
-        for gone in &gone {
-            self.observer.gone(gone);
-        }
-        Ok(())
-    }
-}
-
-/// A file system that is not mounted looks like one whose datasets are gone; told to the publisher, that
-/// would take everything out of the catalogue.
-fn is_suspicious(loss: &Loss) -> bool {
-    loss.lost >= MANY && 2 * loss.lost > loss.known
-}
-
-fn too_many_gone(loss: &Loss) -> Error {
-    let Loss { project, lost, known } = loss;
-    let message = format!(
-        "{lost} of {known} datasets of {project} were not found; they are left as they were"
-    );
-    Error::new(Code::NotFound, message).with_hint(
-        "see that all file systems are mounted; if the datasets were removed, scan with --accept-gone",
-    )
 }

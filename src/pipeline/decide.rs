@@ -1,0 +1,105 @@
+//! What is to be done about a dataset that was found: by its age, its frequency, and what the ledger knows.
+
+use std::fs;
+use std::path::PathBuf;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use crate::discover::{Candidate, SourceFile};
+use crate::ledger::{DatasetRecord, FileRecord, Ledger, Status, WrittenFile};
+use crate::model::error::{Code, Error, Result};
+
+use super::build::Job;
+use super::plan::{self, Plan};
+use super::scan::Scan;
+
+/// What is to be done about what was found.
+pub(super) enum Decision {
+    /// Its frequency is not wanted.
+    LeftOut(String),
+    /// This file of it is too young.
+    Waits(String, PathBuf),
+    /// It is as it was.
+    Same(Box<DatasetRecord>),
+    /// It is retracted.
+    Retracted(String),
+    /// It is to be built.
+    Build(Box<Job>),
+    /// Nothing can be done.
+    Problem(Error),
+}
+
+/// Decides about `candidate`.
+pub(super) fn decide(scan: &Scan, ledger: Option<&Ledger>, candidate: Candidate) -> Decision {
+    let instance_id = candidate.dataset.instance_id();
+    if scan.frequencies.as_ref().is_some_and(|filter| !filter.keeps(&candidate.dataset)) {
+        return Decision::LeftOut(instance_id);
+    }
+    if let Some(young) = candidate.files.iter().find(|file| is_young(file, scan.min_age)) {
+        return Decision::Waits(instance_id, young.path.clone());
+    }
+    compared(scan, ledger, candidate).unwrap_or_else(Decision::Problem)
+}
+
+/// Whether the file was written less than `min_age` ago, so that it may not be complete.
+fn is_young(file: &SourceFile, min_age: Duration) -> bool {
+    let since = SystemTime::now()
+        .checked_sub(min_age)
+        .and_then(|limit| limit.duration_since(UNIX_EPOCH).ok());
+    let limit = since.and_then(|since| i64::try_from(since.as_nanos()).ok());
+    !min_age.is_zero() && limit.is_some_and(|limit| file.mtime_ns > limit)
+}
+
+/// What is to be done about a dataset, after what the ledger knows of it.
+fn compared(scan: &Scan, ledger: Option<&Ledger>, mut candidate: Candidate) -> Result<Decision> {
+    let mut known = None;
+    if let Some(ledger) = ledger {
+        if ledger.is_retracted(&candidate.dataset.dataset_id())? {
+            return Ok(Decision::Retracted(candidate.dataset.instance_id()));
+        }
+        known = ledger.dataset(&candidate.dataset.instance_id())?;
+    }
+    if let Some(known) = &known {
+        check_place(known, &candidate)?;
+        for (path, checksum) in plan::known_checksums(known, &candidate.files) {
+            candidate.checksums.entry(path).or_insert(checksum);
+        }
+    }
+    let placement = scan.sites.place(&candidate, scan.limits);
+    let is_intact = |known: &DatasetRecord| {
+        known.store.as_ref().is_some_and(|store| {
+            let has_size = |written: &WrittenFile| {
+                fs::metadata(&written.path).is_ok_and(|found| found.len() == written.size)
+            };
+            store.directory() == placement.manifest.parent() && store.files().all(has_size)
+        })
+    };
+    let decision = {
+        let found = (candidate.files.as_slice(), &candidate.checksums);
+        plan::plan(known.as_ref(), found, &placement.recipe, is_intact)
+    };
+    Ok(match (decision, known) {
+        (Plan::Same, Some(known)) if !scan.force && candidate.unreachable.is_empty() => {
+            Decision::Same(Box::new(known))
+        }
+        (_, known) => Decision::Build(Box::new(Job { candidate, placement, known })),
+    })
+}
+
+/// A dataset has one place. One that the ledger knows elsewhere may have moved; while it is still
+/// there as well, the one found now is a copy, and must not take the other's row in the ledger.
+fn check_place(known: &DatasetRecord, candidate: &Candidate) -> Result<()> {
+    let (there, here) = (&known.directory, &candidate.directory);
+    let same = || matches!((there.canonicalize(), here.canonicalize()), (Ok(a), Ok(b)) if a == b);
+    // The directory alone says nothing: files may have moved into one below it.
+    let is_there = |file: &FileRecord| file.source.path.try_exists().unwrap_or(true);
+    let remains = there.is_dir() && (known.files.is_empty() || known.files.iter().any(is_there));
+    if there == here || known.status == Status::Gone || !remains || same() {
+        return Ok(());
+    }
+    Err(Error::new(
+        Code::DuplicateId,
+        format!("{} is in the ledger with `{}`", known.instance_id, there.display()),
+    )
+    .in_file(here)
+    .with_hint("keep one of the two, or give the copy a ledger of its own by --ledger"))
+}
