@@ -12,6 +12,7 @@ use super::places::Places;
 use super::separate::separate;
 use super::start::{is_netcdf, read_error};
 use crate::drs::{Dataset, Drs};
+use crate::model::calendar::{Calendar, DAY};
 use crate::model::error::{Code, Error, Result};
 
 /// Copying keeps whole seconds at least.
@@ -139,14 +140,26 @@ fn compared(listed: &Listed) -> Result<(SourceFile, Option<Error>)> {
     }
     #[allow(clippy::cast_precision_loss)] // Mapfiles have no more digits.
     let seconds = file.mtime_ns as f64 / 1e9;
-    let warning =
-        listed.mtime.filter(|said| (said - seconds).abs() > MTIME_TOLERANCE_S).map(|said| {
-            let message = format!(
-                "the mapfile says it was last written {said} s after 1970, the file {seconds} s"
-            );
-            differs(&message).in_file(path)
-        });
+    let differs_from = |said: &f64| (said - seconds).abs() > MTIME_TOLERANCE_S;
+    let warning = listed.mtime.filter(differs_from).map(|said| {
+        let message = format!(
+            "the mapfile says it was last written {}, the file {}",
+            date(said),
+            date(seconds)
+        );
+        differs(&message).in_file(path)
+    });
     Ok((file, warning))
+}
+
+/// A time since 1970 as people read it.
+fn date(seconds: f64) -> String {
+    let calendar = Calendar::ProlepticGregorian;
+    let epoch = calendar.day_number(1970, 1, 1).map_or(0, |day| i128::from(day) * DAY);
+    #[allow(clippy::cast_possible_truncation)] // It saturates, and then has no date.
+    let instant = epoch.checked_add((seconds * 1e9) as i128);
+    let date = instant.and_then(|instant| calendar.date(instant)?.rfc3339());
+    date.unwrap_or_else(|| format!("{seconds} s after 1970"))
 }
 
 fn differs(message: &str) -> Error {
@@ -170,4 +183,17 @@ fn unlisted(directory: &Path, listed: &[Listed]) -> Option<Error> {
         }
     };
     Some(differs(&message).in_file(first))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_are_dates_where_there_is_one() {
+        assert_eq!(date(0.0), "1970-01-01T00:00:00Z");
+        assert_eq!(date(1_747_228_052.601_510_5), "2025-05-14T13:07:32Z");
+        assert_eq!(date(-1.0), "1969-12-31T23:59:59Z");
+        assert!(date(1e300).ends_with(" s after 1970"));
+    }
 }
