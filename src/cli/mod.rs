@@ -6,6 +6,7 @@ pub mod args;
 mod check;
 pub mod exit;
 mod inspect;
+mod ledger;
 mod list;
 mod log;
 mod node;
@@ -68,6 +69,7 @@ fn dispatch(
         Command::Digest(args) => relocate::run_digest(args),
         Command::List(args) => list::run(args),
         Command::Show(args) => show::run(args),
+        Command::Ledger { command } => ledger::run(command, arguments),
         Command::Inspect(args) => inspect::run(&args),
     }
 }

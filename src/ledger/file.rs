@@ -3,11 +3,11 @@
 use std::fs::{self, File};
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
-use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use rusqlite::{Connection, OpenFlags, TransactionBehavior};
 
+use super::journal::{self, Journal};
 use crate::model::error::{Code, Error, Result};
 
 /// The published contract, which also creates a new ledger.
@@ -42,7 +42,7 @@ pub(super) fn open(path: &Path) -> Result<Connection> {
     create(&mut connection).map_err(|error| unusable(path, &error))?;
     migrate(&mut connection).map_err(|error| unusable(path, &error))?;
     check_version(&connection, path)?;
-    prepare_writer(&connection).map_err(|error| unusable(path, &error))?;
+    prepare_writer(&connection, journal::choose(path)).map_err(|error| unusable(path, &error))?;
     Ok(connection)
 }
 
@@ -162,27 +162,12 @@ fn migrate(connection: &mut Connection) -> rusqlite::Result<()> {
     transaction.commit()
 }
 
-fn prepare_writer(connection: &Connection) -> rusqlite::Result<()> {
-    // WAL: readers and the writer do not wait for each other.
+fn prepare_writer(connection: &Connection, journal: Journal) -> rusqlite::Result<()> {
     // FULL: what was recorded survives a power cut, which will matter for what was advertised; one
     // fsync a batch is nothing beside those of the manifests.
-    switch_to_wal(connection)?;
+    journal.set(connection, PATIENCE)?;
     connection.pragma_update(None, "synchronous", "full")?;
     connection.pragma_update(None, "foreign_keys", true)
-}
-
-/// SQLite does not wait for others by itself when it changes the journal mode, as it does for
-/// statements; several scans may open a new ledger at once.
-fn switch_to_wal(connection: &Connection) -> rusqlite::Result<()> {
-    let start = Instant::now();
-    loop {
-        let switched = connection.pragma_update(None, "journal_mode", "wal");
-        let code = switched.as_ref().err().and_then(rusqlite::Error::sqlite_error_code);
-        if code != Some(rusqlite::ErrorCode::DatabaseBusy) || start.elapsed() > PATIENCE {
-            return switched;
-        }
-        thread::sleep(Duration::from_millis(10));
-    }
 }
 
 fn check_version(connection: &Connection, path: &Path) -> Result<()> {

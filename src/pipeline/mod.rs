@@ -3,6 +3,7 @@
 
 pub mod advertise;
 pub mod build;
+pub mod ledger_check;
 pub mod placement;
 pub mod plan;
 pub mod relocate;
