@@ -329,6 +329,53 @@ mod tests {
     }
 
     #[test]
+    fn a_ledger_of_every_schema_is_brought_to_this_version() {
+        // What each schema was the first to have.
+        let rows = [
+            "INSERT INTO runs VALUES (1, '2026-01-01', NULL, '0.1.0', '[]', NULL, 0, 0, 0, 0, 0);
+             INSERT INTO datasets VALUES (1, 'a.v1', 'a', 'CMIP6', 'v1', 1, '/a/v1', 'built', NULL, 'r', 1);
+             INSERT INTO files VALUES (1, 0, 'a.nc', 1, 2, 3);
+             INSERT INTO stores VALUES (1, 'reference-json', '/a/v1/a.json', NULL, 1,
+                 printf('%064d', 0), 9, 1, 1);
+             INSERT INTO variables VALUES (1, 0, 'tas', 'virtual');
+             INSERT INTO problems VALUES (1, 1, 1, 'warning', 'odd', NULL, NULL, 'm', NULL);",
+            "INSERT INTO parts VALUES (1, 0, 'seams', '/a/v1/a.seams', NULL, printf('%064d', 1), 9);
+             INSERT INTO variables VALUES (1, 1, 'pr', 'seamed');",
+            "INSERT INTO verifications VALUES (1, 1, '2026-01-02', 'all', 0, 'verified', 1, 1, NULL);",
+            "INSERT INTO files VALUES (1, 1, 'b.nc', 1, 2, 3, 0, 12, 'hdl:b');
+             INSERT INTO variables VALUES (1, 2, 'ps', 'segmented', 1, 2, 3, 4);
+             INSERT INTO problems VALUES (2, 1, 1, 'note', 'odd', NULL, NULL, 'm', NULL);",
+        ];
+        let place = tempdir().unwrap();
+        let fresh = tables(&open(&place.path().join("new.sqlite")).unwrap());
+        for schema in 1..=rows.len() {
+            let path = place.path().join(format!("{schema}.sqlite"));
+            let connection = Connection::open(&path).unwrap();
+            connection.execute_batch(include_str!("migrations/schema_1.sql")).unwrap();
+            connection.execute_batch(rows[0]).unwrap();
+            for (step, rows) in MIGRATIONS.iter().zip(&rows[1..schema]) {
+                connection.execute_batch(step).unwrap();
+                connection.execute_batch(rows).unwrap();
+            }
+            assert_eq!(schema_version(&connection).unwrap(), i64::try_from(schema).unwrap());
+            let count = |connection: &Connection, table: &str| -> i64 {
+                let count = format!("SELECT count(*) FROM {table}");
+                connection.query_row(&count, [], |row| row.get(0)).unwrap_or(0)
+            };
+            let counts = |connection: &Connection| {
+                fresh.iter().map(|(table, _)| count(connection, table)).collect::<Vec<_>>()
+            };
+            let before = counts(&connection);
+            drop(connection);
+            let migrated = open(&path).unwrap();
+            assert_eq!(counts(&migrated), before, "schema {schema}");
+            assert_eq!(tables(&migrated), fresh, "schema {schema}");
+            let broken = migrated.query_row("PRAGMA foreign_key_check", [], |_| Ok(()));
+            assert!(broken.is_err(), "schema {schema}: a row refers to none");
+        }
+    }
+
+    #[test]
     fn foreign_files_are_refused_and_untouched() {
         let place = tempdir().unwrap();
         let text = place.path().join("notes.txt");

@@ -10,6 +10,7 @@
 mod bad_input;
 mod check;
 mod command_line;
+mod ledger;
 mod manifest;
 mod mapfile;
 mod netcdf;
