@@ -1,5 +1,6 @@
 //! The command line as typed.
 
+mod ledger;
 mod publication;
 
 use std::num::NonZeroUsize;
@@ -13,6 +14,7 @@ use crate::model::on_overlap::OnOverlap;
 use crate::model::on_static_mismatch::OnStaticMismatch;
 use crate::model::portability::Portability;
 
+pub use ledger::{BackupArgs, CheckLedgerArgs, ExportArgs, LedgerCommand, MergeArgs};
 pub use publication::{
     AdvertiseArgs, AnnotateArgs, CatalogArgs, DigestArgs, GcArgs, RelocateArgs, RetractArgs,
     SiteArgs,
@@ -78,6 +80,12 @@ pub enum Command {
     List(ListArgs),
     /// Show all that the ledger knows about one dataset.
     Show(ShowArgs),
+    /// Check, export, merge or back up the ledger.
+    Ledger {
+        /// What to do with it.
+        #[command(subcommand)]
+        command: LedgerCommand,
+    },
     /// Show what one NetCDF file holds and how.
     Inspect(InspectArgs),
 }

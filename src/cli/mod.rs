@@ -7,6 +7,7 @@ mod check;
 pub mod exit;
 mod inspect;
 mod interrupt;
+mod ledger;
 mod list;
 mod log;
 mod node;
@@ -70,6 +71,7 @@ fn dispatch(
         Command::Digest(args) => relocate::run_digest(args),
         Command::List(args) => list::run(args),
         Command::Show(args) => show::run(args),
+        Command::Ledger { command } => ledger::run(command, arguments),
         Command::Inspect(args) => inspect::run(&args),
     }
 }

@@ -3,11 +3,11 @@
 use std::fs::{self, File};
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
-use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use rusqlite::{Connection, OpenFlags, TransactionBehavior};
 
+use super::journal::{self, Journal};
 use crate::model::error::{Code, Error, Result};
 
 /// The published contract, which also creates a new ledger.
@@ -42,7 +42,7 @@ pub(super) fn open(path: &Path) -> Result<Connection> {
     create(&mut connection).map_err(|error| unusable(path, &error))?;
     migrate(&mut connection).map_err(|error| unusable(path, &error))?;
     check_version(&connection, path)?;
-    prepare_writer(&connection).map_err(|error| unusable(path, &error))?;
+    prepare_writer(&connection, journal::choose(path)).map_err(|error| unusable(path, &error))?;
     Ok(connection)
 }
 
@@ -162,27 +162,12 @@ fn migrate(connection: &mut Connection) -> rusqlite::Result<()> {
     transaction.commit()
 }
 
-fn prepare_writer(connection: &Connection) -> rusqlite::Result<()> {
-    // WAL: readers and the writer do not wait for each other.
+fn prepare_writer(connection: &Connection, journal: Journal) -> rusqlite::Result<()> {
     // FULL: what was recorded survives a power cut, which will matter for what was advertised; one
     // fsync a batch is nothing beside those of the manifests.
-    switch_to_wal(connection)?;
+    journal.set(connection, PATIENCE)?;
     connection.pragma_update(None, "synchronous", "full")?;
     connection.pragma_update(None, "foreign_keys", true)
-}
-
-/// SQLite does not wait for others by itself when it changes the journal mode, as it does for
-/// statements; several scans may open a new ledger at once.
-fn switch_to_wal(connection: &Connection) -> rusqlite::Result<()> {
-    let start = Instant::now();
-    loop {
-        let switched = connection.pragma_update(None, "journal_mode", "wal");
-        let code = switched.as_ref().err().and_then(rusqlite::Error::sqlite_error_code);
-        if code != Some(rusqlite::ErrorCode::DatabaseBusy) || start.elapsed() > PATIENCE {
-            return switched;
-        }
-        thread::sleep(Duration::from_millis(10));
-    }
 }
 
 fn check_version(connection: &Connection, path: &Path) -> Result<()> {
@@ -341,6 +326,53 @@ mod tests {
             .execute_batch("INSERT INTO variables VALUES (1, 1, 'ps', 'segmented', 1, 2, 3, 4)")
             .unwrap();
         open_read_only(&old).unwrap();
+    }
+
+    #[test]
+    fn a_ledger_of_every_schema_is_brought_to_this_version() {
+        // What each schema was the first to have.
+        let rows = [
+            "INSERT INTO runs VALUES (1, '2026-01-01', NULL, '0.1.0', '[]', NULL, 0, 0, 0, 0, 0);
+             INSERT INTO datasets VALUES (1, 'a.v1', 'a', 'CMIP6', 'v1', 1, '/a/v1', 'built', NULL, 'r', 1);
+             INSERT INTO files VALUES (1, 0, 'a.nc', 1, 2, 3);
+             INSERT INTO stores VALUES (1, 'reference-json', '/a/v1/a.json', NULL, 1,
+                 printf('%064d', 0), 9, 1, 1);
+             INSERT INTO variables VALUES (1, 0, 'tas', 'virtual');
+             INSERT INTO problems VALUES (1, 1, 1, 'warning', 'odd', NULL, NULL, 'm', NULL);",
+            "INSERT INTO parts VALUES (1, 0, 'seams', '/a/v1/a.seams', NULL, printf('%064d', 1), 9);
+             INSERT INTO variables VALUES (1, 1, 'pr', 'seamed');",
+            "INSERT INTO verifications VALUES (1, 1, '2026-01-02', 'all', 0, 'verified', 1, 1, NULL);",
+            "INSERT INTO files VALUES (1, 1, 'b.nc', 1, 2, 3, 0, 12, 'hdl:b');
+             INSERT INTO variables VALUES (1, 2, 'ps', 'segmented', 1, 2, 3, 4);
+             INSERT INTO problems VALUES (2, 1, 1, 'note', 'odd', NULL, NULL, 'm', NULL);",
+        ];
+        let place = tempdir().unwrap();
+        let fresh = tables(&open(&place.path().join("new.sqlite")).unwrap());
+        for schema in 1..=rows.len() {
+            let path = place.path().join(format!("{schema}.sqlite"));
+            let connection = Connection::open(&path).unwrap();
+            connection.execute_batch(include_str!("migrations/schema_1.sql")).unwrap();
+            connection.execute_batch(rows[0]).unwrap();
+            for (step, rows) in MIGRATIONS.iter().zip(&rows[1..schema]) {
+                connection.execute_batch(step).unwrap();
+                connection.execute_batch(rows).unwrap();
+            }
+            assert_eq!(schema_version(&connection).unwrap(), i64::try_from(schema).unwrap());
+            let count = |connection: &Connection, table: &str| -> i64 {
+                let count = format!("SELECT count(*) FROM {table}");
+                connection.query_row(&count, [], |row| row.get(0)).unwrap_or(0)
+            };
+            let counts = |connection: &Connection| {
+                fresh.iter().map(|(table, _)| count(connection, table)).collect::<Vec<_>>()
+            };
+            let before = counts(&connection);
+            drop(connection);
+            let migrated = open(&path).unwrap();
+            assert_eq!(counts(&migrated), before, "schema {schema}");
+            assert_eq!(tables(&migrated), fresh, "schema {schema}");
+            let broken = migrated.query_row("PRAGMA foreign_key_check", [], |_| Ok(()));
+            assert!(broken.is_err(), "schema {schema}: a row refers to none");
+        }
     }
 
     #[test]

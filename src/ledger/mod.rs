@@ -16,13 +16,22 @@ use rusqlite::{Connection, Transaction, TransactionBehavior};
 use crate::model::error::Result;
 use crate::verify::{self, Verification};
 
+use journal::Journal;
+
+mod backup;
+mod check;
+mod export;
 mod file;
+mod journal;
 mod lifecycle;
+mod merge;
 pub mod path_text;
 mod record;
 mod rows;
 mod turn;
 
+pub use check::Advertised;
+pub use merge::{Conflict, Merged, Side};
 pub use turn::Turn;
 
 pub use record::{
@@ -211,12 +220,19 @@ impl Ledger {
     }
 
     /// Calls `each` with the datasets that pass `filter`, by instance ID, one at a time: a ledger
-    /// may hold more than fits in memory. All are seen as of one moment.
+    /// may hold more than fits in memory. All are seen as of one moment, but with a rollback journal each
+    /// as of its own: a reader keeps writers waiting then, also the one that `each` may be.
     pub fn list(
         &self,
         filter: &Filter,
         mut each: impl FnMut(DatasetRecord) -> Result<()>,
     ) -> Result<()> {
+        if self.checked(Journal::of(&self.connection))? == Journal::Rollback {
+            for dataset in self.read(|rows| rows::select(rows, filter))? {
+                each(self.read(|rows| rows::load(rows, dataset))?)?;
+            }
+            return Ok(());
+        }
         let rows = self.checked(self.connection.unchecked_transaction())?;
         for dataset in self.checked(rows::select(&rows, filter))? {
             each(self.checked(rows::load(&rows, dataset))?)?;

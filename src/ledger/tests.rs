@@ -598,3 +598,24 @@ fn a_retraction_lasts_until_it_is_taken_back() {
     assert!(!ledger.is_retracted("cmip5.v1").unwrap());
     assert_eq!(ledger.dataset("cmip5.v1.tas").unwrap().unwrap().status, Status::Gone);
 }
+
+#[test]
+fn with_a_rollback_journal_a_listing_does_not_keep_a_writer_waiting() {
+    let (_place, mut ledger) = ledger();
+    let run = ledger.begin_run(&[]).unwrap();
+    ledger.record(run, &[built("a.v1", "/data/a"), built("b.v1", "/data/b")]).unwrap();
+    Journal::Rollback.set(&ledger.connection, std::time::Duration::ZERO).unwrap();
+    let reader = Ledger::open_read_only(ledger.path()).unwrap();
+    let mut seen = 0;
+    reader
+        .list(&Filter::default(), |_| {
+            seen += 1;
+            ledger.record(run, &[refused("b.v1", "/data/b")])
+        })
+        .unwrap();
+    assert_eq!(seen, 2);
+}
+
+mod copies;
+mod documented;
+mod merge;

@@ -5,6 +5,7 @@ pub mod advertise;
 pub mod build;
 pub mod catalog;
 mod decide;
+pub mod ledger_check;
 pub mod placement;
 pub mod plan;
 pub mod relocate;

@@ -11,6 +11,7 @@ mod bad_input;
 mod check;
 mod command_line;
 mod kill;
+mod ledger;
 mod manifest;
 mod mapfile;
 mod netcdf;
