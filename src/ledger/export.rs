@@ -123,7 +123,7 @@ impl Ledger {
 }
 
 fn names(statement: &Statement) -> Vec<String> {
-    statement.column_names().into_iter().map(str::to_owned).collect()
+    statement.column_names().map(str::to_owned).collect()
 }
 
 /// A row with its columns; those that only join tables are left out.

@@ -27,7 +27,9 @@ pub fn check(ledger: &Ledger, is_quick: bool, each: &mut dyn FnMut(Finding)) -> 
     let damages = ledger.integrity()?;
     if !damages.is_empty() {
         // What such a ledger says of datasets is worth nothing.
-        damages.into_iter().for_each(|error| each(Finding { instance_id: None, error }));
+        for error in damages {
+            each(Finding { instance_id: None, error });
+        }
         return Ok(0);
     }
     let (mut count, mut after) = (0, String::new());

@@ -16,9 +16,9 @@ fn build(ledger: &mut Ledger, id: &str, fill: &str, at: &str) -> DatasetRecord {
     record.store.as_mut().unwrap().manifest.as_mut().unwrap().digest = fill.repeat(64);
     let run = ledger.begin_run(&[id.to_owned()]).unwrap();
     ledger.record(run, std::slice::from_ref(&record)).unwrap();
-    let set = "UPDATE stores SET updated_at = ?1
+    let update = "UPDATE stores SET updated_at = ?1
                WHERE dataset = (SELECT id FROM datasets WHERE instance_id = ?2)";
-    ledger.connection.execute(set, [at, id]).unwrap();
+    ledger.connection.execute(update, [at, id]).unwrap();
     ledger
         .connection
         .execute("UPDATE runs SET started_at = ?1 WHERE id = ?2", (at, run.0))
@@ -45,10 +45,10 @@ fn tell(ledger: &mut Ledger, record: &DatasetRecord, at: &str, acknowledges: boo
     if acknowledges {
         ledger.acknowledge(&[sent.id]).unwrap();
     }
-    let set = "UPDATE advertisements SET sent_at = ?1,
+    let update = "UPDATE advertisements SET sent_at = ?1,
                    acknowledged_at = CASE WHEN acknowledged_at IS NOT NULL THEN ?1 END
                WHERE id = ?2";
-    ledger.connection.execute(set, (at, sent.id)).unwrap();
+    ledger.connection.execute(update, (at, sent.id)).unwrap();
 }
 
 #[test]
