@@ -103,7 +103,7 @@ pub fn unknown(ledger: &Ledger, id: &str) -> Error {
         .with_hint("`vzarr-publish list` names those it has")
 }
 
-/// Records that the publisher has what the `lines` of [`advertise`] say, all or none of them. Returns the
+/// Records that the publisher has what the `lines` of [`advertise()`] say, all or none of them. Returns the
 /// numbers of those that are outdated: another state of the dataset has been sent since, or will be.
 pub fn acknowledge(ledger: &mut Ledger, lines: &str) -> Result<Vec<i64>> {
     let mut advertisements = Vec::new();
