@@ -2,7 +2,7 @@
 //! opened.
 
 use std::collections::HashMap;
-use std::fs::{self, File};
+use std::fs::File;
 use std::io::{self, BufReader, Write};
 use std::path::{Path, PathBuf};
 
@@ -53,12 +53,19 @@ impl Relocate {
         before: &StoreRecord,
         dataset: &Dataset,
     ) -> Result<StoreRecord> {
+        let local = self.sites.is_local(&record.directory.join("_"), dataset);
+        if local && !before.local {
+            let message = "no data root covers the directory: its store would lose its URLs";
+            return Err(Error::new(Code::OutsideDataRoots, message)
+                .with_hint("add a data root that covers it, or name the datasets to relocate"));
+        }
         let directory = match &self.sites.output_dir {
             Some(output_dir) => output_dir.join(&dataset.below_root),
             None => before.directory().unwrap_or(&record.directory).to_owned(),
         };
-        fs::create_dir_all(&directory)
-            .map_err(|error| Error::io(&error, "create the directory", &directory))?;
+        if let Some(output_dir) = &self.sites.output_dir {
+            store::create_within(output_dir, &directory)?;
+        }
         let moved = |path: &Path| directory.join(path.file_name().unwrap_or_default());
         let files = record.files.iter().map(|file| file.source.path.clone());
         let seams = before.parts_of(PartKind::Seams).map(moved);
@@ -89,7 +96,6 @@ impl Relocate {
             .map(|(kind, prepared)| publish(prepared).map(|written| PartRecord { kind, written }));
         let parts = parts.collect::<Result<Vec<_>>>()?;
         let manifest = manifest.map(publish).transpose()?;
-        let local = self.sites.is_local(&record.directory.join("_"), dataset);
         Ok(StoreRecord { manifest, parts, local, times: None, ..before.clone() })
     }
 }

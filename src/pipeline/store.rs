@@ -62,7 +62,8 @@ impl StoreWriter<'_> {
         verifier: Option<&Verifier>,
     ) -> Result<WrittenStore> {
         if let Some(output_dir) = &self.sites.output_dir {
-            create_parent(output_dir, &self.placement.manifest)?;
+            let directory = self.placement.manifest.parent().unwrap_or(output_dir);
+            create_within(output_dir, directory)?;
         }
         let PreparedStore { parts, manifest, seams } = self.prepare(combined, files)?;
         let verification = match verifier {
@@ -261,20 +262,17 @@ fn in_content<T>(written: Written<T>) -> Result<T> {
     })
 }
 
-/// Creates the directory of `manifest`, which must be in `output_dir` also when links are followed: where
-/// others may write there, one could lead anywhere.
-fn create_parent(output_dir: &Path, manifest: &Path) -> Result<()> {
-    let Some(parent) = manifest.parent() else {
-        return Ok(());
-    };
-    let failed = |error: io::Error| Error::io(&error, "create the directory", parent);
+/// Creates `directory`, which must be in `output_dir` also when links are followed: where others may write
+/// there, one could lead anywhere.
+pub fn create_within(output_dir: &Path, directory: &Path) -> Result<()> {
+    let failed = |error: io::Error| Error::io(&error, "create the directory", directory);
     fs::create_dir_all(output_dir).map_err(failed)?;
     let real = |path: &Path| fs::canonicalize(path).map_err(failed);
-    let nearest = parent.ancestors().find(|path| path.symlink_metadata().is_ok());
-    if real(nearest.unwrap_or(parent))?.starts_with(real(output_dir)?) {
-        return fs::create_dir_all(parent).map_err(failed);
+    let nearest = directory.ancestors().find(|path| path.symlink_metadata().is_ok());
+    if real(nearest.unwrap_or(directory))?.starts_with(real(output_dir)?) {
+        return fs::create_dir_all(directory).map_err(failed);
     }
     Err(Error::new(Code::Io, "a symbolic link leads out of the directory of stores")
-        .in_file(parent)
+        .in_file(directory)
         .with_hint("remove the link, or see who may write there"))
 }

@@ -326,6 +326,10 @@ fn relocated_stores_are_those_that_a_scan_would_build() {
     fs::write(pr.manifest(), "mine").unwrap();
     let run = tree.run(&["relocate", "--data-root", &root]).exits(1);
     run.says("not as it was written").names(&pr.manifest()).says("scan --force");
+    tree.run(&["relocate", "--data-root", "/elsewhere=https://e.org", &tas.id])
+        .exits(1)
+        .says("would lose its URLs");
+    assert!(fs::read(tas.manifest()).unwrap() == for_replica);
     tree.run(&["relocate", "--data-root", &root, "unknown"]).exits(1).says("no dataset `unknown`");
     tree.run(&["relocate"]).exits(2);
 }
