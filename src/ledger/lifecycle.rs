@@ -56,16 +56,22 @@ fn advertisement(row: &Row) -> Result<Advertisement> {
     })
 }
 
-/// Records that the publisher has what was sent under `id`. False where something else has been sent
-/// since, or nothing ever was.
-pub(super) fn acknowledge(connection: &Connection, id: i64) -> Result<bool> {
+/// Records that the publisher has what was sent under `id`, about the dataset called `instance_id` if that is
+/// given: another ledger has the same numbers. False where something else has been sent since, or
+/// nothing ever was.
+pub(super) fn acknowledge(
+    connection: &Connection,
+    id: i64,
+    instance_id: Option<&str>,
+) -> Result<bool> {
     let changed = connection
         .prepare_cached(
             "UPDATE advertisements
              SET acknowledged_at = coalesce(acknowledged_at, strftime('%Y-%m-%dT%H:%M:%fZ'))
-             WHERE id = ?1",
+             WHERE id = ?1 AND (?2 IS NULL
+                 OR dataset = (SELECT id FROM datasets WHERE instance_id = ?2))",
         )?
-        .execute([id])?;
+        .execute(params![id, instance_id])?;
     Ok(changed > 0)
 }
 

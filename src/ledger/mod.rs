@@ -159,13 +159,14 @@ impl Ledger {
         self.write(|rows| records.iter().map(|it| lifecycle::send(rows, it, again)).collect())
     }
 
-    /// Records that the publisher has what was sent under these numbers. Returns those under which
+    /// Records that the publisher has what was sent under these numbers, about the dataset of that ID where
+    /// one is given. Returns those under which
     /// nothing is sent any more: another state of the dataset has been sent since.
-    pub fn acknowledge(&mut self, advertisements: &[i64]) -> Result<Vec<i64>> {
+    pub fn acknowledge(&mut self, advertisements: &[(i64, Option<&str>)]) -> Result<Vec<i64>> {
         self.write(|rows| {
             let mut outdated = Vec::new();
-            for id in advertisements {
-                if !lifecycle::acknowledge(rows, *id)? {
+            for (id, instance_id) in advertisements {
+                if !lifecycle::acknowledge(rows, *id, *instance_id)? {
                     outdated.push(*id);
                 }
             }

@@ -529,7 +529,7 @@ fn the_publisher_is_told_until_it_acknowledges_and_then_no_more() {
     record.store.as_mut().unwrap().manifest.as_mut().unwrap().digest = "d".repeat(64);
     let second = send(&mut ledger, &record).unwrap();
     assert!(second.id > first.id);
-    assert_eq!(ledger.acknowledge(&[first.id, second.id]).unwrap(), [first.id]);
+    assert_eq!(ledger.acknowledge(&[(first.id, None), (second.id, None)]).unwrap(), [first.id]);
     assert_eq!(send(&mut ledger, &record), None);
     assert_eq!(send_again(&mut ledger, &record, true).map(|it| it.id), Some(second.id));
     // Gone: to be removed, where it is known to have been or may have been added.
@@ -537,7 +537,10 @@ fn the_publisher_is_told_until_it_acknowledges_and_then_no_more() {
     let third = send(&mut ledger, &record).unwrap();
     assert!(!third.adds && third.url == first.url);
     assert_eq!(send(&mut ledger, &record), Some(third.clone()));
-    assert!(ledger.acknowledge(&[third.id]).unwrap().is_empty());
+    // The number of another dataset, as another ledger has it.
+    assert_eq!(ledger.acknowledge(&[(third.id, Some("b.v1"))]).unwrap(), [third.id]);
+    assert_eq!(send(&mut ledger, &record), Some(third.clone()));
+    assert!(ledger.acknowledge(&[(third.id, Some("a.v1"))]).unwrap().is_empty());
     assert_eq!(send(&mut ledger, &record), None);
     assert_eq!(send_again(&mut ledger, &record, true), None);
     record.status = Status::Built;

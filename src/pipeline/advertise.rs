@@ -1,10 +1,11 @@
 //! `advertise`: what the publisher is to be told, and that it was.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, HashSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
 use crate::advertise::{self, Asset, Change, Site};
@@ -106,17 +107,23 @@ pub fn unknown(ledger: &Ledger, id: &str) -> Error {
 /// Records that the publisher has what the `lines` of [`advertise()`] say, all or none of them. Returns the
 /// numbers of those that are outdated: another state of the dataset has been sent since, or will be.
 pub fn acknowledge(ledger: &mut Ledger, lines: &str) -> Result<Vec<i64>> {
-    let mut advertisements = Vec::new();
+    /// As much of a [`Line`] as tells what it is about.
+    #[derive(Deserialize)]
+    struct Taken<'a> {
+        advertisement: i64,
+        #[serde(borrow)]
+        id: Option<Cow<'a, str>>,
+    }
+    let mut taken = Vec::new();
     for (number, line) in lines.lines().enumerate().filter(|(_, line)| !line.trim().is_empty()) {
-        let parsed: Option<Value> = serde_json::from_str(line).ok();
-        let advertisement = parsed.as_ref().and_then(|line| line.get("advertisement")?.as_i64());
-        advertisements.push(advertisement.ok_or_else(|| {
+        taken.push(serde_json::from_str::<Taken>(line).map_err(|_| {
             let message = format!("line {} is none that `advertise` printed", number + 1);
             Error::new(Code::Configuration, message)
                 .with_hint("nothing was acknowledged; give the lines as they were printed")
         })?);
     }
-    ledger.acknowledge(&advertisements)
+    let taken: Vec<_> = taken.iter().map(|it| (it.advertisement, it.id.as_deref())).collect();
+    ledger.acknowledge(&taken)
 }
 
 struct Sender<'a> {

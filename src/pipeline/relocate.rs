@@ -73,9 +73,10 @@ impl Relocate {
         for path in files.chain(seams) {
             let name = Path::new(path.file_name().unwrap_or_default());
             let location = self.sites.location(&path, dataset)?;
-            // As it stands in a path, and in a URL.
-            locations.insert(name.to_string_lossy().into_owned(), location.clone());
-            locations.insert(drs::encoded(name), location);
+            // As it stands in a path, or in a URL: what is the one of a file may be the other of another.
+            let written =
+                if before.local { name.to_string_lossy().into_owned() } else { drs::encoded(name) };
+            locations.insert(written, location);
         }
         let prepare = |written: &WrittenFile, is_manifest: bool| {
             prepare(written, &moved(&written.path), is_manifest.then_some(&locations))

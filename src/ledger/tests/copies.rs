@@ -104,7 +104,7 @@ fn a_backup_is_a_ledger_of_one_moment_and_overwrites_nothing() {
     assert!(backup.integrity().unwrap().is_empty());
     drop(backup);
     // Also for writing, and numbers of advertisements go on.
-    assert!(Ledger::open(&target).unwrap().acknowledge(&[1]).unwrap().is_empty());
+    assert!(Ledger::open(&target).unwrap().acknowledge(&[(1, None)]).unwrap().is_empty());
     let before = std::fs::read(&target).unwrap();
     let error = reader.back_up(&target).unwrap_err();
     assert_eq!((error.path(), error.code()), (Some(target.as_path()), Code::Configuration));

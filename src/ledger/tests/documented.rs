@@ -36,7 +36,7 @@ fn every_documented_query_runs_and_finds_something() {
     }
     ledger.record(run, &records).unwrap();
     let sent = ledger.send(&records, false).unwrap();
-    ledger.acknowledge(&[sent[0].as_ref().unwrap().id]).unwrap();
+    ledger.acknowledge(&[(sent[0].as_ref().unwrap().id, None)]).unwrap();
     let next = ledger.begin_run(&[]).unwrap();
     let roots = ["/gone".into()];
     ledger.mark_gone(next, &Scope { roots: &roots, ..Scope::default() }, &[]).unwrap();

@@ -43,7 +43,7 @@ fn told(ledger: &Ledger, id: &str) -> Option<(String, bool)> {
 fn tell(ledger: &mut Ledger, record: &DatasetRecord, at: &str, acknowledges: bool) {
     let sent = ledger.send(std::slice::from_ref(record), false).unwrap().remove(0).unwrap();
     if acknowledges {
-        ledger.acknowledge(&[sent.id]).unwrap();
+        ledger.acknowledge(&[(sent.id, None)]).unwrap();
     }
     let update = "UPDATE advertisements SET sent_at = ?1,
                    acknowledged_at = CASE WHEN acknowledged_at IS NOT NULL THEN ?1 END
