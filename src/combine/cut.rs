@@ -3,7 +3,7 @@
 use std::ops::Range;
 use std::path::Path;
 
-use crate::model::array::{FileIndex, Storage, Values, Variable, grid_shape, product};
+use crate::model::array::{Chunk, FileIndex, Storage, Values, Variable, grid_shape, product};
 use crate::model::error::{Code, Error, Result};
 
 /// Takes all time steps but `steps` out of a file, as if it had been written without them; the file
@@ -73,10 +73,8 @@ fn keep_rows(
             }
             let before = rows.start / length * across;
             let kept = before..rows.end.div_ceil(length) * across;
-            chunks.retain(|chunk| kept.contains(&chunk.index));
-            for chunk in chunks {
-                chunk.index -= before;
-            }
+            let kept = chunks.iter().filter(|chunk| kept.contains(&chunk.index));
+            *chunks = kept.map(|chunk| Chunk { index: chunk.index - before, ..chunk }).collect();
         }
     }
     Ok(())

@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use crate::model::array::{Chunk, Fill, Storage, Variable, grid_shape, product};
+use crate::model::chunks::Chunks;
 use crate::model::error::{Code, Error, Result};
 use crate::model::virtual_dataset::{Body, Run, Stored, VirtualArray};
 
@@ -184,7 +185,7 @@ pub fn greatest_common_divisor(a: u64, b: u64) -> u64 {
 }
 
 /// Takes the chunks out of `variable`, cut into those of `chunk_shape`.
-fn chunks(variable: &mut Variable, chunk_shape: &[u64]) -> Result<Vec<Chunk>> {
+fn chunks(variable: &mut Variable, chunk_shape: &[u64]) -> Result<Chunks> {
     let storage = std::mem::replace(&mut variable.storage, Storage::Contiguous(None));
     let (blocks, block) = match storage {
         Storage::Chunked { chunk_shape: block, chunks, .. } if block == chunk_shape => {
@@ -192,13 +193,13 @@ fn chunks(variable: &mut Variable, chunk_shape: &[u64]) -> Result<Vec<Chunk>> {
         }
         Storage::Chunked { chunk_shape: block, chunks, .. } => (chunks, block),
         Storage::Contiguous(Some((offset, size))) => (
-            vec![Chunk { index: 0, offset, size, filter_mask: 0, trailing: 0 }],
+            [Chunk { index: 0, offset, size, filter_mask: 0, trailing: 0 }].into_iter().collect(),
             variable.shape.clone(),
         ),
         Storage::Compact(bytes) if !bytes.is_empty() => {
             return Err(Error::new(Code::Internal, "data within the metadata have no chunks"));
         }
-        Storage::Contiguous(None) | Storage::Compact(_) => return Ok(Vec::new()),
+        Storage::Contiguous(None) | Storage::Compact(_) => return Ok(Chunks::default()),
     };
     let pieces: u64 = grid_shape(&block, chunk_shape).iter().product();
     let size = product(chunk_shape).and_then(|count| count.checked_mul(variable.dtype.size()?));
@@ -219,11 +220,11 @@ fn chunks(variable: &mut Variable, chunk_shape: &[u64]) -> Result<Vec<Chunk>> {
             trailing: 0,
         })
     };
-    Ok(blocks.into_iter().flat_map(cut).collect())
+    Ok(blocks.iter().flat_map(cut).collect())
 }
 
 /// Chunks that are missing have a defined value.
-fn check_written(variable: &Variable, chunks: &[Chunk], expected: u64, path: &Path) -> Result<()> {
+fn check_written(variable: &Variable, chunks: &Chunks, expected: u64, path: &Path) -> Result<()> {
     let missing = !variable.is_empty() && (chunks.len() as u64) < expected;
     if missing && variable.fill == Fill::Undefined {
         return Err(Error::new(
@@ -244,6 +245,7 @@ mod tests {
     use super::*;
     use crate::model::array::ChunkIndex;
     use crate::model::attribute::Attributes;
+    use crate::model::chunks::Chunks;
     use crate::model::dtype::{ByteOrder, DataType};
 
     #[test]
@@ -330,7 +332,7 @@ mod tests {
         let chunks = vec![record(0, 100), record(2, 300)];
         let records = |shape: &[u64]| Storage::Chunked {
             chunk_shape: shape.into(),
-            chunks: chunks.clone(),
+            chunks: chunks.clone().into(),
             index: ChunkIndex::Records,
         };
         let expected = [(0, 100, 6), (1, 106, 6), (4, 300, 6), (5, 306, 6)];
@@ -356,7 +358,7 @@ mod tests {
         };
         let chunked = |chunk_shape: &[u64]| Storage::Chunked {
             chunk_shape: chunk_shape.to_vec(),
-            chunks: Vec::new(),
+            chunks: Chunks::default(),
             index: ChunkIndex::BTreeV1,
         };
         assert_eq!(shape(&|| Storage::Contiguous(Some((0, 144)))), [2, 2, 3]);

@@ -19,21 +19,20 @@ pub fn leave_out_checksum(variable: &mut Variable) -> Result<()> {
     // A chunk that skipped it says so by this bit of its mask.
     let bit = u32::try_from(variable.filters.len()).ok().and_then(|i| 1u32.checked_shl(i));
     let bit = bit.unwrap_or(0);
-    let shortened = chunks.iter_mut().try_for_each(|chunk| shorten(chunk, bit));
-    shortened.map_err(|error| error.of_variable(&variable.name))
+    let shortened = chunks.iter().map(|chunk| shorten(chunk, bit)).collect::<Result<_>>();
+    *chunks = shortened.map_err(|error| error.of_variable(&variable.name))?;
+    Ok(())
 }
 
-fn shorten(chunk: &mut Chunk, skipped: u32) -> Result<()> {
+fn shorten(chunk: Chunk, skipped: u32) -> Result<Chunk> {
     if chunk.filter_mask & skipped != 0 {
-        chunk.filter_mask &= !skipped;
-        return Ok(());
+        return Ok(Chunk { filter_mask: chunk.filter_mask & !skipped, ..chunk });
     }
-    chunk.size = chunk.size.checked_sub(CHECKSUM.into()).ok_or_else(|| {
-        let Chunk { index, size, .. } = *chunk;
+    let size = chunk.size.checked_sub(CHECKSUM.into()).ok_or_else(|| {
+        let Chunk { index, size, .. } = chunk;
         Error::corrupt(format!("chunk {index} has {size} bytes, too few for its checksum"))
     })?;
-    chunk.trailing = CHECKSUM;
-    Ok(())
+    Ok(Chunk { size, trailing: CHECKSUM, ..chunk })
 }
 
 #[cfg(test)]

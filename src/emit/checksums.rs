@@ -34,9 +34,10 @@ pub fn verify(datasets: &[VirtualDataset], sources: &[&Path]) -> Result<()> {
 
 /// Verifies the checksums of one file.
 fn verify_run(run: &Run, file: &OpenFile) -> Result<()> {
-    let chunks = run.chunks.par_iter().filter(|chunk| chunk.trailing > 0);
+    let chunks: Vec<Chunk> = run.chunks.iter().filter(|chunk| chunk.trailing > 0).collect();
+    let verified = chunks.par_iter();
     let verified =
-        chunks.map_init(|| vec![0; PIECE], |buffer, chunk| verify_chunk(file, chunk, buffer));
+        verified.map_init(|| vec![0; PIECE], |buffer, chunk| verify_chunk(file, chunk, buffer));
     // Of several that are wrong always the same is named.
     verified.find_map_first(Result::err).map_or(Ok(()), Err)
 }

@@ -199,7 +199,7 @@ impl Manifest<'_> {
             let key = key.of(run.first + chunk.index);
             match carried {
                 Carried::AsStored => self.reference(key, location, chunk)?,
-                Carried::Cut(size) => self.reference(key, location, &Chunk { size, ..*chunk })?,
+                Carried::Cut(size) => self.reference(key, location, Chunk { size, ..chunk })?,
                 Carried::Anew(rows) => {
                     let lost = || Error::new(Code::Internal, "a chunk was not encoded anew");
                     let encoded = targets.seams.of(array, run, chunk, rows).ok_or_else(lost)?;
@@ -207,7 +207,7 @@ impl Manifest<'_> {
                         self.bytes(key, bytes)?;
                     } else {
                         let location = targets.seam_file.ok_or_else(no_location)?;
-                        self.reference(key, location, encoded)?;
+                        self.reference(key, location, *encoded)?;
                     }
                 }
             }
@@ -216,7 +216,7 @@ impl Manifest<'_> {
     }
 
     /// A reference to `chunk` of the file at `location`; both texts are quoted already.
-    fn reference(&mut self, key: &str, location: &str, chunk: &Chunk) -> Written<()> {
+    fn reference(&mut self, key: &str, location: &str, chunk: Chunk) -> Written<()> {
         self.separate()?;
         write!(self.out, "{key}:[{location},{},{}]", chunk.offset, chunk.size)?;
         Ok(())

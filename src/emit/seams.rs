@@ -46,7 +46,7 @@ struct Place {
 }
 
 impl Place {
-    fn new(array: &VirtualArray, run: &Run, chunk: &Chunk, rows: u64) -> Self {
+    fn new(array: &VirtualArray, run: &Run, chunk: Chunk, rows: u64) -> Self {
         Self { array: array.name.clone(), file: run.file, index: chunk.index, rows }
     }
 }
@@ -54,7 +54,7 @@ impl Place {
 impl Seams {
     /// Where the first `rows` rows of `chunk` are, a chunk of `run` of `array`.
     #[must_use]
-    pub fn of(&self, array: &VirtualArray, run: &Run, chunk: &Chunk, rows: u64) -> Option<&Chunk> {
+    pub fn of(&self, array: &VirtualArray, run: &Run, chunk: Chunk, rows: u64) -> Option<&Chunk> {
         self.places.get(&Place::new(array, run, chunk, rows))
     }
 
@@ -147,7 +147,7 @@ impl<'a> Writer<'a> {
     }
 
     /// Writes the first `rows` rows of a chunk, unless they are there.
-    fn add(&mut self, array: &VirtualArray, run: &Run, chunk: &Chunk, rows: u64) -> Written<()> {
+    fn add(&mut self, array: &VirtualArray, run: &Run, chunk: Chunk, rows: u64) -> Written<()> {
         let place = Place::new(array, run, chunk, rows);
         if self.seams.places.contains_key(&place) {
             return Ok(());
@@ -159,7 +159,7 @@ impl<'a> Writer<'a> {
             .map_err(|error| error.of_variable(&array.name).in_file(path))?;
         self.out.write_all(&encoded)?;
         let size = encoded.len() as u64;
-        let chunk = Chunk { offset: self.seams.size, size, filter_mask: 0, trailing: 0, ..*chunk };
+        let chunk = Chunk { offset: self.seams.size, size, filter_mask: 0, trailing: 0, ..chunk };
         self.seams.places.insert(place, chunk);
         self.seams.size += size;
         Ok(())
@@ -169,7 +169,7 @@ impl<'a> Writer<'a> {
         &mut self,
         array: &VirtualArray,
         run: &Run,
-        (chunk, rows): (&Chunk, u64),
+        (chunk, rows): (Chunk, u64),
         path: &Path,
     ) -> Result<Vec<u8>> {
         let (codecs, filters, dtype) = coding(array, run)?;
@@ -218,7 +218,7 @@ fn sizes(array: &VirtualArray, run: &Run, rows: u64) -> Result<(usize, usize)> {
     bytes(run.chunk_rows).zip(bytes(rows)).ok_or_else(too_large)
 }
 
-fn read(file: &OpenFile, chunk: &Chunk, bytes: &mut Vec<u8>) -> Result<()> {
+fn read(file: &OpenFile, chunk: Chunk, bytes: &mut Vec<u8>) -> Result<()> {
     let size = usize::try_from(chunk.size).ok().filter(|_| chunk.size <= file.len());
     let size = size.ok_or_else(|| Error::new(Code::Truncated, "a chunk exceeds its file"))?;
     bytes.resize(size, 0);

@@ -76,7 +76,8 @@ pub fn read(source: &Source, variable: &Variable) -> Result<Values> {
         &Storage::Contiguous(Some((offset, stored))) => contiguous(source, offset, stored, size)?,
         Storage::Chunked { chunk_shape, chunks, .. } => {
             let grid = Grid::new(&variable.shape, chunk_shape, element_size)?;
-            chunked(source, variable, &grid, chunks, size)?
+            let chunks: Vec<Chunk> = chunks.iter().collect();
+            chunked(source, variable, &grid, &chunks, size)?
         }
     };
     if bytes.len() != size {
@@ -353,7 +354,8 @@ mod tests {
     }
 
     fn chunked(chunk_shape: &[u64], chunks: Vec<Chunk>) -> Storage {
-        Storage::Chunked { chunk_shape: chunk_shape.to_vec(), chunks, index: ChunkIndex::BTreeV1 }
+        let (chunk_shape, chunks) = (chunk_shape.to_vec(), chunks.into());
+        Storage::Chunked { chunk_shape, chunks, index: ChunkIndex::BTreeV1 }
     }
 
     /// Bytes 0, 1, 2, ... in chunks of `chunk_shape`, one behind the other; `absent` are left out.

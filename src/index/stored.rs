@@ -42,7 +42,7 @@ pub fn same_bytes(
 /// The pieces of the file that hold `variable`, if it is not stored in the metadata.
 fn stored_pieces(variable: &Variable) -> Option<Vec<Chunk>> {
     match &variable.storage {
-        Storage::Chunked { chunks, .. } => Some(chunks.clone()),
+        Storage::Chunked { chunks, .. } => Some(chunks.iter().collect()),
         Storage::Contiguous(Some((offset, size))) => Some(vec![Chunk {
             index: 0,
             offset: *offset,

@@ -1,6 +1,7 @@
 //! What one file holds: dimensions, variables and where their chunks lie.
 
 use super::attribute::Attributes;
+use super::chunks::Chunks;
 use super::codec::Filter;
 use super::dtype::{ByteOrder, DataType};
 use super::error::Error;
@@ -63,7 +64,7 @@ pub enum Storage {
         /// Elements of a chunk along each dimension.
         chunk_shape: Vec<u64>,
         /// The chunks that were written, by ascending index.
-        chunks: Vec<Chunk>,
+        chunks: Chunks,
         /// How the file finds them.
         index: ChunkIndex,
     },

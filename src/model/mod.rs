@@ -4,6 +4,7 @@ pub mod array;
 pub mod attribute;
 pub mod byte_size;
 pub mod calendar;
+pub mod chunks;
 pub mod codec;
 pub mod dtype;
 pub mod dyadic;

@@ -5,6 +5,7 @@ use std::ops::Range;
 
 use super::array::{Chunk, Fill, Values, grid_shape, product};
 use super::attribute::Attributes;
+use super::chunks::Chunks;
 use super::codec::{Codec, Filter};
 use super::dtype::DataType;
 use super::verdict::{Cost, Verdict};
@@ -80,7 +81,7 @@ pub struct Run {
     /// Number added to each chunk's `index` to give its row-major number in the whole grid.
     pub first: u64,
     /// The chunks by ascending index.
-    pub chunks: Vec<Chunk>,
+    pub chunks: Chunks,
     /// How the file encoded them.
     pub stored: Stored,
 }
@@ -138,7 +139,7 @@ impl VirtualArray {
     }
 
     /// The chunks in the order of the grid, and how the store has each.
-    pub fn chunks(&self) -> impl Iterator<Item = (&Run, &Chunk, Carried)> {
+    pub fn chunks(&self) -> impl Iterator<Item = (&Run, Chunk, Carried)> {
         let (is_encoded, runs) = match &self.body {
             Body::Inline(_) => (false, &[][..]),
             Body::Virtual { codecs, runs, .. } => (!codecs.is_empty(), runs.as_slice()),
@@ -442,7 +443,9 @@ mod tests {
         use Carried::Anew;
         let mut dataset = dataset(&[10, 5, 7]);
         set_codecs(&mut dataset, &[Codec::Zlib(1)]);
-        runs(&mut dataset)[0].chunks[1].filter_mask = 1;
+        let run = &mut runs(&mut dataset)[0];
+        let masked = |chunk: Chunk| Chunk { filter_mask: u32::from(chunk.index == 1), ..chunk };
+        run.chunks = run.chunks.iter().map(masked).collect();
         runs(&mut dataset)[1].stored =
             Stored::Otherwise { dtype: DataType::Text(1), filters: Vec::new() };
         assert_eq!(not_as_stored(&dataset), [(0, 1, Anew(5)), (1, 0, Anew(5)), (1, 1, Anew(5))]);
@@ -455,7 +458,7 @@ mod tests {
         let mut dataset = dataset(&[10, 9, 6]);
         let run = &mut runs(&mut dataset)[1];
         run.chunk_rows = 3;
-        run.chunks.retain(|chunk| chunk.index < 6);
+        run.chunks = run.chunks.iter().filter(|chunk| chunk.index < 6).collect();
         runs(&mut dataset)[2].first += 2;
         let tas = &dataset.arrays[0];
         assert_eq!(tas.edges(), [5, 5, 3, 3, 3, 5, 5]);

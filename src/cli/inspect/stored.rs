@@ -19,7 +19,7 @@ pub fn chunk_shape(variable: &Variable) -> &[u64] {
 /// The pieces of the file that hold the elements.
 pub fn chunks(variable: &Variable) -> Vec<Chunk> {
     match &variable.storage {
-        Storage::Chunked { chunks, .. } => chunks.clone(),
+        Storage::Chunked { chunks, .. } => chunks.iter().collect(),
         Storage::Contiguous(Some((offset, size))) => {
             vec![Chunk { index: 0, offset: *offset, size: *size, filter_mask: 0, trailing: 0 }]
         }

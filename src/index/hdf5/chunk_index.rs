@@ -9,12 +9,13 @@ use super::file::File;
 use super::fixed_array;
 use super::layout::Index;
 use crate::model::array::{Chunk, grid_shape, product};
+use crate::model::chunks::Chunks;
 use crate::model::error::{Code, Error, Result};
 
 /// The chunks of the `index` at `address`, by ascending number.
-pub fn chunks(file: &File, address: Option<u64>, index: Index, grid: &Grid) -> Result<Vec<Chunk>> {
+pub fn chunks(file: &File, address: Option<u64>, index: Index, grid: &Grid) -> Result<Chunks> {
     let Some(address) = address.filter(|_| !grid.shape.contains(&0)) else {
-        return Ok(Vec::new());
+        return Ok(Chunks::default());
     };
     if product(&grid_shape(grid.shape, grid.chunk_shape)).is_none() {
         return Err(Error::corrupt("the dataset has more than 2^64 chunks"));
@@ -45,7 +46,7 @@ pub fn chunks(file: &File, address: Option<u64>, index: Index, grid: &Grid) -> R
     if grid.is_filtered && grid.unfiltered_edges {
         mark_edges(&mut chunks, grid);
     }
-    Ok(chunks)
+    Ok(chunks.into())
 }
 
 /// All chunks, one after the other, over the grid that the dataset may grow to.

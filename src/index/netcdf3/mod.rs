@@ -118,7 +118,7 @@ mod tests {
                 tas.storage,
                 Storage::Chunked {
                     chunk_shape: vec![1, 3],
-                    chunks: vec![chunk(0, 532), chunk(1, 548)],
+                    chunks: vec![chunk(0, 532), chunk(1, 548)].into(),
                     index: ChunkIndex::Records,
                 }
             );
