@@ -2,6 +2,7 @@
 
 mod ledger;
 mod publication;
+mod reading;
 
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
@@ -13,12 +14,14 @@ use crate::model::byte_size::ByteSize;
 use crate::model::on_overlap::OnOverlap;
 use crate::model::on_static_mismatch::OnStaticMismatch;
 use crate::model::portability::Portability;
+use crate::model::span::span;
 
 pub use ledger::{BackupArgs, CheckLedgerArgs, ExportArgs, LedgerCommand, MergeArgs};
 pub use publication::{
     AdvertiseArgs, AnnotateArgs, CatalogArgs, DigestArgs, GcArgs, RelocateArgs, RetractArgs,
     SiteArgs,
 };
+pub use reading::ReadingArgs;
 
 /// Publishes virtual Zarr stores of the NetCDF datasets of an ESGF data node.
 #[derive(Debug, Parser)]
@@ -57,7 +60,7 @@ Exit codes:
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Build the stores of all datasets below some directories.
-    Scan(ScanArgs),
+    Scan(Box<ScanArgs>),
     /// Say what would become of the datasets below some directories, and write nothing.
     Check(CheckArgs),
     /// Read stores back and compare them with the NetCDF files, bit for bit.
@@ -195,6 +198,9 @@ pub struct BuildArgs {
     /// Number of worker threads; by default one per processor.
     #[arg(short, long, value_name = "N")]
     pub jobs: Option<NonZeroUsize>,
+    #[command(flatten)]
+    #[allow(missing_docs)]
+    pub reading: ReadingArgs,
 }
 
 const SCAN_EXAMPLES: &str = "\
@@ -345,21 +351,6 @@ pub struct InspectArgs {
     pub chunks: bool,
 }
 
-/// A number of days, hours, minutes or seconds.
-fn span(text: &str) -> Result<Duration, String> {
-    let wrong = || "expected a number and d, h, m or s, such as 7d".to_owned();
-    let (number, unit) = text.split_at_checked(text.len().saturating_sub(1)).ok_or_else(wrong)?;
-    let seconds = match unit {
-        "d" => 86_400,
-        "h" => 3_600,
-        "m" => 60,
-        "s" => 1,
-        _ => return Err(wrong()),
-    };
-    let number: u64 = number.parse().map_err(|_| wrong())?;
-    number.checked_mul(seconds).map(Duration::from_secs).ok_or_else(wrong)
-}
-
 fn data_root(text: &str) -> Result<(PathBuf, String), String> {
     match text.split_once('=') {
         Some((path, url)) if !path.is_empty() && !url.is_empty() => {
@@ -376,14 +367,5 @@ mod tests {
     #[test]
     fn the_command_line_is_well_formed() {
         super::Cli::command().debug_assert();
-    }
-
-    #[test]
-    fn spans_are_read() {
-        assert_eq!(super::span("7d"), Ok(super::Duration::from_hours(7 * 24)));
-        assert_eq!(super::span("0s"), Ok(super::Duration::ZERO));
-        for wrong in ["", "d", "7", "7w", "-1d", "1.5h", "99999999999999999999d", "9é"] {
-            assert!(super::span(wrong).is_err(), "{wrong}");
-        }
     }
 }

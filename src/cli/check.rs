@@ -2,6 +2,7 @@
 
 use std::io::{self, Write};
 use std::path::Path;
+use std::time::Duration;
 
 use crate::ledger::{DatasetRecord, Gone, ProblemRecord, Severity};
 use crate::model::error::{Error, Result};
@@ -76,6 +77,10 @@ impl Console {
 impl Observer for Console {
     fn found(&mut self) {
         self.progress.found();
+    }
+
+    fn slow(&mut self, path: &Path, waited: Duration) {
+        log::slow(path, waited);
     }
 
     // Without a ledger nothing is known from before.

@@ -1,6 +1,8 @@
 //! Lines for people, on standard error.
 
 use std::io::Write;
+use std::path::Path;
+use std::time::Duration;
 
 use indicatif_log_bridge::LogWrapper;
 use log::{Level, LevelFilter};
@@ -48,6 +50,11 @@ pub fn problem(severity: Severity, problem: &ProblemRecord) {
         Severity::Warning => log::warn!("{}", text::problem(problem)),
         Severity::Note => log::info!("{}", text::problem(problem)),
     }
+}
+
+/// Says that the file system has not answered for so long.
+pub fn slow(path: &Path, waited: Duration) {
+    log::warn!("`{}`: no answer for {} s, still waiting", text::path(path), waited.as_secs());
 }
 
 /// Says which sample is verified, if only a sample is.

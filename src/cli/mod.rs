@@ -59,7 +59,7 @@ fn dispatch(
     progress: progress::Progress,
 ) -> Result<Exit> {
     match command {
-        Command::Scan(args) => scan::run(args, arguments, progress),
+        Command::Scan(args) => scan::run(*args, arguments, progress),
         Command::Check(args) => check::run(args, progress),
         Command::Verify(args) => verify::run(args, arguments, progress),
         Command::Advertise(args) => advertise::run(args),

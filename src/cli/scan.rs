@@ -2,6 +2,7 @@
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use crate::ledger::{DatasetRecord, Gone, Ledger, ProblemRecord, Severity, Turn};
 use crate::model::error::{Code, Error, Result};
@@ -129,6 +130,10 @@ impl Console {
 impl Observer for Console {
     fn found(&mut self) {
         self.progress.found();
+    }
+
+    fn slow(&mut self, path: &Path, waited: Duration) {
+        log::slow(path, waited);
     }
 
     fn unchanged(&mut self, record: &DatasetRecord) {

@@ -5,6 +5,7 @@ use std::collections::HashSet;
 use std::env;
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -24,13 +25,22 @@ const CONTIGUOUS_CHUNK: ByteSize = ByteSize::mebibytes(4);
 /// Ten-year monthly files in chunks of 37 steps need 7.5 %.
 const MAX_REENCODE: u8 = 20;
 
+/// Enough for a parallel file system to answer many at once; on a local disk it costs nothing.
+const IO_DEPTH: usize = 32;
+
+/// Longer than a busy file system takes for the metadata of a file.
+const TIMEOUT: Duration = Duration::from_mins(10);
+
+/// Room for the indexes of about a million files.
+const INDEX_CACHE: ByteSize = ByteSize::mebibytes(4096);
+
 const LEDGER_NAME: &str = "vzarr-publish/vzarr-ledger.sqlite";
 
 /// Everything that `scan` needs.
 #[derive(Debug)]
 pub struct ScanSettings {
     /// What to scan and how.
-    pub scan: Scan,
+    pub scan: Arc<Scan>,
     /// Path of the ledger.
     pub ledger: PathBuf,
     /// How long to wait for another scan.
@@ -47,9 +57,12 @@ impl ScanSettings {
             Node::resolve(&args.build, args.data_root, args.output_dir.as_deref())?;
         let contiguous_chunk = args.build.contiguous_chunk.or(file.contiguous_chunk);
         let processors = || thread::available_parallelism().map_or(1, NonZeroUsize::get);
+        let reading = &args.build.reading;
+        let index_cache = reading.index_cache.or(file.index_cache).unwrap_or(INDEX_CACHE).bytes();
+        let index_cache = (!reading.no_index_cache).then_some(index_cache);
         let jobs = args.build.jobs.or(file.jobs).map_or_else(processors, NonZeroUsize::get);
         Ok(Self {
-            scan: Scan {
+            scan: Arc::new(Scan {
                 origin,
                 drs,
                 frequencies,
@@ -70,13 +83,20 @@ impl ScanSettings {
                     codecs: args.build.codecs.or(file.codecs).unwrap_or_default(),
                 },
                 jobs,
+                io_depth: reading.io_depth.or(file.io_depth).map_or(IO_DEPTH, NonZeroUsize::get),
+                timeout: reading
+                    .timeout
+                    .or(file.timeout)
+                    .map_or(Some(TIMEOUT), |span| (!span.is_zero()).then_some(span)),
+                max_memory: max_memory(reading.max_memory.or(file.max_memory)),
+                index_cache,
                 force: args.force,
                 min_age: args.min_age.unwrap_or_default(),
                 accept_gone: args.accept_gone,
                 dry_run: args.dry_run,
                 checksums: args.checksums,
                 verify: args.verify.map(|mode| scope(&mode, args.seed)).transpose()?,
-            },
+            }),
             ledger: ledger_path(LedgerArgs { ledger: args.ledger.ledger.or(file.ledger) })?,
             wait: args.wait,
             report: args.report,
@@ -114,6 +134,16 @@ pub fn listed_datasets(maps: &[PathBuf]) -> Result<Vec<String>> {
         ids.extend(mapfile::read(&map)?.into_keys());
     }
     Ok(ids)
+}
+
+/// The bound that was asked for, or half of the memory of this machine.
+fn max_memory(asked: Option<ByteSize>) -> u64 {
+    let half = || {
+        let system = rustix::system::sysinfo();
+        let bytes = u64::from(system.mem_unit).checked_mul(system.totalram);
+        bytes.map(|bytes| bytes / 2)
+    };
+    asked.map(ByteSize::bytes).or_else(half).unwrap_or(u64::MAX)
 }
 
 /// How much of each store is verified before it is published.

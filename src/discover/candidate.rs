@@ -47,10 +47,12 @@ impl SourceFile {
     /// The file at `path` as it is now.
     pub fn of(path: &Path) -> Result<Self> {
         let metadata = fs::metadata(path).map_err(|error| Error::io(&error, "stat", path))?;
-        Ok(Self::new(path.to_owned(), &metadata))
+        Ok(Self::as_in(path.to_owned(), &metadata))
     }
 
-    pub(super) fn new(path: PathBuf, metadata: &Metadata) -> Self {
+    /// The file at `path`, of which the system says `metadata`.
+    #[must_use]
+    pub fn as_in(path: PathBuf, metadata: &Metadata) -> Self {
         let mtime_ns = metadata.mtime().saturating_mul(1_000_000_000);
         Self {
             path,

@@ -20,17 +20,19 @@ const MTIME_TOLERANCE_S: f64 = 1.0;
 
 /// Hands over the datasets that `mapfiles` list, one mapfile after the other, and as errors what could not
 /// be read or made sense of. Only listed files count; where the directory has others, that is a warning.
-/// It ends when `found` breaks.
+/// Each directory is told to `enters` before it is looked at. It ends when `found` breaks.
 pub fn of_mapfiles(
     mapfiles: &[PathBuf],
     drs: &Drs,
+    enters: impl Fn(&Path),
     found: impl FnMut(Result<Candidate>) -> ControlFlow<()>,
 ) {
-    let mut lister = Lister { drs, places: Places::default(), is_over: false, found };
+    let mut lister = Lister { drs, places: Places::default(), is_over: false, enters, found };
     for mapfile in mapfiles {
         if lister.is_over {
             return;
         }
+        (lister.enters)(mapfile);
         match mapfile::read(mapfile) {
             Ok(datasets) => lister.datasets(mapfile, datasets),
             Err(problem) => lister.hand_over(Err(problem)),
@@ -38,15 +40,20 @@ pub fn of_mapfiles(
     }
 }
 
-struct Lister<'a, F> {
+struct Lister<'a, E, F> {
     drs: &'a Drs,
     places: Places,
     /// Whether nothing else is wanted.
     is_over: bool,
+    enters: E,
     found: F,
 }
 
-impl<F: FnMut(Result<Candidate>) -> ControlFlow<()>> Lister<'_, F> {
+impl<E, F> Lister<'_, E, F>
+where
+    E: Fn(&Path),
+    F: FnMut(Result<Candidate>) -> ControlFlow<()>,
+{
     fn hand_over(&mut self, found: Result<Candidate>) {
         if !self.is_over {
             self.is_over = (self.found)(found).is_break();
@@ -61,6 +68,7 @@ impl<F: FnMut(Result<Candidate>) -> ControlFlow<()>> Lister<'_, F> {
                 by_directory.entry(directory).or_default().push(file);
             }
             for (directory, files) in by_directory {
+                (self.enters)(&directory);
                 if let Err(problem) = self.directory(&id, &directory, files) {
                     let named = format!("{}, as `{}` has it", problem.message(), mapfile.display());
                     self.hand_over(Err(problem.with_message(named).in_file(directory)));
@@ -133,7 +141,7 @@ fn compared(listed: &Listed) -> Result<(SourceFile, Option<Error>)> {
     if !metadata.is_file() {
         return Err(Error::new(Code::NotNetcdf, "not a regular file").in_file(path));
     }
-    let file = SourceFile::new(path.clone(), &metadata);
+    let file = SourceFile::as_in(path.clone(), &metadata);
     if file.size != listed.size {
         let message = format!("the mapfile says {} bytes, the file has {}", listed.size, file.size);
         return Err(differs(&message).in_file(path));

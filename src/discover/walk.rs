@@ -21,17 +21,19 @@ use crate::model::error::{Code, Error, Result};
 ///
 /// Links to files are followed; links to directories too, unless a walk comes to the directory
 /// anyhow. A root may be a NetCDF file: it stands for all of its directory. With `newer_than`, files in
-/// directories to which none was added since are not looked at. The walk ends when `found` breaks.
+/// directories to which none was added since are not looked at. Each directory is told to `enters` before it
+/// is listed. The walk ends when `found` breaks.
 pub fn walk(
     roots: &[PathBuf],
     newer_than: Option<SystemTime>,
     drs: &Drs,
+    enters: impl Fn(&Path),
     found: impl FnMut(Result<Candidate>) -> ControlFlow<()>,
 ) {
     let (starts, problems) = starts_of_roots(roots);
     let (starts_of_links, places) = (Starts::default(), Places::default());
     let mut walker =
-        Walker { drs, newer_than, starts: starts_of_links, places, is_over: false, found };
+        Walker { drs, newer_than, starts: starts_of_links, places, is_over: false, enters, found };
     for problem in problems {
         walker.problem(problem);
     }
@@ -43,13 +45,14 @@ pub fn walk(
     }
 }
 
-struct Walker<'a, F> {
+struct Walker<'a, E, F> {
     drs: &'a Drs,
     newer_than: Option<SystemTime>,
     starts: Starts,
     places: Places,
     /// Whether nothing else is wanted.
     is_over: bool,
+    enters: E,
     found: F,
 }
 
@@ -63,7 +66,11 @@ struct OpenDirectory {
     unreachable: Vec<Error>,
 }
 
-impl<F: FnMut(Result<Candidate>) -> ControlFlow<()>> Walker<'_, F> {
+impl<E, F> Walker<'_, E, F>
+where
+    E: Fn(&Path),
+    F: FnMut(Result<Candidate>) -> ControlFlow<()>,
+{
     fn walk_from(&mut self, start: &Start) {
         let mut open: Vec<OpenDirectory> = Vec::new();
         let mut entries =
@@ -96,6 +103,7 @@ impl<F: FnMut(Result<Candidate>) -> ControlFlow<()>> Walker<'_, F> {
     }
 
     fn opened(&self, entry: &DirEntry) -> OpenDirectory {
+        (self.enters)(entry.path());
         let modified = || fs::metadata(entry.path()).and_then(|found| found.modified()).ok();
         let is_old = self.newer_than.is_some_and(|limit| modified().is_some_and(|it| it < limit));
         OpenDirectory {
@@ -158,7 +166,7 @@ impl<F: FnMut(Result<Candidate>) -> ControlFlow<()>> Walker<'_, F> {
             Ok(metadata) if metadata.is_dir() => self.link_to_directory(start, entry),
             Ok(_) if !is_netcdf(path) => {}
             Ok(metadata) if metadata.is_file() => {
-                directory.files.push(SourceFile::new(path.to_path_buf(), &metadata));
+                directory.files.push(SourceFile::as_in(path.to_path_buf(), &metadata));
             }
             Ok(_) => {
                 let error = Error::new(Code::NotNetcdf, "not a regular file").in_file(path);
@@ -297,13 +305,19 @@ mod tests {
     impl Discovery {
         fn of(roots: &[PathBuf], drs: &Drs) -> Self {
             let mut discovery = Self::default();
-            walk(roots, None, drs, |found| {
-                match found {
-                    Ok(candidate) => discovery.candidates.push(candidate),
-                    Err(problem) => discovery.problems.push(problem),
-                }
-                ControlFlow::Continue(())
-            });
+            walk(
+                roots,
+                None,
+                drs,
+                |_| (),
+                |found| {
+                    match found {
+                        Ok(candidate) => discovery.candidates.push(candidate),
+                        Err(problem) => discovery.problems.push(problem),
+                    }
+                    ControlFlow::Continue(())
+                },
+            );
             discovery
         }
     }

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use serde::de::{Error, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer};
@@ -11,6 +12,7 @@ use crate::model::byte_size::ByteSize;
 use crate::model::on_overlap::OnOverlap;
 use crate::model::on_static_mismatch::OnStaticMismatch;
 use crate::model::portability::Portability;
+use crate::model::span::span;
 
 use super::path_map::PathMap;
 
@@ -37,6 +39,17 @@ pub struct SettingsFile {
     pub codecs: Option<Portability>,
     /// The number of worker threads.
     pub jobs: Option<NonZeroUsize>,
+    /// The number of files that are read at once.
+    pub io_depth: Option<NonZeroUsize>,
+    /// How long to wait for the file system; for ever where it is zero.
+    #[serde(deserialize_with = "time_span")]
+    pub timeout: Option<Duration>,
+    /// Bytes of memory for the indexes of the datasets in hand.
+    #[serde(deserialize_with = "byte_size")]
+    pub max_memory: Option<ByteSize>,
+    /// Bytes on disk for the indexes of files.
+    #[serde(deserialize_with = "byte_size")]
+    pub index_cache: Option<ByteSize>,
     /// The projects to look for, one name or a list; all where empty.
     #[serde(deserialize_with = "one_or_many")]
     pub project: Vec<String>,
@@ -67,6 +80,11 @@ fn byte_size<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<ByteSi
     }
 
     deserializer.deserialize_any(Size).map(Some)
+}
+
+fn time_span<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Duration>, D::Error> {
+    let text = String::deserialize(deserializer)?;
+    span(&text).map(Some).map_err(D::Error::custom)
 }
 
 fn one_or_many<'de, D: Deserializer<'de>, T: From<String>>(

@@ -6,6 +6,7 @@ pub mod filter;
 pub mod hdf5;
 pub mod netcdf3;
 pub mod netcdf4;
+pub mod packed;
 pub mod source;
 pub mod stored;
 

@@ -7,7 +7,7 @@
 
 use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
-use std::fs::File;
+use std::fs::{File, Metadata};
 use std::io;
 use std::num::NonZeroU64;
 use std::os::unix::fs::FileExt;
@@ -84,6 +84,11 @@ impl OpenFile {
             return Err(Error::new(Code::NotNetcdf, "not a regular file").in_file(path));
         }
         Ok(Self { file, len: metadata.len() })
+    }
+
+    /// What the system says of it now, whatever its name leads to by then.
+    pub fn metadata(&self) -> io::Result<Metadata> {
+        self.file.metadata()
     }
 }
 

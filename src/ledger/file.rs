@@ -24,7 +24,7 @@ const MIGRATIONS: [&str; 4] = [
 const APPLICATION_ID: [u8; 4] = 1_987_731_826_u32.to_be_bytes();
 
 /// A writer holds the ledger for one batch at a time, so waiting is worth while.
-const PATIENCE: Duration = Duration::from_mins(1);
+pub(super) const PATIENCE: Duration = Duration::from_mins(1);
 
 /// Opens the ledger at `path` for writing; creates it, and its directory, where there is none.
 pub(super) fn open(path: &Path) -> Result<Connection> {

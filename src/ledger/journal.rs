@@ -64,6 +64,11 @@ pub(super) fn choose(path: &Path) -> Journal {
     Journal::on(network)
 }
 
+/// The journal that is safe for a database at `path`.
+pub(super) fn fitting(path: &Path) -> Journal {
+    Journal::on(network_file_system(path))
+}
+
 /// The network file system that holds the ledger at `path`, if it is on one.
 #[cfg(target_os = "linux")]
 fn network_file_system(path: &Path) -> Option<&'static str> {

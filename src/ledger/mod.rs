@@ -22,6 +22,7 @@ mod backup;
 mod check;
 mod export;
 mod file;
+mod index_cache;
 mod journal;
 mod lifecycle;
 mod merge;
@@ -31,6 +32,7 @@ mod rows;
 mod turn;
 
 pub use check::Advertised;
+pub use index_cache::IndexCache;
 pub use merge::{Conflict, Merged, Side};
 pub use turn::Turn;
 

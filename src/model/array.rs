@@ -1,5 +1,7 @@
 //! What one file holds: dimensions, variables and where their chunks lie.
 
+use serde::{Deserialize, Serialize};
+
 use super::attribute::Attributes;
 use super::chunks::Chunks;
 use super::codec::Filter;
@@ -7,7 +9,7 @@ use super::dtype::{ByteOrder, DataType};
 use super::error::Error;
 
 /// A named dimension.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Dimension {
     /// Name, such as `time`.
     pub name: String,
@@ -33,7 +35,7 @@ pub struct Chunk {
 }
 
 /// What a reader sees where no chunk was written.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Fill {
     /// The bytes of one element, in the byte order of the variable's type.
     Value(Vec<u8>),
@@ -53,7 +55,7 @@ impl Fill {
 }
 
 /// How a variable's elements are stored.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Storage {
     /// Within the metadata: the elements themselves.
     Compact(Vec<u8>),
@@ -71,7 +73,7 @@ pub enum Storage {
 }
 
 /// How a file finds the chunks of a variable (HDF5 File Format Specification, appendix C).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum ChunkIndex {
     /// A version 1 B-tree.
     BTreeV1,
@@ -106,7 +108,7 @@ impl ChunkIndex {
 }
 
 /// The elements of a variable, decoded.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Values {
     /// Numbers or fixed text: little-endian, row-major, without gaps.
     Bytes(Vec<u8>),
@@ -126,7 +128,7 @@ impl Values {
 }
 
 /// A variable of one file.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Variable {
     /// Name, such as `tas`.
     pub name: String,
@@ -190,7 +192,7 @@ pub fn grid_shape(shape: &[u64], chunk_shape: &[u64]) -> Vec<u64> {
 }
 
 /// The format of a file.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum FileFormat {
     /// HDF5, with the version of its superblock.
     Hdf5(u8),
@@ -199,7 +201,7 @@ pub enum FileFormat {
 }
 
 /// Everything that combining needs to know of one file.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct FileIndex {
     /// Format and version.
     pub format: FileFormat,
@@ -215,13 +217,14 @@ pub struct FileIndex {
     pub groups: Vec<Group>,
     /// What else the root group holds, each with the feature that is not read. Such a file can be
     /// looked at, but not combined with others.
+    #[serde(skip)]
     pub refused: Vec<Error>,
     /// What indexing cost.
     pub cost: ReadCost,
 }
 
 /// A group that is not indexed.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Group {
     /// Its name.
     pub name: String,
@@ -230,6 +233,21 @@ pub struct Group {
 }
 
 impl FileIndex {
+    /// About how many bytes of memory it takes.
+    #[must_use]
+    pub fn memory(&self) -> usize {
+        let of_variable = |variable: &Variable| {
+            let values = variable.values.as_ref().map_or(0, Values::bytes);
+            let stored = match &variable.storage {
+                Storage::Compact(bytes) => bytes.len(),
+                Storage::Contiguous(_) => 0,
+                Storage::Chunked { chunks, .. } => chunks.memory(),
+            };
+            DESCRIPTION + stored + usize::try_from(values).unwrap_or(usize::MAX)
+        };
+        self.variables.iter().map(of_variable).fold(DESCRIPTION, usize::saturating_add)
+    }
+
     /// The variable called `name`.
     #[must_use]
     pub fn variable(&self, name: &str) -> Option<&Variable> {
@@ -237,8 +255,11 @@ impl FileIndex {
     }
 }
 
+/// About how many bytes of memory a description takes, beside what it lists: names, shapes and attributes.
+const DESCRIPTION: usize = 2048;
+
 /// Reads spent on a file.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ReadCost {
     /// Read calls.
     pub reads: u64,

@@ -2,11 +2,13 @@
 
 use std::fmt;
 
+use serde::{Deserialize, Serialize};
+
 use super::dtype::DataType;
 use super::dyadic::Dyadic;
 
 /// The value of an attribute. Numbers are always arrays, as in netCDF; one element is usual.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub enum AttributeValue {
     /// Text.
     Text(String),
@@ -108,7 +110,7 @@ fn list<T>(f: &mut fmt::Formatter<'_>, items: &[T], shown: impl Fn(&T) -> String
 }
 
 /// Attributes in the order of the file.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Attributes(Vec<(String, AttributeValue)>);
 
 impl Attributes {

@@ -4,6 +4,8 @@
 //! chunk before without a gap, and many have its size. Each takes a byte that tells which of its numbers
 //! are not what the chunk before lets expect, and those numbers as variable-length differences.
 
+use serde::{Deserialize, Serialize};
+
 use super::array::Chunk;
 
 /// The number is not one more than that of the chunk before.
@@ -16,7 +18,8 @@ const SIZE: u8 = 4;
 const EXTRA: u8 = 8;
 
 /// Chunks in the order in which they were put in, which is that of their numbers.
-#[derive(Clone, Default, PartialEq, Eq)]
+#[derive(Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(into = "Vec<u8>", try_from = "Vec<u8>")]
 pub struct Chunks {
     len: usize,
     coded: Vec<u8>,
@@ -60,24 +63,6 @@ impl Chunks {
         self.coded.capacity()
     }
 
-    /// The chunks as they are coded.
-    #[must_use]
-    pub fn as_coded(&self) -> &[u8] {
-        &self.coded
-    }
-
-    /// The chunks that [`Self::as_coded`] gave; none where the bytes are not such.
-    #[must_use]
-    pub fn from_coded(coded: Vec<u8>) -> Option<Self> {
-        let (mut len, mut last) = (0, Before::default());
-        let mut at = coded.as_slice();
-        while !at.is_empty() {
-            last = Before::of(decode(&mut at, last)?);
-            len += 1;
-        }
-        Some(Self { len, coded, last })
-    }
-
     /// Adds a chunk.
     pub fn push(&mut self, chunk: Chunk) {
         let Chunk { index, offset, size, filter_mask, trailing } = chunk;
@@ -111,6 +96,28 @@ impl Chunks {
     #[must_use]
     pub fn iter(&self) -> Iter<'_> {
         Iter { coded: &self.coded, before: Before::default(), left: self.len }
+    }
+}
+
+/// The chunks as they are coded.
+impl From<Chunks> for Vec<u8> {
+    fn from(chunks: Chunks) -> Self {
+        chunks.coded
+    }
+}
+
+/// Of other bytes than chunks as they are coded there are none.
+impl TryFrom<Vec<u8>> for Chunks {
+    type Error = &'static str;
+
+    fn try_from(coded: Vec<u8>) -> Result<Self, Self::Error> {
+        let (mut len, mut last) = (0, Before::default());
+        let mut at = coded.as_slice();
+        while !at.is_empty() {
+            last = Before::of(decode(&mut at, last).ok_or("these bytes are no chunks")?);
+            len += 1;
+        }
+        Ok(Self { len, coded, last })
     }
 }
 
@@ -247,13 +254,13 @@ mod tests {
             let chunks: Chunks = list.iter().copied().collect();
             prop_assert_eq!(chunks.len(), list.len());
             prop_assert!(chunks.iter().eq(list.iter().copied()));
-            let again = Chunks::from_coded(chunks.as_coded().to_vec());
-            prop_assert_eq!(again.as_ref(), Some(&chunks));
+            let again = Chunks::try_from(Vec::from(chunks.clone()));
+            prop_assert_eq!(again, Ok(chunks));
         }
 
         #[test]
         fn other_bytes_are_chunks_or_not(bytes in prop::collection::vec(any::<u8>(), 0..60)) {
-            if let Some(chunks) = Chunks::from_coded(bytes) {
+            if let Ok(chunks) = Chunks::try_from(bytes) {
                 prop_assert_eq!(chunks.iter().count(), chunks.len());
             }
         }

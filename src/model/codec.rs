@@ -2,12 +2,14 @@
 
 use std::fmt;
 
+use serde::{Deserialize, Serialize};
+
 use super::error::{Error, Result};
 
 /// One step of an HDF5 filter pipeline, as the file has it.
 ///
 /// Pipelines are kept in the order of writing: the first filter was applied first.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Filter {
     /// Registered number, see [`Filter::name`].
     pub id: u16,

@@ -2,8 +2,10 @@
 
 use std::fmt;
 
+use serde::{Deserialize, Serialize};
+
 /// Order of the bytes of a number.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum ByteOrder {
     /// Least significant byte first.
     Little,
@@ -13,7 +15,7 @@ pub enum ByteOrder {
 
 /// The type of an array's elements: those that a netCDF variable in the root group can have and a
 /// Zarr reader can open.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum DataType {
     /// Signed integer of 1, 2, 4 or 8 bytes.
     Int(u8, ByteOrder),

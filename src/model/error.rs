@@ -20,6 +20,10 @@ pub type Result<T> = std::result::Result<T, Error>;
 pub enum Code {
     /// The system refused to read or write.
     Io,
+    /// The file system did not answer in time.
+    Timeout,
+    /// The file changes while it is read.
+    Unstable,
     /// The path does not exist (any more).
     NotFound,
     /// The process may not read or write there.
@@ -96,6 +100,8 @@ pub enum Code {
     NotVerified,
     /// Something that must fit in memory or in the format is too large.
     TooLarge,
+    /// A dataset takes more memory than it may.
+    OutOfMemory,
     /// The configuration or the command line is wrong.
     Configuration,
     /// The ledger cannot be used.
@@ -110,6 +116,8 @@ impl Code {
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Io => "io",
+            Self::Timeout => "timeout",
+            Self::Unstable => "unstable",
             Self::NotFound => "not-found",
             Self::PermissionDenied => "permission-denied",
             Self::LinkLoop => "link-loop",
@@ -148,6 +156,7 @@ impl Code {
             Self::Different => "different",
             Self::NotVerified => "not-verified",
             Self::TooLarge => "too-large",
+            Self::OutOfMemory => "out-of-memory",
             Self::Configuration => "configuration",
             Self::Ledger => "ledger",
             Self::Internal => "internal",
@@ -161,6 +170,8 @@ impl Code {
         !matches!(
             self,
             Self::Io
+                | Self::Timeout
+                | Self::Unstable
                 | Self::NotFound
                 | Self::PermissionDenied
                 | Self::LinkLoop
@@ -169,6 +180,7 @@ impl Code {
                 | Self::Corrupt
                 | Self::Unsupported
                 | Self::Mapfile
+                | Self::OutOfMemory
                 | Self::Different
                 | Self::NotVerified
                 | Self::Configuration

@@ -14,6 +14,7 @@ pub mod multihash;
 pub mod on_overlap;
 pub mod on_static_mismatch;
 pub mod portability;
+pub mod span;
 pub mod time_units;
 pub mod verdict;
 pub mod virtual_dataset;

@@ -1,6 +1,7 @@
 //! Building the store of one dataset, or finding out why there can be none.
 
 use std::collections::{BTreeMap, HashMap};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 
 use rayon::prelude::*;
@@ -9,17 +10,19 @@ use crate::combine::{self, Combined, Coverage, Datasets, Limits, SourceIndex};
 use crate::discover::{Candidate, SourceFile};
 use crate::drs::{Dataset, Drs, NamedVariable};
 use crate::emit::{self, seal, seams::Seams};
-use crate::index;
+use crate::index::packed;
 use crate::ledger::{
     DatasetRecord, FileRecord, Period, ProblemRecord, Replacement, Status, StoreRecord,
     VariableRecord, WrittenFile,
 };
 use crate::model::error::{Code, Error, Result};
+use crate::model::portability::Portability;
 use crate::model::verdict::{Cost, Verdict};
 use crate::verify::Verification;
 
 use super::placement::{Placement, Sites};
 use super::plan;
+use super::readers::{Indexed, Ready};
 use super::store::{self, StoreWriter, WrittenStore};
 use super::verifier::Verifier;
 
@@ -47,6 +50,8 @@ pub struct Workshop<'a> {
     pub dry_run: bool,
     /// Whether files are compared with their checksums, as far as these are known.
     pub checksums: bool,
+    /// Whether indexes are to be kept for later runs.
+    pub keeps_indexes: bool,
     /// What verifies each store before it is published, if anything.
     pub verifier: Option<&'a Verifier>,
 }
@@ -60,6 +65,32 @@ pub struct Outcome {
     pub withdrawn: bool,
     /// What verifying the store found, if that was asked for.
     pub verification: Option<Verification>,
+    /// The indexes of the files, packed, where they are to be kept.
+    pub indexes: Option<Vec<u8>>,
+}
+
+/// A dataset that may not come to an end.
+pub(super) struct Unfinished {
+    record: DatasetRecord,
+    store: Option<StoreRecord>,
+}
+
+impl Unfinished {
+    /// What is known of `job` before it is built.
+    pub(super) fn of(job: &Job) -> Self {
+        let Job { candidate, placement, known } = job;
+        let store = known.as_ref().and_then(|known| known.store.clone());
+        Self { record: blank_record(candidate, placement, &candidate.warnings), store }
+    }
+
+    /// What became of it: this `error`. The store of an earlier run is left as it is: whether it fits the
+    /// files is for the next scan to tell.
+    pub(super) fn with(self, error: &Error) -> Outcome {
+        let Self { record, store } = self;
+        let error = Some(ProblemRecord::from(error));
+        let record = DatasetRecord { status: Status::Failed, error, store, ..record };
+        Outcome { record, withdrawn: false, verification: None, indexes: None }
+    }
 }
 
 /// A store and what it holds.
@@ -74,13 +105,30 @@ struct Store {
 }
 
 impl Workshop<'_> {
-    /// Builds the store of `job`. Errors go into the record: they end this dataset, not the run.
-    #[must_use]
-    pub fn build(&self, job: Job) -> Outcome {
+    /// Whether it reads more than metadata and the few chunks that are encoded anew.
+    pub(super) fn reads_data(&self) -> bool {
+        let verifies = self.limits.codecs == Portability::Portable || self.verifier.is_some();
+        verifies || self.checksums
+    }
+
+    /// Builds the store of a dataset. A defect of this program ends this dataset, not the run.
+    pub(super) fn build_guarded(&self, ready: Ready) -> Outcome {
+        let unfinished = Unfinished::of(&ready.job);
+        catch_unwind(AssertUnwindSafe(|| self.build(ready))).unwrap_or_else(|_| {
+            let message = "building the store made this program fail, which is a defect of it";
+            unfinished.with(&Error::new(Code::Internal, message))
+        })
+    }
+
+    /// Builds the store of a dataset. Errors go into the record: they end this dataset, not the run.
+    fn build(&self, ready: Ready) -> Outcome {
+        let Ready { job, files, .. } = ready;
         let Job { mut candidate, placement, known } = job;
         let mut warnings = std::mem::take(&mut candidate.warnings);
         warnings.extend(self.sites.warning(&candidate, &placement));
-        let built = self.store(&mut candidate, &placement, &mut warnings);
+        as_read(&mut candidate, &files);
+        let indexes = self.keeps_indexes.then(|| pack(&candidate, &files)).flatten();
+        let built = self.store(&mut candidate, files, &placement, &mut warnings);
         let mut record = blank_record(&candidate, &placement, &warnings);
         let mut withdrawn = false;
         let mut verification = None;
@@ -114,12 +162,13 @@ impl Workshop<'_> {
                 }
             }
         }
-        Outcome { record, withdrawn, verification }
+        Outcome { record, withdrawn, verification, indexes }
     }
 
     fn store(
         &self,
         candidate: &mut Candidate,
+        indexed: Vec<Result<Indexed>>,
         placement: &Placement,
         warnings: &mut Vec<Error>,
     ) -> Result<Store> {
@@ -133,7 +182,7 @@ impl Workshop<'_> {
         if self.checksums {
             check_checksums(candidate, warnings)?;
         }
-        let sources = index_files(&candidate.files, warnings)?;
+        let sources = sources(indexed, warnings)?;
         let data_variable = data_variable(named, &sources);
         let mut combined = combine::combine(sources, &data_variable, self.limits)
             .map_err(|error| error.in_file(&candidate.directory))?;
@@ -237,15 +286,35 @@ fn check_checksums(candidate: &Candidate, warnings: &mut Vec<Error>) -> Result<(
     first.map_or(Ok(()), Err)
 }
 
-/// Indexes all files. The first error is returned, the others are added to `warnings`, so that
+/// Takes down files that were read as they were read: they may have changed since they were found.
+fn as_read(candidate: &mut Candidate, indexed: &[Result<Indexed>]) {
+    for (file, indexed) in candidate.files.iter_mut().zip(indexed) {
+        if let Ok(indexed) = indexed {
+            file.clone_from(&indexed.file);
+        }
+    }
+}
+
+/// The indexes of files, of which one at least was read, to be kept.
+fn pack(candidate: &Candidate, indexed: &[Result<Indexed>]) -> Option<Vec<u8>> {
+    if !indexed.iter().flatten().any(|indexed| indexed.is_new) {
+        return None;
+    }
+    let entries = indexed
+        .iter()
+        .flatten()
+        .map(|Indexed { file, index, .. }| (file, candidate.checksums.get(&file.path), index));
+    packed::pack(entries)
+}
+
+/// What all files hold. The first error is returned, the others are added to `warnings`, so that
 /// every bad file is named.
-fn index_files(files: &[SourceFile], warnings: &mut Vec<Error>) -> Result<Vec<SourceIndex>> {
-    let indexed: Vec<Result<SourceIndex>> = files.par_iter().map(index_file).collect();
-    let mut sources = Vec::with_capacity(files.len());
+fn sources(indexed: Vec<Result<Indexed>>, warnings: &mut Vec<Error>) -> Result<Vec<SourceIndex>> {
+    let mut sources = Vec::with_capacity(indexed.len());
     let mut errors = Vec::new();
     for result in indexed {
         match result {
-            Ok(source) => sources.push(source),
+            Ok(Indexed { file, index, .. }) => sources.push(SourceIndex { path: file.path, index }),
             Err(error) => errors.push(error),
         }
     }
@@ -253,21 +322,10 @@ fn index_files(files: &[SourceFile], warnings: &mut Vec<Error>) -> Result<Vec<So
     match errors.next() {
         None => Ok(sources),
         Some(first) => {
-            warnings.extend(errors);
+            warnings.extend(errors.filter(|error| error.code() != Code::OutOfMemory));
             Err(first)
         }
     }
-}
-
-fn index_file(file: &SourceFile) -> Result<SourceIndex> {
-    let index = index::index_file(&file.path)?;
-    let found = SourceFile::of(&file.path)?;
-    if found == *file && index.size == file.size {
-        return Ok(SourceIndex { path: file.path.clone(), index });
-    }
-    Err(Error::new(Code::Io, "the file changed while it was read")
-        .in_file(&file.path)
-        .with_hint("scan again when the transfer is complete"))
 }
 
 /// How each variable gets into the store.
@@ -389,27 +447,5 @@ fn blank_record(candidate: &Candidate, placement: &Placement, warnings: &[Error]
         verification: None,
         replacement: None,
         superseded_by: None,
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use std::fs;
-
-    use super::*;
-
-    /// A NetCDF classic file with nothing in it.
-    const EMPTY: &[u8] = b"CDF\x01\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0";
-
-    #[test]
-    fn a_file_that_changes_while_it_is_read_is_not_trusted() {
-        let directory = tempfile::tempdir().unwrap();
-        let path = directory.path().join("tas.nc");
-        fs::write(&path, EMPTY).unwrap();
-        let as_walked = SourceFile::of(&path).unwrap();
-        assert!(index_file(&as_walked).is_ok());
-        let before = SourceFile { mtime_ns: as_walked.mtime_ns - 1, ..as_walked };
-        let error = index_file(&before).unwrap_err();
-        assert_eq!((error.code(), error.path()), (Code::Io, Some(path.as_path())));
     }
 }

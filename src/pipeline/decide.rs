@@ -5,7 +5,8 @@ use std::path::PathBuf;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use crate::discover::{Candidate, SourceFile};
-use crate::ledger::{DatasetRecord, FileRecord, Ledger, Status, WrittenFile};
+use crate::index::packed::{self, Packed};
+use crate::ledger::{DatasetRecord, FileRecord, IndexCache, Ledger, Status, WrittenFile};
 use crate::model::error::{Code, Error, Result};
 
 use super::build::Job;
@@ -22,14 +23,34 @@ pub(super) enum Decision {
     Same(Box<DatasetRecord>),
     /// It is retracted.
     Retracted(String),
-    /// It is to be built.
-    Build(Box<Job>),
+    /// It is to be built; of some files these indexes are known.
+    Build(Box<Job>, Vec<Packed>),
     /// Nothing can be done.
     Problem(Error),
 }
 
+/// What is known from earlier runs.
+pub(super) struct Known {
+    ledger: Ledger,
+    cache: Option<IndexCache>,
+}
+
+impl Known {
+    /// What `ledger` and `cache` know, through connections of its own: planning reads beside the writer.
+    pub(super) fn of(ledger: &Ledger, cache: Option<&IndexCache>) -> Result<Self> {
+        let cache = cache.map(IndexCache::again).transpose()?;
+        Ok(Self { ledger: Ledger::open_read_only(ledger.path())?, cache })
+    }
+
+    /// The indexes that are kept of files of a dataset.
+    fn indexes(&self, instance_id: &str) -> Vec<Packed> {
+        let packed = self.cache.as_ref().and_then(|cache| cache.get(instance_id));
+        packed.and_then(|packed| packed::unpack(&packed)).unwrap_or_default()
+    }
+}
+
 /// Decides about `candidate`.
-pub(super) fn decide(scan: &Scan, ledger: Option<&Ledger>, candidate: Candidate) -> Decision {
+pub(super) fn decide(scan: &Scan, known: Option<&Known>, candidate: Candidate) -> Decision {
     let instance_id = candidate.dataset.instance_id();
     if scan.frequencies.as_ref().is_some_and(|filter| !filter.keeps(&candidate.dataset)) {
         return Decision::LeftOut(instance_id);
@@ -37,7 +58,7 @@ pub(super) fn decide(scan: &Scan, ledger: Option<&Ledger>, candidate: Candidate)
     if let Some(young) = candidate.files.iter().find(|file| is_young(file, scan.min_age)) {
         return Decision::Waits(instance_id, young.path.clone());
     }
-    compared(scan, ledger, candidate).unwrap_or_else(Decision::Problem)
+    compared(scan, known, candidate).unwrap_or_else(Decision::Problem)
 }
 
 /// Whether the file was written less than `min_age` ago, so that it may not be complete.
@@ -50,9 +71,9 @@ fn is_young(file: &SourceFile, min_age: Duration) -> bool {
 }
 
 /// What is to be done about a dataset, after what the ledger knows of it.
-fn compared(scan: &Scan, ledger: Option<&Ledger>, mut candidate: Candidate) -> Result<Decision> {
+fn compared(scan: &Scan, before: Option<&Known>, mut candidate: Candidate) -> Result<Decision> {
     let mut known = None;
-    if let Some(ledger) = ledger {
+    if let Some(Known { ledger, .. }) = before {
         if ledger.is_retracted(&candidate.dataset.dataset_id())? {
             return Ok(Decision::Retracted(candidate.dataset.instance_id()));
         }
@@ -81,7 +102,13 @@ fn compared(scan: &Scan, ledger: Option<&Ledger>, mut candidate: Candidate) -> R
         (Plan::Same, Some(known)) if !scan.force && candidate.unreachable.is_empty() => {
             Decision::Same(Box::new(known))
         }
-        (_, known) => Decision::Build(Box::new(Job { candidate, placement, known })),
+        (_, known) => {
+            // Whoever asks for a store anew wants what the files hold, whatever was kept of them.
+            let before = before.filter(|_| known.is_some() && !scan.force);
+            let instance_id = candidate.dataset.instance_id();
+            let indexes = before.map_or_else(Vec::new, |before| before.indexes(&instance_id));
+            Decision::Build(Box::new(Job { candidate, placement, known }), indexes)
+        }
     })
 }
 

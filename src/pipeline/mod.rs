@@ -8,6 +8,7 @@ mod decide;
 pub mod ledger_check;
 pub mod placement;
 pub mod plan;
+mod readers;
 pub mod relocate;
 pub mod retract;
 pub mod scan;
@@ -15,4 +16,5 @@ mod store;
 mod verifier;
 #[cfg(feature = "netcdf")]
 pub mod verify;
+mod watch;
 mod writer;

@@ -1,14 +1,16 @@
 //! `scan`: from directory trees to stores and a ledger.
 //!
-//! One thread walks and plans, a pool of workers builds, and the calling thread alone writes the
-//! ledger and reports. Bounded channels between them keep memory flat.
+//! One thread walks and plans, many read files, a pool of workers builds, and the calling thread alone writes
+//! the ledger and reports. Bounds on what is in hand keep memory flat.
+//!
+//! No thread is waited for that a file system may keep for ever: see [`super::watch`].
 
 use std::ops::ControlFlow;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
-use std::sync::Mutex;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
-use std::thread;
+use std::sync::mpsc::{SyncSender, sync_channel};
 use std::time::{Duration, SystemTime};
 
 use rayon::ThreadPool;
@@ -16,14 +18,16 @@ use rayon::ThreadPool;
 use crate::combine::Limits;
 use crate::discover::{self, Candidate};
 use crate::drs::{Drs, FrequencyFilter};
-use crate::ledger::{Counts, DatasetRecord, Gone, Ledger, RunId, Severity};
+use crate::ledger::{Counts, DatasetRecord, Gone, IndexCache, Ledger, RunId, Severity};
 use crate::model::error::{Code, Error, Result};
 use crate::verify;
 
-use super::build::{Job, Outcome, Workshop};
-use super::decide::{Decision, decide};
+use super::build::{Outcome, Unfinished, Workshop};
+use super::decide::{Decision, Known, decide};
 use super::placement::Sites;
+use super::readers::{Bounds, Readers};
 use super::verifier::Verifier;
+use super::watch::{Watch, Watched, spawn};
 use super::writer::{BATCH, Event, Writer};
 
 /// What to scan and how.
@@ -42,6 +46,15 @@ pub struct Scan {
     pub limits: Limits,
     /// Number of worker threads.
     pub jobs: usize,
+    /// Number of files that are read at once.
+    pub io_depth: usize,
+    /// How long to wait for the file system, if not for ever.
+    pub timeout: Option<Duration>,
+    /// Bytes of memory that the indexes of datasets in hand may take.
+    pub max_memory: u64,
+    /// Bytes that indexes may take on disk, from which datasets are put together again when few of their
+    /// files change; none are kept without.
+    pub index_cache: Option<u64>,
     /// Whether to build what did not change.
     pub force: bool,
     /// How old the files of a dataset must be.
@@ -90,6 +103,8 @@ impl Origin {
 pub trait Observer {
     /// A dataset was found; others may follow.
     fn found(&mut self);
+    /// Nothing has come from the file system for so long, and it is still waited for.
+    fn slow(&mut self, path: &Path, waited: Duration);
     /// A dataset was found to be as it was.
     fn unchanged(&mut self, record: &DatasetRecord);
     /// A dataset was found of which a file is too young, and was left alone.
@@ -116,96 +131,205 @@ pub struct Summary {
 /// Scans, with records in `ledger` under its run; without one nothing is known and recorded. Once `stop` is
 /// set, the datasets in hand are finished and recorded, and no others are begun.
 pub fn scan(
-    scan: &Scan,
+    scan: &Arc<Scan>,
     ledger: Option<(&mut Ledger, RunId)>,
     observer: &mut dyn Observer,
-    stop: &AtomicBool,
+    stop: &Arc<AtomicBool>,
 ) -> Result<Summary> {
-    let pool = rayon::ThreadPoolBuilder::new()
-        .num_threads(scan.jobs)
-        .build()
-        .map_err(|error| Error::new(Code::Internal, format!("cannot start workers: {error}")))?;
-    // Planning reads beside the writer, which sees its own connection only.
-    let known = match &ledger {
-        Some((ledger, _)) => Some(Ledger::open_read_only(ledger.path())?),
-        None => None,
-    };
-    let verifier = scan.verify.map(Verifier::new).transpose()?;
-    let workshop = Workshop {
-        drs: &scan.drs,
-        sites: &scan.sites,
-        limits: scan.limits,
-        dry_run: scan.dry_run,
-        checksums: scan.checksums,
-        verifier: verifier.as_ref(),
-    };
-    let (jobs, jobs_in) = sync_channel::<Job>(2 * scan.jobs);
-    let (events, events_in) = sync_channel::<Event>(BATCH);
-    let (workshop, pool) = (&workshop, &pool);
-    let jobs_in = &Mutex::new(jobs_in);
-    let is_over = &AtomicBool::new(false);
-    let is_stopped = &|| stop.load(Ordering::Relaxed) || is_over.load(Ordering::Relaxed);
-    thread::scope(|threads| {
-        for _ in 0..scan.jobs {
-            let events = events.clone();
-            threads.spawn(move || build_all(jobs_in, workshop, pool, &events, is_stopped));
+    let (known, cache) = match (&ledger, scan.index_cache) {
+        (Some((ledger, _)), None) => (Some(Known::of(ledger, None)?), None),
+        (Some((ledger, _)), Some(most)) => {
+            let cache = cache(ledger, most, observer);
+            (Some(Known::of(ledger, cache.as_ref())?), cache)
         }
-        threads.spawn(move || walk_and_plan(scan, known.as_ref(), &jobs, &events, is_stopped));
-        let writer = Writer::new(ledger, observer, scan.verify.as_ref());
-        let summary = writer.run(scan, events_in, stop);
-        // After an error of the writer nothing would be recorded any more.
-        is_over.store(true, Ordering::Relaxed);
-        summary
-    })
+        (None, _) => (None, None),
+    };
+    let (events, events_in) = sync_channel::<Event>(BATCH);
+    let told = events.clone();
+    let watch = Watch::start(scan.timeout, move |path, waited| {
+        let _ = told.send(Event::Slow(path.to_owned(), waited));
+    })?;
+    let bounds = Bounds {
+        depth: scan.io_depth,
+        datasets: scan.io_depth + 2 * scan.jobs,
+        memory: scan.max_memory,
+    };
+    let crew = Crew {
+        scan: Arc::clone(scan),
+        readers: Readers::start(bounds, Arc::clone(&watch), Arc::clone(stop))?,
+        pool: Arc::new(pool(scan.jobs)?),
+        verifier: scan.verify.map(Verifier::new).transpose()?.map(Arc::new),
+        keeps_indexes: cache.is_some(),
+        watch,
+        events,
+        stop: Arc::clone(stop),
+        is_over: Arc::default(),
+    };
+    crew.start(known)?;
+    let writer = Writer::new(ledger, cache, observer, scan.verify.as_ref());
+    let summary = writer.run(scan, &events_in, stop);
+    // After an error of the writer nothing would be recorded any more.
+    crew.is_over.store(true, Ordering::Relaxed);
+    crew.readers.close();
+    summary
 }
 
-/// Builds one dataset after the other, each on the threads of `pool`, until there are no more.
-fn build_all(
-    jobs: &Mutex<Receiver<Job>>,
-    workshop: &Workshop,
-    pool: &ThreadPool,
-    events: &SyncSender<Event>,
-    is_stopped: &(dyn Fn() -> bool + Sync),
-) {
-    while let Some(job) = jobs.lock().ok().and_then(|jobs| jobs.recv().ok()) {
-        if !is_stopped() {
-            let outcome = pool.install(|| workshop.build(job));
-            // The writer is gone only after an error that it reports itself.
-            let _ = events.send(Event::Finished(Box::new(outcome)));
+/// The cache of indexes of `ledger`; a scan does without one that cannot be used.
+fn cache(ledger: &Ledger, most: u64, observer: &mut dyn Observer) -> Option<IndexCache> {
+    let cache = IndexCache::open(ledger.path(), most);
+    cache.map_err(|problem| observer.problem(Severity::Warning, &problem)).ok()
+}
+
+fn pool(jobs: usize) -> Result<ThreadPool> {
+    rayon::ThreadPoolBuilder::new()
+        .num_threads(jobs)
+        .build()
+        .map_err(|error| Error::new(Code::Internal, format!("cannot start workers: {error}")))
+}
+
+/// Those who walk, read and build, and what they share.
+#[derive(Clone)]
+struct Crew {
+    scan: Arc<Scan>,
+    readers: Readers,
+    pool: Arc<ThreadPool>,
+    verifier: Option<Arc<Verifier>>,
+    keeps_indexes: bool,
+    watch: Arc<Watch>,
+    events: SyncSender<Event>,
+    stop: Arc<AtomicBool>,
+    is_over: Arc<AtomicBool>,
+}
+
+impl Crew {
+    fn start(&self, known: Option<Known>) -> Result<()> {
+        for _ in 0..self.scan.jobs {
+            self.start_builder()?;
+        }
+        let crew = self.clone();
+        spawn("walk", move || crew.walk_and_plan(known.as_ref()))
+    }
+
+    fn start_builder(&self) -> Result<()> {
+        let crew = self.clone();
+        spawn("build", move || crew.build_all())
+    }
+
+    /// Whether nothing else is to be begun.
+    fn is_stopped(&self) -> bool {
+        self.stop.load(Ordering::Relaxed)
+            || self.is_over.load(Ordering::Relaxed)
+            || self.readers.are_lost()
+    }
+
+    fn send(&self, event: Event) {
+        // The writer is gone only after an error that it reports itself.
+        let _ = self.events.send(event);
+    }
+
+    /// Builds one dataset after the other until there are no more.
+    fn build_all(&self) {
+        while let Some(ready) = self.readers.next_ready() {
+            if self.is_stopped() {
+                self.send(Event::Dropped);
+                continue;
+            }
+            let workshop = self.workshop();
+            let given_up = {
+                let (crew, unfinished) = (self.clone(), Unfinished::of(&ready.job));
+                move |error: Error| crew.replace_builder(unfinished.with(&error))
+            };
+            // Reading all data takes as long as it takes.
+            let watched = (!workshop.reads_data())
+                .then(|| self.watch.begin(&ready.job.candidate.directory, given_up));
+            let outcome = self.pool.install(|| workshop.build_guarded(ready));
+            if watched.is_some_and(|watched| !watched.end()) {
+                // Another thread does this one's work by now.
+                return;
+            }
+            self.send(Event::Finished(Box::new(outcome)));
         }
     }
-}
 
-fn walk_and_plan(
-    scan: &Scan,
-    known: Option<&Ledger>,
-    jobs: &SyncSender<Job>,
-    events: &SyncSender<Event>,
-    is_stopped: &(dyn Fn() -> bool + Sync),
-) {
-    let found = |found: Result<Candidate>| {
-        if is_stopped() {
-            return ControlFlow::Break(());
+    fn workshop(&self) -> Workshop<'_> {
+        let Scan { drs, sites, limits, dry_run, checksums, .. } = &*self.scan;
+        Workshop {
+            drs,
+            sites,
+            limits: *limits,
+            dry_run: *dry_run,
+            checksums: *checksums,
+            keeps_indexes: self.keeps_indexes,
+            verifier: self.verifier.as_deref(),
         }
-        // Whoever receives them is gone only after an error that it reports itself.
-        match found.map_or_else(Decision::Problem, |it| decide(scan, known, it)) {
-            Decision::LeftOut(id) => drop(events.send(Event::LeftOut(id))),
-            Decision::Waits(id, file) => drop(events.send(Event::Waits(id, file))),
-            Decision::Same(record) => drop(events.send(Event::Unchanged(record))),
-            Decision::Retracted(id) => drop(events.send(Event::Retracted(id))),
-            Decision::Problem(problem) => drop(events.send(Event::Problem(problem))),
-            Decision::Build(job) => {
-                let _ = events.send(Event::Found);
-                let _ = jobs.send(*job);
+    }
+
+    /// Puts another thread in the place of one that hangs.
+    fn replace_builder(&self, outcome: Outcome) {
+        self.send(Event::Finished(Box::new(outcome)));
+        if let Err(error) = self.start_builder() {
+            self.send(Event::Problem(error));
+        }
+    }
+
+    fn walk_and_plan(&self, known: Option<&Known>) {
+        let first = self.scan.origin.paths().first().map_or(Path::new("."), PathBuf::as_path);
+        let crew = self.clone();
+        let watched = self.watch.begin(first, move |error| {
+            let message = format!("{}, in this directory or one that it holds", error.message());
+            crew.send(Event::Problem(error.with_message(message)));
+            crew.send(Event::WalkEnded { is_complete: false });
+        });
+        let walk = || self.walk(known, &watched);
+        let walked = catch_unwind(AssertUnwindSafe(walk)).map_err(|_| {
+            let message = "walking made this program fail, which is a defect of it";
+            Error::new(Code::Internal, message)
+        });
+        if !watched.end() {
+            return;
+        }
+        let is_complete = walked.is_ok() && !self.is_stopped();
+        if let Err(problem) = walked {
+            self.send(Event::Problem(problem));
+        }
+        self.send(Event::WalkEnded { is_complete });
+    }
+
+    fn walk(&self, known: Option<&Known>, watched: &Watched) {
+        let enters = |directory: &Path| watched.comes_to(directory);
+        let found = |found: Result<Candidate>| {
+            if self.is_stopped() {
+                return ControlFlow::Break(());
+            }
+            let decision = found
+                .map_or_else(Decision::Problem, |candidate| decide(&self.scan, known, candidate));
+            watched.rests();
+            self.hand_on(decision);
+            watched.resumes();
+            ControlFlow::Continue(())
+        };
+        match &self.scan.origin {
+            Origin::Trees(roots) => discover::walk(roots, None, &self.scan.drs, enters, found),
+            Origin::NewInTrees(roots, since) => {
+                discover::walk(roots, Some(*since), &self.scan.drs, enters, found);
+            }
+            Origin::Mapfiles(mapfiles) => {
+                discover::of_mapfiles(mapfiles, &self.scan.drs, enters, found);
             }
         }
-        ControlFlow::Continue(())
-    };
-    match &scan.origin {
-        Origin::Trees(roots) => discover::walk(roots, None, &scan.drs, found),
-        Origin::NewInTrees(roots, since) => {
-            discover::walk(roots, Some(*since), &scan.drs, found);
+    }
+
+    fn hand_on(&self, decision: Decision) {
+        match decision {
+            Decision::LeftOut(id) => self.send(Event::LeftOut(id)),
+            Decision::Waits(id, file) => self.send(Event::Waits(id, file)),
+            Decision::Same(record) => self.send(Event::Unchanged(record)),
+            Decision::Retracted(id) => self.send(Event::Retracted(id)),
+            Decision::Problem(problem) => self.send(Event::Problem(problem)),
+            Decision::Build(job, indexed) => {
+                self.send(Event::Found);
+                self.readers.add(*job, indexed);
+            }
         }
-        Origin::Mapfiles(mapfiles) => discover::of_mapfiles(mapfiles, &scan.drs, found),
     }
 }

@@ -8,6 +8,7 @@ use std::iter;
 use std::path::Path;
 
 use crate::combine::{Combined, Datasets};
+use crate::discover::SourceFile;
 use crate::drs::Dataset;
 use crate::emit::checksums;
 use crate::emit::reference_json::{self, Locations, SourceEntry};
@@ -21,6 +22,7 @@ use crate::model::virtual_dataset::VirtualDataset;
 use crate::verify::{self, Outcome, Verification};
 
 use super::placement::{Placement, Sites};
+use super::readers::unstable;
 use super::verifier::Verifier;
 
 /// Writes stores where they belong.
@@ -70,6 +72,7 @@ impl StoreWriter<'_> {
             Some(verifier) => Some(self.verify(&parts, manifest.as_ref(), files, verifier)?),
             None => None,
         };
+        files.iter().try_for_each(|file| check_unchanged(&file.source))?;
         let parts = parts.into_iter().map(|(kind, prepared)| {
             prepared.publish().map(|sealed| PartRecord { kind, written: self.written(sealed) })
         });
@@ -197,6 +200,11 @@ impl StoreWriter<'_> {
         let Sealed { path, digest, size, .. } = sealed;
         WrittenFile { url: self.sites.url(&path, self.dataset), path, digest, size }
     }
+}
+
+/// Whether `file` is still as it was read: all that was read since must be of the same file.
+fn check_unchanged(file: &SourceFile) -> Result<()> {
+    if SourceFile::of(&file.path)? == *file { Ok(()) } else { Err(unstable(&file.path)) }
 }
 
 fn source_entry<'a>(url: &'a str, record: &'a FileRecord) -> SourceEntry<'a> {

@@ -3,8 +3,11 @@
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::Receiver;
+use std::time::Duration;
 
-use crate::ledger::{DatasetRecord, Ledger, Loss, ProblemRecord, RunId, Scope, Severity, Status};
+use crate::ledger::{
+    DatasetRecord, IndexCache, Ledger, Loss, ProblemRecord, RunId, Scope, Severity, Status,
+};
 use crate::model::error::{Code, Error, Result};
 use crate::verify::{self, Verification};
 
@@ -19,13 +22,23 @@ const MANY: u64 = 10;
 
 /// What flows from walking and building to the writer.
 pub(super) enum Event {
+    /// A dataset is to be built: it will be finished or dropped.
     Found,
+    /// One that was found is not built, for the run ends.
+    Dropped,
+    /// Nothing has come of a path for so long.
+    Slow(PathBuf, Duration),
+    /// No more will be found; whether all there is was.
+    WalkEnded {
+        is_complete: bool,
+    },
     /// A dataset, by its ID, that is there but not to be built.
     LeftOut(String),
     /// A dataset, by its ID, that waits because of a file.
     Waits(String, PathBuf),
     Unchanged(Box<DatasetRecord>),
     Retracted(String),
+    /// A dataset that was found was built, refused or failed.
     Finished(Box<Outcome>),
     Problem(Error),
 }
@@ -38,6 +51,9 @@ pub(super) struct Writer<'a> {
     records: Vec<DatasetRecord>,
     unchanged: Vec<String>,
     unread: Vec<PathBuf>,
+    cache: Option<IndexCache>,
+    /// Packed indexes by the IDs of their datasets.
+    indexes: Vec<(String, Vec<u8>)>,
     verify: Option<&'a verify::Scope>,
     /// IDs, digests of the stores, and what verifying them found.
     verified: Vec<(String, String, Verification)>,
@@ -46,6 +62,7 @@ pub(super) struct Writer<'a> {
 impl<'a> Writer<'a> {
     pub(super) fn new(
         ledger: Option<(&'a mut Ledger, RunId)>,
+        cache: Option<IndexCache>,
         observer: &'a mut dyn Observer,
         verify: Option<&'a verify::Scope>,
     ) -> Self {
@@ -57,6 +74,8 @@ impl<'a> Writer<'a> {
             records: Vec::new(),
             unchanged: Vec::new(),
             unread: Vec::new(),
+            cache,
+            indexes: Vec::new(),
             verify,
             verified: Vec::new(),
         }
@@ -66,12 +85,24 @@ impl<'a> Writer<'a> {
     pub(super) fn run(
         mut self,
         scan: &Scan,
-        events: Receiver<Event>,
+        events: &Receiver<Event>,
         stop: &AtomicBool,
     ) -> Result<Summary> {
-        for event in events {
+        // Those who send are not waited for: a file system may keep them for ever.
+        let (mut in_hand, mut dropped, mut walked) = (0_u64, 0_u64, None);
+        while walked.is_none() || in_hand > 0 {
+            let Ok(event) = events.recv() else { break };
             match event {
-                Event::Found => self.observer.found(),
+                Event::Found => {
+                    in_hand += 1;
+                    self.observer.found();
+                }
+                Event::Dropped => {
+                    in_hand -= 1;
+                    dropped += 1;
+                }
+                Event::Slow(path, waited) => self.observer.slow(&path, waited),
+                Event::WalkEnded { is_complete } => walked = Some(is_complete),
                 Event::LeftOut(id) => self.take_left_out(id)?,
                 Event::Waits(id, file) => {
                     self.observer.waits(&id, &file);
@@ -79,13 +110,19 @@ impl<'a> Writer<'a> {
                 }
                 Event::Unchanged(record) => self.take_unchanged(*record)?,
                 Event::Retracted(instance_id) => self.take_retracted(&instance_id),
-                Event::Finished(outcome) => self.take_outcome(*outcome)?,
+                Event::Finished(outcome) => {
+                    in_hand -= 1;
+                    self.take_outcome(*outcome)?;
+                }
                 Event::Problem(problem) => self.take_problem(&scan.origin, &problem)?,
             }
         }
         self.commit()?;
+        if dropped > 0 && !stop.load(Ordering::Relaxed) {
+            self.take_problem(&scan.origin, &not_come_to(dropped))?;
+        }
         // What was not come to is not gone.
-        if !stop.load(Ordering::Relaxed) {
+        if walked == Some(true) && dropped == 0 && !stop.load(Ordering::Relaxed) {
             self.finish(scan)?;
         }
         Ok(self.summary)
@@ -119,7 +156,8 @@ impl<'a> Writer<'a> {
             Status::Failed | Status::Gone | Status::Retracted => counts.failed += 1,
         }
         self.summary.is_clean &= outcome.record.status == Status::Built;
-        let Outcome { record, verification, .. } = outcome;
+        let Outcome { record, verification, indexes, .. } = outcome;
+        self.indexes.extend(indexes.map(|indexes| (record.instance_id.clone(), indexes)));
         if let (Some(verification), Some(store)) = (verification, &record.store) {
             let digest = store.digest().to_owned();
             self.verified.push((record.instance_id.clone(), digest, verification));
@@ -165,10 +203,22 @@ impl<'a> Writer<'a> {
                 }
             }
         }
+        self.put_indexes();
         self.verified.clear();
         self.records.clear();
         self.unchanged.clear();
         Ok(())
+    }
+
+    /// Keeps indexes for later runs; the run goes on without where that is not possible.
+    fn put_indexes(&mut self) {
+        let indexes = std::mem::take(&mut self.indexes);
+        if let Some(cache) = self.cache.as_mut().filter(|_| !indexes.is_empty())
+            && let Err(problem) = cache.put(&indexes)
+        {
+            self.observer.problem(Severity::Warning, &problem);
+            self.cache = None;
+        }
     }
 
     fn finish(&mut self, scan: &Scan) -> Result<()> {
@@ -197,6 +247,14 @@ impl<'a> Writer<'a> {
         }
         Ok(())
     }
+}
+
+fn not_come_to(datasets: u64) -> Error {
+    let message =
+        format!("too many files hang: {datasets} datasets that were found are left as they were");
+    Error::new(Code::Timeout, message).with_hint(
+        "see that the file system answers, then scan again; raise --timeout if it is slow",
+    )
 }
 
 /// A file system that is not mounted looks like one whose datasets are gone; told to the publisher, that
