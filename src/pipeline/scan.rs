@@ -23,6 +23,7 @@ use crate::verify;
 use super::build::{Job, Outcome, Workshop};
 use super::decide::{Decision, decide};
 use super::placement::Sites;
+use super::shard_file::{Listed, Shard};
 use super::verifier::Verifier;
 use super::writer::{BATCH, Event, Writer};
 
@@ -65,6 +66,8 @@ pub enum Origin {
     NewInTrees(Vec<PathBuf>, SystemTime),
     /// Mapfiles.
     Mapfiles(Vec<PathBuf>),
+    /// Datasets of trees that were walked before.
+    Shard(Box<Shard>),
 }
 
 impl Origin {
@@ -73,6 +76,7 @@ impl Origin {
     pub fn paths(&self) -> &[PathBuf] {
         match self {
             Self::Trees(paths) | Self::NewInTrees(paths, _) | Self::Mapfiles(paths) => paths,
+            Self::Shard(shard) => &shard.header.roots,
         }
     }
 
@@ -81,7 +85,7 @@ impl Origin {
     pub(super) fn complete(&self) -> &[PathBuf] {
         match self {
             Self::Trees(paths) | Self::Mapfiles(paths) => paths,
-            Self::NewInTrees(..) => &[],
+            Self::NewInTrees(..) | Self::Shard(_) => &[],
         }
     }
 }
@@ -176,14 +180,14 @@ fn build_all(
     }
 }
 
-fn walk_and_plan(
+pub(super) fn walk_and_plan(
     scan: &Scan,
     known: Option<&Ledger>,
     jobs: &SyncSender<Job>,
     events: &SyncSender<Event>,
     is_stopped: &(dyn Fn() -> bool + Sync),
 ) {
-    let found = |found: Result<Candidate>| {
+    let mut found = |found: Result<Candidate>| {
         if is_stopped() {
             return ControlFlow::Break(());
         }
@@ -207,5 +211,33 @@ fn walk_and_plan(
             discover::walk(roots, Some(*since), &scan.drs, found);
         }
         Origin::Mapfiles(mapfiles) => discover::of_mapfiles(mapfiles, &scan.drs, found),
+        Origin::Shard(shard) => look_up(shard, &scan.drs, &mut found),
+    }
+}
+
+/// Finds the datasets of a shard again, and no others: those are for the next walk.
+fn look_up(shard: &Shard, drs: &Drs, found: &mut dyn FnMut(Result<Candidate>) -> ControlFlow<()>) {
+    let mut left = shard.by_id();
+    discover::of_directories(shard.directories(), drs, |it| match it {
+        Ok(candidate) => {
+            let id = candidate.dataset.instance_id();
+            let is_listed = |listed: &Listed| listed.directory == candidate.directory;
+            match left.get(id.as_str()) {
+                Some((_, listed)) if is_listed(listed) => {
+                    left.remove(id.as_str());
+                    found(Ok(candidate))
+                }
+                _ => ControlFlow::Continue(()),
+            }
+        }
+        problem => found(problem),
+    });
+    let mut vanished: Vec<(usize, &Listed)> = left.into_values().collect();
+    vanished.sort_by_key(|(line, _)| *line);
+    for (line, listed) in vanished {
+        // After a stop, what was not come to is not gone.
+        if found(Err(listed.vanished(line))).is_break() {
+            return;
+        }
     }
 }
