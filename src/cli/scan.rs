@@ -93,9 +93,15 @@ fn recorded_run(
 /// which it was scanned before.
 fn begin_ledger(shard: &Shard, path: &Path) -> Result<()> {
     if path.symlink_metadata().is_err() {
-        let dealt = Ledger::open_read_only(&shard.ledger()).map_err(|error| {
-            error.with_hint("it was made with the shard: copy both, or make the shards anew")
-        })?;
+        if !shard.ledger().exists() {
+            return Err(Error::new(
+                Code::Ledger,
+                "the ledger that was dealt with the shard is not there",
+            )
+            .in_file(shard.ledger())
+            .with_hint("copy it together with the file of the shard, or make the shards anew"));
+        }
+        let dealt = Ledger::open_read_only(&shard.ledger())?;
         // Half a copy, after a kill, must not be taken for one.
         let mut part = path.as_os_str().to_owned();
         part.push(".part");
