@@ -16,7 +16,7 @@ import trees
 from publisher import REPOSITORY, Publisher
 
 SLURM = REPOSITORY / "integration/slurm"
-DATASETS = 24
+DATASETS = 16
 SHARDS = 4
 URL = "https://node.example.org/data"
 

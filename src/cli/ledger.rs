@@ -95,10 +95,10 @@ fn merge(args: MergeArgs, arguments: &[OsString]) -> Result<Exit> {
     let others =
         if shards.is_empty() { args.others } else { shards.iter().map(Shard::ledger).collect() };
     // Merging writes for longer than a scan would wait.
-    let Some(_turn) = Turn::take(&path, None)? else {
+    let Some(_turn) = Turn::take(&path, args.wait)? else {
         return Err(Error::new(Code::Ledger, "a scan with the ledger is running")
             .in_file(path)
-            .with_hint("merge when it has ended; nothing was merged"));
+            .with_hint("merge when it has ended, or wait for it by `--wait`; nothing was merged"));
     };
     let mut ledger = Ledger::open(&path)?;
     let shown = |argument: &OsString| argument.to_string_lossy().into_owned();

@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use rusqlite::{Connection, OptionalExtension, Row, TransactionBehavior, named_params};
 
 use super::path_text::from_text;
-use super::{Ledger, file};
+use super::{Ledger, RunId, file};
 use crate::model::error::{Code, Error, Result};
 
 /// What merging one ledger did.
@@ -60,10 +60,10 @@ impl Ledger {
         self.take(other, merge)
     }
 
-    /// Makes a ledger at `path` that knows of `instance_ids` what this one knows, for somebody who builds
-    /// them elsewhere. Merged into this one, what became of them counts.
-    pub fn deal(&self, path: &Path, instance_ids: &[&str]) -> Result<()> {
-        Self::open(path)?.take(&self.path, |rows| copy_of(rows, instance_ids))
+    /// Makes a ledger at `path` that knows of `instance_ids` what this one knows after `run`, for somebody who
+    /// builds them elsewhere. Merged into this one, what became of them counts.
+    pub fn deal(&self, run: RunId, path: &Path, instance_ids: &[&str]) -> Result<()> {
+        Self::open(path)?.take(&self.path, |rows| copy_of(rows, run, instance_ids))
     }
 
     /// Does in one transaction what `work` does with the ledger at `other`, attached as `theirs`.
@@ -116,19 +116,25 @@ const BEGIN: &str = "
     CREATE TEMP TABLE pairs (
         theirs INTEGER PRIMARY KEY, mine INTEGER NOT NULL UNIQUE,
         theirs_won INTEGER NOT NULL, same_store INTEGER NOT NULL, follows INTEGER NOT NULL);
-    CREATE TEMP TABLE left_out (theirs INTEGER PRIMARY KEY);";
+    CREATE TEMP TABLE wanted (theirs INTEGER PRIMARY KEY);";
 
-const END: &str = "DROP TABLE temp.run_ids; DROP TABLE temp.pairs; DROP TABLE temp.left_out;";
+const END: &str = "DROP TABLE temp.run_ids; DROP TABLE temp.pairs; DROP TABLE temp.wanted;";
 
 /// Copies some datasets, and no history: that stays where it is.
-fn copy_of(connection: &Connection, instance_ids: &[&str]) -> rusqlite::Result<()> {
+fn copy_of(connection: &Connection, run: RunId, instance_ids: &[&str]) -> rusqlite::Result<()> {
     connection.execute_batch(BEGIN)?;
-    copy_runs(connection)?;
     connection.execute(
-        "INSERT INTO temp.left_out SELECT id FROM theirs.datasets
-         WHERE instance_id NOT IN (SELECT value FROM json_each(?1))",
+        "INSERT INTO temp.wanted SELECT id FROM theirs.datasets
+         WHERE instance_id IN (SELECT value FROM json_each(?1))",
         [serde_json::Value::from(instance_ids).to_string()],
     )?;
+    // The runs of their rows, and no others: there are many after some years.
+    let runs = format!(
+        "SELECT {} UNION SELECT run_id FROM theirs.datasets JOIN temp.wanted ON theirs = id
+         UNION SELECT run_id FROM theirs.problems JOIN temp.wanted ON theirs = dataset",
+        run.0
+    );
+    copy_runs(connection, &runs)?;
     add_datasets(connection)?;
     copy_dependents(connection)?;
     connection.execute_batch(END)
@@ -136,7 +142,8 @@ fn copy_of(connection: &Connection, instance_ids: &[&str]) -> rusqlite::Result<(
 
 fn merge(connection: &Connection) -> rusqlite::Result<Merged> {
     connection.execute_batch(BEGIN)?;
-    copy_runs(connection)?;
+    connection.execute("INSERT INTO temp.wanted SELECT id FROM theirs.datasets", [])?;
+    copy_runs(connection, "SELECT id FROM theirs.runs")?;
     let replaced_or_kept = decide(connection)?;
     let conflicts = conflicts(connection)?;
     let added = add_datasets(connection)?;
@@ -152,9 +159,9 @@ fn merge(connection: &Connection) -> rusqlite::Result<Merged> {
     Ok(Merged { added, replaced, kept, conflicts })
 }
 
-/// Gives each run of the other ledger a row here. One that was copied before is known by what it was called
+/// Gives each run that `ids` selects from the other ledger a row here. One that was copied before is known by what it was called
 /// with, when, and how it ended; where it had not ended by then, its end is copied now.
-fn copy_runs(connection: &Connection) -> rusqlite::Result<()> {
+fn copy_runs(connection: &Connection, ids: &str) -> rusqlite::Result<()> {
     let columns = columns(connection, "runs", &["id"])?;
     let mut find = connection.prepare(
         "SELECT mine.id FROM main.runs AS mine JOIN theirs.runs AS copied
@@ -174,7 +181,8 @@ fn copy_runs(connection: &Connection) -> rusqlite::Result<()> {
         "INSERT INTO main.runs ({list}) SELECT {list} FROM theirs.runs WHERE id = ?1"
     ))?;
     let mut remember = connection.prepare("INSERT INTO temp.run_ids VALUES (?1, ?2, ?3)")?;
-    let mut runs = connection.prepare("SELECT id FROM theirs.runs ORDER BY id")?;
+    let mut runs = connection
+        .prepare(&format!("SELECT id FROM theirs.runs WHERE id IN ({ids}) ORDER BY id"))?;
     let runs = runs.query_map([], |row| row.get(0))?.collect::<rusqlite::Result<Vec<i64>>>()?;
     for theirs in runs {
         let found: Option<i64> = find.query_row([theirs], |row| row.get(0)).optional()?;
@@ -280,7 +288,7 @@ fn add_datasets(connection: &Connection) -> rusqlite::Result<u64> {
         &format!(
             "INSERT INTO main.datasets ({}) SELECT {} FROM theirs.datasets AS copied
              WHERE copied.id NOT IN (SELECT theirs FROM temp.pairs)
-                 AND copied.id NOT IN (SELECT theirs FROM temp.left_out)",
+                 AND copied.id IN (SELECT theirs FROM temp.wanted)",
             columns.join(", "),
             copied(&columns)
         ),
@@ -291,7 +299,7 @@ fn add_datasets(connection: &Connection) -> rusqlite::Result<u64> {
          SELECT copied.id, mine.id, 1, 0, 0
          FROM theirs.datasets AS copied JOIN main.datasets AS mine USING (instance_id)
          WHERE copied.id NOT IN (SELECT theirs FROM temp.pairs)
-             AND copied.id NOT IN (SELECT theirs FROM temp.left_out)",
+             AND copied.id IN (SELECT theirs FROM temp.wanted)",
         [],
     )?;
     Ok(added as u64)

@@ -103,7 +103,7 @@ pub fn write(
         let shard = Shard::new(path, Header::of(scan, &dealt_at, (number, of)), datasets);
         let ids: Vec<&str> = shard.datasets.iter().map(|it| it.dataset.as_str()).collect();
         // A shard is there once its file is.
-        ledger.deal(&shard.ledger(), &ids)?;
+        ledger.deal(run, &shard.ledger(), &ids)?;
         shard.write()?;
         shards.push(shard);
     }

@@ -339,6 +339,20 @@ mod tests {
     }
 
     #[test]
+    fn the_documentation_shows_a_line() {
+        let text = include_str!("../../docs/slurm.md");
+        let line = text.lines().find(|line| line.starts_with("    {")).unwrap();
+        let listed: Listed = serde_json::from_str(line).unwrap();
+        assert_eq!(serde_json::to_string(&listed).unwrap(), line.trim());
+        let serde_json::Value::Object(header) = serde_json::to_value(header()).unwrap() else {
+            panic!()
+        };
+        for key in header.keys() {
+            assert!(text.contains(&format!("`{key}`")), "{key}");
+        }
+    }
+
+    #[test]
     fn what_was_written_to_is_refused_by_line() {
         let place = tempfile::tempdir().unwrap();
         let datasets = vec![listed("a.v1", b"/a/v1"), listed("b.v1", b"/a/v1")];

@@ -1,10 +1,11 @@
 //! Arguments of `ledger`.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::{Args, Subcommand};
 
-use super::LedgerArgs;
+use super::{LedgerArgs, span};
 
 /// What to do with the ledger.
 #[derive(Debug, Subcommand)]
@@ -89,6 +90,10 @@ pub struct MergeArgs {
     /// an error; what it did until then is merged.
     #[arg(long, value_name = "DIR", conflicts_with = "others")]
     pub shards: Option<PathBuf>,
+    /// Wait so long for a scan of trees with the ledger to end, such as 30m; without this, nothing is merged while
+    /// one is at work.
+    #[arg(long, value_name = "SPAN", value_parser = span)]
+    pub wait: Option<Duration>,
     #[command(flatten)]
     #[allow(missing_docs)]
     pub ledger: LedgerArgs,

@@ -146,13 +146,16 @@ fn who_knew_the_row_of_the_other_wins_whatever_the_clock() {
     ledger.touch(run, &["bad.v1", "kept.v1", "other.v1"]).unwrap();
     let place = tempfile::tempdir().unwrap();
     let path = place.path().join("dealt.sqlite");
-    ledger.deal(&path, &["bad.v1", "kept.v1"]).unwrap();
+    ledger.deal(run, &path, &["bad.v1", "kept.v1"]).unwrap();
     let mut dealt = Ledger::open(&path).unwrap();
     let dealt_at = ledger.started_at(run).unwrap();
     assert_eq!(dealt.since(&dealt_at).unwrap(), Since::Nothing);
     assert_eq!(dealt.since("2000").unwrap(), Since::Unknown);
     assert_eq!(dealt.dataset("kept.v1").unwrap(), ledger.dataset("kept.v1").unwrap());
     assert_eq!(dealt.dataset("other.v1").unwrap(), None);
+    let runs: i64 =
+        dealt.connection.query_row("SELECT count(*) FROM runs", [], |row| row.get(0)).unwrap();
+    assert_eq!(runs, 1, "the runs of rows, and that of the walk");
     // Nothing was done with it.
     assert_eq!(ledger.merge(&path).unwrap(), Merged { kept: 2, ..Merged::default() });
     // A host whose clock is late finds that there can be no store any more.
