@@ -44,7 +44,8 @@ pub fn walk(
 }
 
 /// Hands over the datasets that lie in `directories` themselves, as [`walk`] would on its way, in the order
-/// given. Of a directory that is not there any more nothing is said. It ends when `found` breaks.
+/// given, and leaves it to the caller which place of a dataset counts. Of a directory that is not there any more
+/// nothing is said. It ends when `found` breaks.
 pub fn of_directories<'a>(
     directories: impl IntoIterator<Item = &'a Path>,
     drs: &Drs,
@@ -57,7 +58,10 @@ pub fn of_directories<'a>(
             return;
         }
         match Start::of_directory(directory) {
-            Ok(Some(start)) => walker.walk_from(&start),
+            Ok(Some(start)) => {
+                walker.places = Places::default();
+                walker.walk_from(&start);
+            }
             Ok(None) => {}
             Err(problem) => walker.problem(problem),
         }

@@ -130,8 +130,8 @@ fn copy_of(connection: &Connection, run: RunId, instance_ids: &[&str]) -> rusqli
     )?;
     // The runs of their rows, and no others: there are many after some years.
     let runs = format!(
-        "SELECT {} UNION SELECT run_id FROM theirs.datasets JOIN temp.wanted ON theirs = id
-         UNION SELECT run_id FROM theirs.problems JOIN temp.wanted ON theirs = dataset",
+        "SELECT {} UNION SELECT run_id FROM temp.wanted CROSS JOIN theirs.datasets ON id = theirs
+         UNION SELECT run_id FROM temp.wanted CROSS JOIN theirs.problems ON dataset = theirs",
         run.0
     );
     copy_runs(connection, &runs)?;
@@ -332,11 +332,12 @@ fn copy_dependents(connection: &Connection) -> rusqlite::Result<()> {
             ),
             [],
         )?;
-        // In the order of their numbers, where they have some: that of problems is when they were met.
+        // CROSS JOIN: few datasets of a large ledger may be wanted. In the order of their numbers, where rows
+        // have some: that of problems is when they were met.
         connection.execute(
             &format!(
-                "INSERT INTO main.{table} ({}) SELECT {} FROM theirs.{table} AS copied
-                     JOIN temp.pairs ON pairs.theirs = copied.dataset
+                "INSERT INTO main.{table} ({}) SELECT {} FROM temp.pairs
+                     CROSS JOIN theirs.{table} AS copied ON copied.dataset = pairs.theirs
                  WHERE theirs_won {}",
                 columns.join(", "),
                 copied(&columns),

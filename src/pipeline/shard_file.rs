@@ -1,7 +1,7 @@
 //! The file of a shard: which datasets one of several scans is to build. Lines of JSON, the first about the
 //! shard, each other one dataset; see `docs/slurm.md`.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -161,12 +161,9 @@ impl Shard {
 
     /// The directories to look into, each once, in the order of the lines.
     pub(super) fn directories(&self) -> impl Iterator<Item = &Path> {
-        let mut last = None;
-        self.datasets.iter().map(|it| it.directory.as_path()).filter(move |directory| {
-            let is_new = last != Some(*directory);
-            last = Some(directory);
-            is_new
-        })
+        let mut met = HashSet::new();
+        let directories = self.datasets.iter().map(|it| it.directory.as_path());
+        directories.filter(move |directory| met.insert(*directory))
     }
 
     /// The datasets by their IDs, with the numbers of their lines.
