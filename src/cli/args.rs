@@ -3,6 +3,7 @@
 mod ledger;
 mod publication;
 mod reading;
+mod shard;
 
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
@@ -22,6 +23,7 @@ pub use publication::{
     SiteArgs,
 };
 pub use reading::ReadingArgs;
+pub use shard::ShardArgs;
 
 /// Publishes virtual Zarr stores of the NetCDF datasets of an ESGF data node.
 #[derive(Debug, Parser)]
@@ -61,6 +63,8 @@ Exit codes:
 pub enum Command {
     /// Build the stores of all datasets below some directories.
     Scan(Box<ScanArgs>),
+    /// Walk trees, and deal out what is to be built to scans on several hosts.
+    Shard(ShardArgs),
     /// Say what would become of the datasets below some directories, and write nothing.
     Check(CheckArgs),
     /// Read stores back and compare them with the NetCDF files, bit for bit.
@@ -99,12 +103,17 @@ pub enum Command {
 #[allow(clippy::struct_excessive_bools, reason = "each is a switch")]
 pub struct ScanArgs {
     /// Trees, version directories or files.
-    #[arg(required_unless_present = "map", conflicts_with = "map", value_name = "PATH")]
+    #[arg(required_unless_present_any = ["map", "shard"], conflicts_with_all = ["map", "shard"],
+          value_name = "PATH")]
     pub paths: Vec<PathBuf>,
     /// Build the datasets that mapfiles list, of the files listed and no others: a mapfile, a directory
     /// of them, or a text file with the path of one in each line; repeatable.
     #[arg(long, value_name = "FILE|DIR|LIST")]
     pub map: Vec<PathBuf>,
+    /// Build the datasets that FILE of `vzarr-publish shard` lists, with the settings that it was called with. The
+    /// ledger is the one beside FILE; another that is named, and not there yet, begins as a copy of it.
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["map", "newer_than", "accept_gone"])]
+    pub shard: Option<PathBuf>,
     /// Look only at directories to which a file was added in the last SPAN, such as 7d, 12h or 30m. What was
     /// rewritten in place elsewhere, and what is gone, is left to a scan without this.
     #[arg(long, value_name = "SPAN", conflicts_with = "map", value_parser = span)]
@@ -212,6 +221,8 @@ Examples:
   Look every hour at what is new, and once a week at everything:
     vzarr-publish scan /data --newer-than 3h
     vzarr-publish scan /data --wait 2h
+  Build one shard of many (vzarr-publish shard --help):
+    vzarr-publish scan --shard /scratch/vzarr/shard-0001.jsonl --config ~/.esg/esg.yaml
   Build what is about to be published:
     vzarr-publish scan --map mapfiles/ --config ~/.esg/esg.yaml
   A project of your own, described in a file (docs/projects.md):

@@ -24,6 +24,7 @@ pub fn run(args: CheckArgs, progress: Progress) -> Result<Exit> {
     let args = ScanArgs {
         paths,
         map: Vec::new(),
+        shard: None,
         newer_than: None,
         min_age: None,
         wait: None,

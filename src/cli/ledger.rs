@@ -5,9 +5,11 @@ use std::io::{self, BufWriter, Write};
 use std::path::Path;
 
 use crate::emit::seal;
-use crate::ledger::{Conflict, Counts, Ledger, Merged, ProblemRecord, Side, Turn};
+use crate::ledger::{Conflict, Counts, Ledger, Merged, ProblemRecord, Side, Since, Turn};
 use crate::model::error::{Code, Error, Result};
 use crate::pipeline::ledger_check::{self, Finding};
+use crate::pipeline::shard;
+use crate::pipeline::shard_file::Shard;
 
 use super::args::{BackupArgs, CheckLedgerArgs, ExportArgs, LedgerCommand, MergeArgs};
 use super::exit::Exit;
@@ -86,17 +88,25 @@ impl<W: Write> Write for Standard<W> {
 
 fn merge(args: MergeArgs, arguments: &[OsString]) -> Result<Exit> {
     let path = settings::ledger_path(args.ledger)?;
+    let shards = match &args.shards {
+        Some(directory) => shard::read_all(&settings::absolute(directory)?)?,
+        None => Vec::new(),
+    };
+    let others =
+        if shards.is_empty() { args.others } else { shards.iter().map(Shard::ledger).collect() };
     // Merging writes for longer than a scan would wait.
-    let Some(_turn) = Turn::take(&path, None)? else {
+    let Some(_turn) = Turn::take(&path, args.wait)? else {
         return Err(Error::new(Code::Ledger, "a scan with the ledger is running")
             .in_file(path)
-            .with_hint("merge when it has ended; nothing was merged"));
+            .with_hint("merge when it has ended, or wait for it by `--wait`; nothing was merged"));
     };
     let mut ledger = Ledger::open(&path)?;
     let shown = |argument: &OsString| argument.to_string_lossy().into_owned();
     let run = ledger.begin_run(&arguments.iter().map(shown).collect::<Vec<_>>())?;
+    // Before they are merged: what ends later is not all merged.
+    let incomplete: Vec<Error> = shards.iter().filter_map(incomplete).collect();
     let mut failures = 0;
-    for other in &args.others {
+    for other in &others {
         match ledger.merge(other) {
             Ok(merged) => say(other, &merged),
             Err(error) => {
@@ -107,11 +117,38 @@ fn merge(args: MergeArgs, arguments: &[OsString]) -> Result<Exit> {
     }
     let exit = match failures {
         0 => Exit::Success,
-        some if some < args.others.len() => Exit::Incomplete,
+        some if some < others.len() => Exit::Incomplete,
         _ => Exit::Failure,
     };
+    incomplete.iter().for_each(log::error);
+    let is_whole = incomplete.is_empty();
+    let exit = if exit == Exit::Success && !is_whole { Exit::Incomplete } else { exit };
     ledger.finish_run(run, exit.code(), &Counts::default())?;
     Ok(exit)
+}
+
+/// How no scan of the shard came to its end, if none did.
+fn incomplete(shard: &Shard) -> Option<Error> {
+    let ledger = Ledger::open_read_only(&shard.ledger());
+    let (clean, some_refused) = (Exit::Success.code(), Exit::Incomplete.code());
+    let how = match ledger.and_then(|ledger| ledger.since(&shard.header.dealt_at)) {
+        Ok(Since::Ended(code)) if code == clean || code == some_refused => return None,
+        Ok(Since::Ended(code)) => format!("its scan ended early, with exit code {code}"),
+        Ok(Since::Unfinished) => "its scan is at work, or was killed".to_owned(),
+        Ok(Since::Nothing) => "it was not scanned".to_owned(),
+        Ok(Since::Unknown) => "its ledger is that of another".to_owned(),
+        Err(error) => error.message().to_owned(),
+    };
+    let message = format!(
+        "shard {} of {} is not complete: {how}; not all of its {} may be known",
+        shard.header.shard,
+        shard.header.of,
+        text::count(shard.header.datasets as u64, "dataset")
+    );
+    Some(Error::new(Code::Ledger, message).in_file(&shard.path).with_hint(format!(
+        "run `vzarr-publish scan --shard {}` with the settings of the others, and merge again",
+        shard.path.display()
+    )))
 }
 
 fn say(other: &Path, merged: &Merged) {

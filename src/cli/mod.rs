@@ -17,6 +17,7 @@ mod report;
 mod retract;
 mod scan;
 pub mod settings;
+mod shard;
 mod show;
 mod text;
 mod verify;
@@ -60,6 +61,7 @@ fn dispatch(
 ) -> Result<Exit> {
     match command {
         Command::Scan(args) => scan::run(*args, arguments, progress),
+        Command::Shard(args) => shard::run(args, arguments, progress),
         Command::Check(args) => check::run(args, progress),
         Command::Verify(args) => verify::run(args, arguments, progress),
         Command::Advertise(args) => advertise::run(args),

@@ -1,13 +1,15 @@
 //! `scan` on the command line.
 
 use std::ffi::OsString;
+use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use crate::ledger::{DatasetRecord, Gone, Ledger, ProblemRecord, Severity, Turn};
+use crate::ledger::{DatasetRecord, Gone, Ledger, ProblemRecord, Severity, Since, Turn};
 use crate::model::error::{Code, Error, Result};
 use crate::pipeline::build::Outcome;
 use crate::pipeline::scan::{self, Observer, Origin, Summary};
+use crate::pipeline::shard_file::Shard;
 use crate::verify::Scope;
 
 use super::args::ScanArgs;
@@ -37,6 +39,11 @@ pub fn run(args: ScanArgs, arguments: &[OsString], progress: Progress) -> Result
         None
     } else {
         let Some(turn) = Turn::take(&settings.ledger, settings.wait)? else {
+            if let Origin::Shard(shard) = &settings.scan.origin {
+                return Err(Error::new(Code::Ledger, "another scan of the shard is running")
+                    .in_file(&shard.path)
+                    .with_hint("let it end, or wait for it by `--wait`"));
+            }
             ::log::info!(
                 "another scan with the ledger `{}` is running",
                 text::path(&settings.ledger)
@@ -48,17 +55,15 @@ pub fn run(args: ScanArgs, arguments: &[OsString], progress: Progress) -> Result
     if let Some(scope) = &settings.scan.verify {
         log::sample(scope);
     }
-    let mut console = Console { progress, report, verify: settings.scan.verify };
+    let mut console = Console { verify: settings.scan.verify, ..Console::new(progress, report) };
     let interrupt = Interrupt::listen()?;
     let summary = if settings.scan.dry_run {
         scan::scan(&settings.scan, None, &mut console, interrupt.flag())?
     } else {
         recorded_run(&settings, arguments, &mut console, &interrupt)?
     };
-    let Console { mut progress, report, .. } = console;
-    progress.finish();
+    console.close()?;
     ::log::info!("{}", in_words(&summary, settings.scan.dry_run));
-    report.close()?;
     if interrupt.exit().is_some() {
         ::log::warn!("stopped before the end; the next scan goes on");
     }
@@ -72,6 +77,9 @@ fn recorded_run(
     console: &mut Console,
     interrupt: &Interrupt,
 ) -> Result<Summary> {
+    if let Origin::Shard(shard) = &settings.scan.origin {
+        begin_ledger(shard, &settings.ledger)?;
+    }
     let mut ledger = Ledger::open(&settings.ledger)?;
     let shown = |argument: &OsString| argument.to_string_lossy().into_owned();
     let run = ledger.begin_run(&arguments.iter().map(shown).collect::<Vec<_>>())?;
@@ -80,6 +88,35 @@ fn recorded_run(
     let exit = interrupt.exit().unwrap_or_else(|| exit(&summary));
     ledger.finish_run(run, exit.code(), &summary.counts)?;
     Ok(summary)
+}
+
+/// Makes sure that the ledger at `path` is one of the shard: a fresh copy of that beside its file, or one in
+/// which it was scanned before.
+fn begin_ledger(shard: &Shard, path: &Path) -> Result<()> {
+    if path.symlink_metadata().is_err() {
+        if !shard.ledger().exists() {
+            return Err(Error::new(
+                Code::Ledger,
+                "the ledger that was dealt with the shard is not there",
+            )
+            .in_file(shard.ledger())
+            .with_hint("copy it together with the file of the shard, or make the shards anew"));
+        }
+        let dealt = Ledger::open_read_only(&shard.ledger())?;
+        // Half a copy, after a kill, must not be taken for one.
+        let mut part = path.as_os_str().to_owned();
+        part.push(".part");
+        let part = PathBuf::from(part);
+        let _ = fs::remove_file(&part);
+        dealt.back_up(&part)?;
+        return fs::rename(&part, path).map_err(|error| Error::io(&error, "write", path));
+    }
+    match Ledger::open_read_only(path)?.since(&shard.header.dealt_at)? {
+        Since::Unknown => Err(Error::new(Code::Ledger, "the ledger is not one of this shard")
+            .in_file(path)
+            .with_hint("leave out `--ledger`, or name one that is not there yet")),
+        _ => Ok(()),
+    }
 }
 
 pub fn exit(summary: &Summary) -> Exit {
@@ -114,7 +151,7 @@ fn in_words(summary: &Summary, dry_run: bool) -> String {
 }
 
 /// What is seen of a scan while it runs.
-struct Console {
+pub struct Console {
     progress: Progress,
     report: Report,
     /// How stores are verified, if they are.
@@ -122,6 +159,16 @@ struct Console {
 }
 
 impl Console {
+    pub fn new(progress: Progress, report: Report) -> Self {
+        Self { progress, report, verify: None }
+    }
+
+    /// Takes the progress bar away, and completes the report.
+    pub fn close(mut self) -> Result<()> {
+        self.progress.finish();
+        self.report.close()
+    }
+
     fn dataset(&mut self, record: &DatasetRecord, unchanged: bool) {
         self.report.add(&Line::Dataset(Box::new(DatasetLine::of(record, unchanged))));
     }

@@ -14,6 +14,7 @@ use crate::discover::mapfile;
 use crate::model::byte_size::ByteSize;
 use crate::model::error::{Code, Error, Result};
 use crate::pipeline::scan::{Origin, Scan};
+use crate::pipeline::shard_file::Shard;
 use crate::verify::{Mode, SAMPLE, Scope};
 
 use super::args::{LedgerArgs, ScanArgs};
@@ -59,9 +60,17 @@ impl ScanSettings {
         let processors = || thread::available_parallelism().map_or(1, NonZeroUsize::get);
         let reading = &args.build.reading;
         let index_cache = reading.index_cache.or(file.index_cache).unwrap_or(INDEX_CACHE).bytes();
-        let index_cache = (!reading.no_index_cache).then_some(index_cache);
+        // The ledger of a shard does not last.
+        let keeps_indexes = !reading.no_index_cache && !matches!(origin, Origin::Shard(_));
+        let index_cache = keeps_indexes.then_some(index_cache);
         let jobs = args.build.jobs.or(file.jobs).map_or_else(processors, NonZeroUsize::get);
-        Ok(Self {
+        let ledger = match (&origin, args.ledger.ledger) {
+            // What a configuration names is the ledger of the node.
+            (Origin::Shard(shard), named) => named.unwrap_or_else(|| shard.ledger()),
+            (_, named) => ledger_path(LedgerArgs { ledger: named.or(file.ledger) })?,
+        };
+        let force = args.force || matches!(&origin, Origin::Shard(shard) if shard.header.force);
+        let settings = Self {
             scan: Arc::new(Scan {
                 origin,
                 drs,
@@ -90,23 +99,30 @@ impl ScanSettings {
                     .map_or(Some(TIMEOUT), |span| (!span.is_zero()).then_some(span)),
                 max_memory: max_memory(reading.max_memory.or(file.max_memory)),
                 index_cache,
-                force: args.force,
+                force,
                 min_age: args.min_age.unwrap_or_default(),
                 accept_gone: args.accept_gone,
                 dry_run: args.dry_run,
                 checksums: args.checksums,
                 verify: args.verify.map(|mode| scope(&mode, args.seed)).transpose()?,
             }),
-            ledger: ledger_path(LedgerArgs { ledger: args.ledger.ledger.or(file.ledger) })?,
+            ledger,
             wait: args.wait,
             report: args.report,
-        })
+        };
+        if let Origin::Shard(shard) = &settings.scan.origin {
+            shard.check_settings(&settings.scan)?;
+        }
+        Ok(settings)
     }
 }
 
 fn origin(args: &ScanArgs) -> Result<Origin> {
     if !args.map.is_empty() {
         return mapfiles(&args.map).map(Origin::Mapfiles);
+    }
+    if let Some(shard) = &args.shard {
+        return Shard::read(&absolute(shard)?).map(|shard| Origin::Shard(Box::new(shard)));
     }
     let paths = args.paths.iter().map(|path| absolute(path)).collect::<Result<_>>()?;
     let since = args.newer_than.and_then(|span| SystemTime::now().checked_sub(span));

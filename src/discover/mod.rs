@@ -10,4 +10,4 @@ mod walk;
 
 pub use candidate::{Candidate, Checksums, SourceFile};
 pub use listed::of_mapfiles;
-pub use walk::walk;
+pub use walk::{of_directories, walk};

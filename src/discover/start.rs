@@ -42,6 +42,18 @@ impl Start {
         Ok(Self { path, real, max_depth, trail: Vec::new() })
     }
 
+    /// The files of `directory` alone; none where no directory is any more.
+    pub(super) fn of_directory(directory: &Path) -> Result<Option<Self>> {
+        match fs::metadata(directory) {
+            Ok(metadata) if metadata.is_dir() => {
+                Ok(Some(Self { max_depth: 1, ..Self::of_root(directory)? }))
+            }
+            Ok(_) => Ok(None),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(read_error(&error, directory)),
+        }
+    }
+
     /// Where the symbolic link `path`, met on the way down from here, leads.
     pub(super) fn behind_link(&self, path: &Path) -> Result<Self> {
         let target = real(path)?;

@@ -45,6 +45,33 @@ pub fn walk(
     }
 }
 
+/// Hands over the datasets that lie in `directories` themselves, as [`walk`] would on its way, in the order
+/// given, and leaves it to the caller which place of a dataset counts. Of a directory that is not there any more
+/// nothing is said. It ends when `found` breaks.
+pub fn of_directories<'a>(
+    directories: impl IntoIterator<Item = &'a Path>,
+    drs: &Drs,
+    enters: impl Fn(&Path),
+    found: impl FnMut(Result<Candidate>) -> ControlFlow<()>,
+) {
+    let (starts, places) = (Starts::default(), Places::default());
+    let mut walker =
+        Walker { drs, newer_than: None, starts, places, is_over: false, enters, found };
+    for directory in directories {
+        if walker.is_over {
+            return;
+        }
+        match Start::of_directory(directory) {
+            Ok(Some(start)) => {
+                walker.places = Places::default();
+                walker.walk_from(&start);
+            }
+            Ok(None) => {}
+            Err(problem) => walker.problem(problem),
+        }
+    }
+}
+
 struct Walker<'a, E, F> {
     drs: &'a Drs,
     newer_than: Option<SystemTime>,
@@ -421,6 +448,61 @@ mod tests {
             &format!("{PR}/.v20180101/{FILE}"),
         ]);
         assert_eq!(only(&tree.discover(&[""])).files.len(), 1);
+    }
+
+    /// Whatever a walk finds somewhere is found there again by its directory alone.
+    #[test]
+    fn directories_have_the_datasets_that_a_walk_meets_there() {
+        let cmip5 = "cmip5/output1/I/M/historical/mon/atmos/Amon/r1i1p1";
+        let names =
+            ["pr", "tas"].map(|variable| format!("{variable}_Amon_M_historical_r1i1p1_1850.nc"));
+        let tree = Tree::new(&[
+            &format!("{PR}/files/d20190401/{FILE}"),
+            &pr("v20190101"),
+            &format!("{cmip5}/v1/{}", names[0]),
+            &format!("{cmip5}/v1/{}", names[1]),
+        ]);
+        tree.link(format!("{PR}/v20190401"), "files/d20190401");
+        tree.link(format!("{PR}/v20200101"), "v20190101");
+        tree.link(format!("{PR}/latest"), "v20190401");
+        tree.link(format!("{PR}/v20190101/below"), "../../..");
+        tree.link(format!("{TAS}/v20190401/tas.nc"), "/nonexistent/tas.nc");
+        let drs = Drs::builtin().unwrap();
+        let walked = tree.discover(&[""]);
+        let mut directories: Vec<_> =
+            walked.candidates.iter().map(|found| found.directory.clone()).collect();
+        directories.dedup();
+        assert_eq!((walked.candidates.len(), directories.len()), (6, 5));
+        directories.push(tree.path("gone"));
+        let mut listed = Vec::new();
+        of_directories(
+            directories.iter().map(PathBuf::as_path),
+            &drs,
+            |_| (),
+            |found| {
+                listed.push(found.unwrap());
+                ControlFlow::Continue(())
+            },
+        );
+        let told = |found: &Candidate| {
+            let unreachable: Vec<_> = found.unreachable.iter().map(Error::to_string).collect();
+            (found.dataset.instance_id(), found.directory.clone(), found.files.clone(), unreachable)
+        };
+        assert_eq!(
+            listed.iter().map(told).collect::<Vec<_>>(),
+            walked.candidates.iter().map(told).collect::<Vec<_>>()
+        );
+        let mut count = 0;
+        of_directories(
+            directories.iter().map(PathBuf::as_path),
+            &drs,
+            |_| (),
+            |_| {
+                count += 1;
+                ControlFlow::Break(())
+            },
+        );
+        assert_eq!(count, 1);
     }
 
     #[test]

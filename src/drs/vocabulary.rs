@@ -1,6 +1,6 @@
 //! Controlled vocabularies (CVs): which values facets may have.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::Path;
 
@@ -13,7 +13,7 @@ use crate::model::error::{Code, Error, Result};
 /// The vocabularies of projects; where there is none, every value is fine.
 #[derive(Debug, Default)]
 pub(super) struct Vocabularies {
-    by_project: HashMap<String, Vec<Vocabulary>>,
+    by_project: BTreeMap<String, Vec<Vocabulary>>,
 }
 
 /// What a facet of a project may be.
@@ -22,14 +22,14 @@ struct Vocabulary {
     facet: String,
     /// The name of the file that it is from.
     file: String,
-    terms: HashSet<String>,
+    terms: BTreeSet<String>,
 }
 
 impl Vocabularies {
     /// The vocabularies of `projects` in `directory`, in files like `CMIP6_source_id.json`.
     pub(super) fn load(directory: &Path, projects: &[Project]) -> Result<Self> {
         fs::read_dir(directory).map_err(|error| Error::io(&error, "list", directory))?;
-        let mut by_project = HashMap::new();
+        let mut by_project = BTreeMap::new();
         for project in projects {
             let mut vocabularies = Vec::new();
             for (facet, called) in project.vocabularies() {
@@ -69,7 +69,7 @@ impl Vocabularies {
 }
 
 /// The terms of the file at `path`: under the name of the facet, a list, or an object that has them for keys.
-fn terms(path: &Path, called: &str) -> Result<HashSet<String>> {
+fn terms(path: &Path, called: &str) -> Result<BTreeSet<String>> {
     let text = fs::read_to_string(path).map_err(|error| Error::io(&error, "read", path))?;
     let wrong = |message: String| {
         Error::new(Code::Configuration, message).in_file(path).with_hint(

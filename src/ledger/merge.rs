@@ -1,8 +1,9 @@
 //! The datasets of another ledger in this one, as after a scan in shards: one transaction a ledger, all or
 //! nothing, and merging again changes nothing.
 //!
-//! Where both know a dataset, one row wins whole. Of the same store, that of the later run; of two stores,
-//! the one that was built last; any store before none. Retractions are united. Of what the publisher was
+//! Where both know a dataset, one row wins whole. A row that was written by somebody who knew the other, as in
+//! a ledger that was dealt from this one, wins. Otherwise, of the same store, that of the later run; of two
+//! stores, the one that was built last; any store before none. Retractions are united. Of what the publisher was
 //! told, the last counts: where that is not the store that won, it is to be told again.
 
 use std::path::{Path, PathBuf};
@@ -10,7 +11,7 @@ use std::path::{Path, PathBuf};
 use rusqlite::{Connection, OptionalExtension, Row, TransactionBehavior, named_params};
 
 use super::path_text::from_text;
-use super::{Ledger, file};
+use super::{Ledger, RunId, file};
 use crate::model::error::{Code, Error, Result};
 
 /// What merging one ledger did.
@@ -56,6 +57,21 @@ const DEPENDENT: [&str; 5] = ["files", "stores", "parts", "variables", "problems
 impl Ledger {
     /// Merges the ledger at `other`, which stays as it is.
     pub fn merge(&mut self, other: &Path) -> Result<Merged> {
+        self.take(other, merge)
+    }
+
+    /// Makes a ledger at `path` that knows of `instance_ids` what this one knows after `run`, for somebody who
+    /// builds them elsewhere. Merged into this one, what became of them counts.
+    pub fn deal(&self, run: RunId, path: &Path, instance_ids: &[&str]) -> Result<()> {
+        Self::open(path)?.take(&self.path, |rows| copy_of(rows, run, instance_ids))
+    }
+
+    /// Does in one transaction what `work` does with the ledger at `other`, attached as `theirs`.
+    fn take<T>(
+        &mut self,
+        other: &Path,
+        work: impl FnOnce(&Connection) -> rusqlite::Result<T>,
+    ) -> Result<T> {
         let other = file::absolute(other)?;
         // Refuses what is no ledger, or one of another schema.
         drop(file::open_read_only(&other)?);
@@ -70,19 +86,22 @@ impl Ledger {
         };
         let attached = self.connection.execute("ATTACH ?1 AS theirs", [name]);
         attached.map_err(|error| file::unusable(&other, &error))?;
-        let merged = self.merge_attached();
+        let merged = self.in_transaction(work);
         let detached = self.connection.execute_batch("DETACH theirs");
         let merged = self.checked(merged)?;
         self.checked(detached)?;
         Ok(merged)
     }
 
-    fn merge_attached(&mut self) -> rusqlite::Result<Merged> {
+    fn in_transaction<T>(
+        &mut self,
+        work: impl FnOnce(&Connection) -> rusqlite::Result<T>,
+    ) -> rusqlite::Result<T> {
         let transaction =
             self.connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-        let merged = merge(&transaction)?;
+        let value = work(&transaction)?;
         transaction.commit()?;
-        Ok(merged)
+        Ok(value)
     }
 }
 
@@ -91,14 +110,40 @@ fn is_same_file(one: &Path, other: &Path) -> bool {
     canonical(one).is_some_and(|path| canonical(other) == Some(path))
 }
 
-fn merge(connection: &Connection) -> rusqlite::Result<Merged> {
-    connection.execute_batch(
-        "CREATE TEMP TABLE run_ids (theirs INTEGER PRIMARY KEY, mine INTEGER NOT NULL);
-         CREATE TEMP TABLE pairs (
-             theirs INTEGER PRIMARY KEY, mine INTEGER NOT NULL UNIQUE,
-             theirs_won INTEGER NOT NULL, same_store INTEGER NOT NULL);",
+const BEGIN: &str = "
+    CREATE TEMP TABLE run_ids (
+        theirs INTEGER PRIMARY KEY, mine INTEGER NOT NULL, was_known INTEGER NOT NULL);
+    CREATE TEMP TABLE pairs (
+        theirs INTEGER PRIMARY KEY, mine INTEGER NOT NULL UNIQUE,
+        theirs_won INTEGER NOT NULL, same_store INTEGER NOT NULL, follows INTEGER NOT NULL);
+    CREATE TEMP TABLE wanted (theirs INTEGER PRIMARY KEY);";
+
+const END: &str = "DROP TABLE temp.run_ids; DROP TABLE temp.pairs; DROP TABLE temp.wanted;";
+
+/// Copies some datasets, and no history: that stays where it is.
+fn copy_of(connection: &Connection, run: RunId, instance_ids: &[&str]) -> rusqlite::Result<()> {
+    connection.execute_batch(BEGIN)?;
+    connection.execute(
+        "INSERT INTO temp.wanted SELECT id FROM theirs.datasets
+         WHERE instance_id IN (SELECT value FROM json_each(?1))",
+        [serde_json::Value::from(instance_ids).to_string()],
     )?;
-    copy_runs(connection)?;
+    // The runs of their rows, and no others: there are many after some years.
+    let runs = format!(
+        "SELECT {} UNION SELECT run_id FROM temp.wanted CROSS JOIN theirs.datasets ON id = theirs
+         UNION SELECT run_id FROM temp.wanted CROSS JOIN theirs.problems ON dataset = theirs",
+        run.0
+    );
+    copy_runs(connection, &runs)?;
+    add_datasets(connection)?;
+    copy_dependents(connection)?;
+    connection.execute_batch(END)
+}
+
+fn merge(connection: &Connection) -> rusqlite::Result<Merged> {
+    connection.execute_batch(BEGIN)?;
+    connection.execute("INSERT INTO temp.wanted SELECT id FROM theirs.datasets", [])?;
+    copy_runs(connection, "SELECT id FROM theirs.runs")?;
     let replaced_or_kept = decide(connection)?;
     let conflicts = conflicts(connection)?;
     let added = add_datasets(connection)?;
@@ -109,14 +154,14 @@ fn merge(connection: &Connection) -> rusqlite::Result<Merged> {
     copy_advertisements(connection)?;
     copy_other_problems(connection)?;
     unite_retractions(connection)?;
-    connection.execute_batch("DROP TABLE temp.run_ids; DROP TABLE temp.pairs;")?;
+    connection.execute_batch(END)?;
     let (replaced, kept) = replaced_or_kept;
     Ok(Merged { added, replaced, kept, conflicts })
 }
 
-/// Gives each run of the other ledger a row here. One that was copied before is known by what it was called
+/// Gives each run that `ids` selects from the other ledger a row here. One that was copied before is known by what it was called
 /// with, when, and how it ended; where it had not ended by then, its end is copied now.
-fn copy_runs(connection: &Connection) -> rusqlite::Result<()> {
+fn copy_runs(connection: &Connection, ids: &str) -> rusqlite::Result<()> {
     let columns = columns(connection, "runs", &["id"])?;
     let mut find = connection.prepare(
         "SELECT mine.id FROM main.runs AS mine JOIN theirs.runs AS copied
@@ -135,8 +180,9 @@ fn copy_runs(connection: &Connection) -> rusqlite::Result<()> {
     let mut insert = connection.prepare(&format!(
         "INSERT INTO main.runs ({list}) SELECT {list} FROM theirs.runs WHERE id = ?1"
     ))?;
-    let mut remember = connection.prepare("INSERT INTO temp.run_ids VALUES (?1, ?2)")?;
-    let mut runs = connection.prepare("SELECT id FROM theirs.runs ORDER BY id")?;
+    let mut remember = connection.prepare("INSERT INTO temp.run_ids VALUES (?1, ?2, ?3)")?;
+    let mut runs = connection
+        .prepare(&format!("SELECT id FROM theirs.runs WHERE id IN ({ids}) ORDER BY id"))?;
     let runs = runs.query_map([], |row| row.get(0))?.collect::<rusqlite::Result<Vec<i64>>>()?;
     for theirs in runs {
         let found: Option<i64> = find.query_row([theirs], |row| row.get(0)).optional()?;
@@ -147,7 +193,7 @@ fn copy_runs(connection: &Connection) -> rusqlite::Result<()> {
             insert.execute([theirs])?;
             connection.last_insert_rowid()
         };
-        remember.execute([theirs, mine])?;
+        remember.execute((theirs, mine, found.is_some()))?;
     }
     Ok(())
 }
@@ -156,23 +202,34 @@ fn copy_runs(connection: &Connection) -> rusqlite::Result<()> {
 fn decide(connection: &Connection) -> rusqlite::Result<(u64, u64)> {
     let side = |schema: &str| {
         format!(
-            "(SELECT datasets.id, instance_id, started_at, updated_at,
+            "(SELECT datasets.id, instance_id, run_id, started_at, updated_at,
                  coalesce(digest, (SELECT digest FROM {schema}.parts
                      WHERE dataset = datasets.id AND position = 0)) AS digest
               FROM {schema}.datasets JOIN {schema}.runs ON runs.id = run_id
                   LEFT JOIN {schema}.stores ON stores.dataset = datasets.id)"
         )
     };
-    // Runs have other numbers in other ledgers, but times are times.
+    // Who knew the run of the other's row when writing a later one had seen that row. Without that, runs have
+    // other numbers in other ledgers, but times are times.
     connection.execute(
         &format!(
             "INSERT INTO temp.pairs
-             SELECT copied.id, mine.id,
-                 CASE WHEN copied.digest IS mine.digest OR copied.updated_at = mine.updated_at
-                     THEN copied.started_at > mine.started_at
-                     ELSE coalesce(copied.updated_at, '') > coalesce(mine.updated_at, '') END,
-                 copied.digest IS mine.digest
-             FROM {} AS copied JOIN {} AS mine USING (instance_id)",
+             SELECT theirs, mine,
+                 CASE WHEN they_follow <> we_follow THEN they_follow
+                     WHEN same_store OR same_time THEN they_started > we_started
+                     ELSE they_wrote > we_wrote END,
+                 same_store, they_follow <> we_follow
+             FROM (SELECT copied.id AS theirs, mine.id AS mine,
+                 EXISTS (SELECT 1 FROM temp.run_ids WHERE was_known
+                     AND run_ids.mine = mine.run_id AND run_ids.theirs < copied.run_id) AS they_follow,
+                 EXISTS (SELECT 1 FROM temp.run_ids WHERE was_known
+                     AND run_ids.theirs = copied.run_id AND run_ids.mine < mine.run_id) AS we_follow,
+                 copied.digest IS mine.digest AS same_store,
+                 coalesce(copied.updated_at = mine.updated_at, false) AS same_time,
+                 copied.started_at AS they_started, mine.started_at AS we_started,
+                 coalesce(copied.updated_at, '') AS they_wrote,
+                 coalesce(mine.updated_at, '') AS we_wrote
+             FROM {} AS copied JOIN {} AS mine USING (instance_id))",
             side("theirs"),
             side("main")
         ),
@@ -185,7 +242,8 @@ fn decide(connection: &Connection) -> rusqlite::Result<(u64, u64)> {
     )
 }
 
-/// Both sides of the datasets that have different stores, before either is replaced.
+/// Both sides of the datasets that have different stores, neither knowing the other, before either is
+/// replaced.
 fn conflicts(connection: &Connection) -> rusqlite::Result<Vec<Conflict>> {
     let side = |schema: &str| {
         format!(
@@ -200,7 +258,7 @@ fn conflicts(connection: &Connection) -> rusqlite::Result<Vec<Conflict>> {
              mine.status, mine.path, mine.updated_at, copied.status, copied.path, copied.updated_at
          FROM temp.pairs JOIN {} AS mine ON mine.id = pairs.mine
              JOIN {} AS copied ON copied.id = pairs.theirs
-         WHERE NOT same_store ORDER BY mine.instance_id",
+         WHERE NOT same_store AND NOT follows ORDER BY mine.instance_id",
         side("main"),
         side("theirs")
     ))?;
@@ -229,7 +287,8 @@ fn add_datasets(connection: &Connection) -> rusqlite::Result<u64> {
     let added = connection.execute(
         &format!(
             "INSERT INTO main.datasets ({}) SELECT {} FROM theirs.datasets AS copied
-             WHERE copied.id NOT IN (SELECT theirs FROM temp.pairs)",
+             WHERE copied.id NOT IN (SELECT theirs FROM temp.pairs)
+                 AND copied.id IN (SELECT theirs FROM temp.wanted)",
             columns.join(", "),
             copied(&columns)
         ),
@@ -237,9 +296,10 @@ fn add_datasets(connection: &Connection) -> rusqlite::Result<u64> {
     )?;
     connection.execute(
         "INSERT INTO temp.pairs
-         SELECT copied.id, mine.id, 1, 0
+         SELECT copied.id, mine.id, 1, 0, 0
          FROM theirs.datasets AS copied JOIN main.datasets AS mine USING (instance_id)
-         WHERE copied.id NOT IN (SELECT theirs FROM temp.pairs)",
+         WHERE copied.id NOT IN (SELECT theirs FROM temp.pairs)
+             AND copied.id IN (SELECT theirs FROM temp.wanted)",
         [],
     )?;
     Ok(added as u64)
@@ -272,11 +332,12 @@ fn copy_dependents(connection: &Connection) -> rusqlite::Result<()> {
             ),
             [],
         )?;
-        // In the order of their numbers, where they have some: that of problems is when they were met.
+        // CROSS JOIN: few datasets of a large ledger may be wanted. In the order of their numbers, where rows
+        // have some: that of problems is when they were met.
         connection.execute(
             &format!(
-                "INSERT INTO main.{table} ({}) SELECT {} FROM theirs.{table} AS copied
-                     JOIN temp.pairs ON pairs.theirs = copied.dataset
+                "INSERT INTO main.{table} ({}) SELECT {} FROM temp.pairs
+                     CROSS JOIN theirs.{table} AS copied ON copied.dataset = pairs.theirs
                  WHERE theirs_won {}",
                 columns.join(", "),
                 copied(&columns),

@@ -38,7 +38,7 @@ pub use turn::Turn;
 
 pub use record::{
     Advertisement, Counts, DatasetRecord, FileRecord, Filter, Gone, Listing, Loss, PartKind,
-    PartRecord, Period, ProblemRecord, Replacement, Scope, Severity, Status, StoreRecord,
+    PartRecord, Period, ProblemRecord, Replacement, Scope, Severity, Since, Status, StoreRecord,
     StoreTimes, VariableRecord, VerificationRecord, WrittenFile,
 };
 
@@ -85,6 +85,16 @@ impl Ledger {
     /// Begins a run that was called with `arguments`.
     pub fn begin_run(&mut self, arguments: &[String]) -> Result<RunId> {
         self.write(|rows| rows::begin_run(rows, arguments))
+    }
+
+    /// When `run` began, which tells it from others in any ledger that it was copied to.
+    pub fn started_at(&self, run: RunId) -> Result<String> {
+        self.read(|rows| rows::started_at(rows, run))
+    }
+
+    /// What was done since the run that began at `started_at`.
+    pub fn since(&self, started_at: &str) -> Result<Since> {
+        self.read(|rows| rows::since(rows, started_at))
     }
 
     /// Ends `run`. A run that never ends was killed.

@@ -374,6 +374,19 @@ pub struct Loss {
     pub known: u64,
 }
 
+/// What was done with a ledger since a run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Since {
+    /// The ledger does not know that run.
+    Unknown,
+    /// Nothing.
+    Nothing,
+    /// The last run since has not ended: it is at work, or was killed.
+    Unfinished,
+    /// The last run since ended with this exit code.
+    Ended(u8),
+}
+
 /// What a run looked at, to tell a dataset that is gone from one that was not looked for.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Scope<'a> {

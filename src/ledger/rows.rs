@@ -10,8 +10,8 @@ use super::lifecycle;
 use super::path_text::{from_text, to_text};
 use super::record::{
     Counts, DatasetRecord, FileRecord, Filter, Gone, Loss, PartKind, PartRecord, Period,
-    ProblemRecord, Replacement, Scope, Severity, Status, StoreRecord, StoreTimes, VariableRecord,
-    VerificationRecord, WrittenFile,
+    ProblemRecord, Replacement, Scope, Severity, Since, Status, StoreRecord, StoreTimes,
+    VariableRecord, VerificationRecord, WrittenFile,
 };
 use crate::discover::SourceFile;
 use crate::model::multihash::Multihash;
@@ -27,6 +27,33 @@ pub(super) fn begin_run(connection: &Connection, arguments: &[String]) -> Result
         params![env!("CARGO_PKG_VERSION"), json(arguments)],
     )?;
     Ok(RunId(connection.last_insert_rowid()))
+}
+
+pub(super) fn started_at(connection: &Connection, run: RunId) -> Result<String> {
+    connection.query_row("SELECT started_at FROM runs WHERE id = ?1", [run.0], |row| row.get(0))
+}
+
+pub(super) fn since(connection: &Connection, started_at: &str) -> Result<Since> {
+    let run: Option<i64> = connection.query_row(
+        "SELECT max(id) FROM runs WHERE started_at = ?1",
+        [started_at],
+        |row| row.get(0),
+    )?;
+    let Some(run) = run else {
+        return Ok(Since::Unknown);
+    };
+    let last = connection
+        .query_row(
+            "SELECT exit_code FROM runs WHERE id > ?1 ORDER BY id DESC LIMIT 1",
+            [run],
+            |row| row.get::<_, Option<u8>>(0),
+        )
+        .optional()?;
+    Ok(match last {
+        None => Since::Nothing,
+        Some(None) => Since::Unfinished,
+        Some(Some(exit_code)) => Since::Ended(exit_code),
+    })
 }
 
 pub(super) fn finish_run(

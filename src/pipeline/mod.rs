@@ -1,4 +1,4 @@
-//! The verbs. [`scan`] reads as a recipe: discover, [`plan`], [`build`], record.
+//! The verbs. [`scan`] reads as a recipe: discover, [`plan`], [`build`], record; [`shard`] is its first half.
 //! `verify`, which needs the feature `netcdf`, goes from the ledger to the stores and back.
 
 pub mod advertise;
@@ -12,9 +12,12 @@ mod readers;
 pub mod relocate;
 pub mod retract;
 pub mod scan;
+pub mod shard;
+pub mod shard_file;
 mod store;
 mod verifier;
 #[cfg(feature = "netcdf")]
 pub mod verify;
+mod walk;
 mod watch;
 mod writer;

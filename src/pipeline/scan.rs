@@ -5,8 +5,6 @@
 //!
 //! No thread is waited for that a file system may keep for ever: see [`super::watch`].
 
-use std::ops::ControlFlow;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -16,18 +14,19 @@ use std::time::{Duration, SystemTime};
 use rayon::ThreadPool;
 
 use crate::combine::Limits;
-use crate::discover::{self, Candidate};
 use crate::drs::{Drs, FrequencyFilter};
 use crate::ledger::{Counts, DatasetRecord, Gone, IndexCache, Ledger, RunId, Severity};
 use crate::model::error::{Code, Error, Result};
 use crate::verify;
 
 use super::build::{Outcome, Unfinished, Workshop};
-use super::decide::{Decision, Known, decide};
+use super::decide::Known;
 use super::placement::Sites;
 use super::readers::{Bounds, Readers};
+use super::shard_file::Shard;
 use super::verifier::Verifier;
-use super::watch::{Watch, Watched, spawn};
+use super::walk::Walk;
+use super::watch::{Watch, spawn};
 use super::writer::{BATCH, Event, Writer};
 
 /// What to scan and how.
@@ -78,6 +77,8 @@ pub enum Origin {
     NewInTrees(Vec<PathBuf>, SystemTime),
     /// Mapfiles.
     Mapfiles(Vec<PathBuf>),
+    /// Datasets of trees that were walked before.
+    Shard(Box<Shard>),
 }
 
 impl Origin {
@@ -86,6 +87,7 @@ impl Origin {
     pub fn paths(&self) -> &[PathBuf] {
         match self {
             Self::Trees(paths) | Self::NewInTrees(paths, _) | Self::Mapfiles(paths) => paths,
+            Self::Shard(shard) => &shard.header.roots,
         }
     }
 
@@ -94,7 +96,7 @@ impl Origin {
     pub(super) fn complete(&self) -> &[PathBuf] {
         match self {
             Self::Trees(paths) | Self::Mapfiles(paths) => paths,
-            Self::NewInTrees(..) => &[],
+            Self::NewInTrees(..) | Self::Shard(_) => &[],
         }
     }
 }
@@ -145,10 +147,7 @@ pub fn scan(
         (None, _) => (None, None),
     };
     let (events, events_in) = sync_channel::<Event>(BATCH);
-    let told = events.clone();
-    let watch = Watch::start(scan.timeout, move |path, waited| {
-        let _ = told.send(Event::Slow(path.to_owned(), waited));
-    })?;
+    let watch = watch(scan, &events)?;
     let bounds = Bounds {
         depth: scan.io_depth,
         datasets: scan.io_depth + 2 * scan.jobs,
@@ -172,6 +171,14 @@ pub fn scan(
     crew.is_over.store(true, Ordering::Relaxed);
     crew.readers.close();
     summary
+}
+
+/// Watches over what the scan waits for, with as much patience as it has.
+pub(super) fn watch(scan: &Scan, events: &SyncSender<Event>) -> Result<Arc<Watch>> {
+    let events = events.clone();
+    Watch::start(scan.timeout, move |path, waited| {
+        let _ = events.send(Event::Slow(path.to_owned(), waited));
+    })
 }
 
 /// The cache of indexes of `ledger`; a scan does without one that cannot be used.
@@ -206,8 +213,19 @@ impl Crew {
         for _ in 0..self.scan.jobs {
             self.start_builder()?;
         }
-        let crew = self.clone();
-        spawn("walk", move || crew.walk_and_plan(known.as_ref()))
+        let (crew, builder) = (self.clone(), self.clone());
+        Walk {
+            scan: Arc::clone(&self.scan),
+            known,
+            watch: Arc::clone(&self.watch),
+            events: self.events.clone(),
+            is_stopped: Box::new(move || crew.is_stopped()),
+            build: Box::new(move |job, indexes| {
+                builder.send(Event::Found);
+                builder.readers.add(job, indexes);
+            }),
+        }
+        .start()
     }
 
     fn start_builder(&self) -> Result<()> {
@@ -269,67 +287,6 @@ impl Crew {
         self.send(Event::Finished(Box::new(outcome)));
         if let Err(error) = self.start_builder() {
             self.send(Event::Problem(error));
-        }
-    }
-
-    fn walk_and_plan(&self, known: Option<&Known>) {
-        let first = self.scan.origin.paths().first().map_or(Path::new("."), PathBuf::as_path);
-        let crew = self.clone();
-        let watched = self.watch.begin(first, move |error| {
-            let message = format!("{}, in this directory or one that it holds", error.message());
-            crew.send(Event::Problem(error.with_message(message)));
-            crew.send(Event::WalkEnded { is_complete: false });
-        });
-        let walk = || self.walk(known, &watched);
-        let walked = catch_unwind(AssertUnwindSafe(walk)).map_err(|_| {
-            let message = "walking made this program fail, which is a defect of it";
-            Error::new(Code::Internal, message)
-        });
-        if !watched.end() {
-            return;
-        }
-        let is_complete = walked.is_ok() && !self.is_stopped();
-        if let Err(problem) = walked {
-            self.send(Event::Problem(problem));
-        }
-        self.send(Event::WalkEnded { is_complete });
-    }
-
-    fn walk(&self, known: Option<&Known>, watched: &Watched) {
-        let enters = |directory: &Path| watched.comes_to(directory);
-        let found = |found: Result<Candidate>| {
-            if self.is_stopped() {
-                return ControlFlow::Break(());
-            }
-            let decision = found
-                .map_or_else(Decision::Problem, |candidate| decide(&self.scan, known, candidate));
-            watched.rests();
-            self.hand_on(decision);
-            watched.resumes();
-            ControlFlow::Continue(())
-        };
-        match &self.scan.origin {
-            Origin::Trees(roots) => discover::walk(roots, None, &self.scan.drs, enters, found),
-            Origin::NewInTrees(roots, since) => {
-                discover::walk(roots, Some(*since), &self.scan.drs, enters, found);
-            }
-            Origin::Mapfiles(mapfiles) => {
-                discover::of_mapfiles(mapfiles, &self.scan.drs, enters, found);
-            }
-        }
-    }
-
-    fn hand_on(&self, decision: Decision) {
-        match decision {
-            Decision::LeftOut(id) => self.send(Event::LeftOut(id)),
-            Decision::Waits(id, file) => self.send(Event::Waits(id, file)),
-            Decision::Same(record) => self.send(Event::Unchanged(record)),
-            Decision::Retracted(id) => self.send(Event::Retracted(id)),
-            Decision::Problem(problem) => self.send(Event::Problem(problem)),
-            Decision::Build(job, indexed) => {
-                self.send(Event::Found);
-                self.readers.add(*job, indexed);
-            }
         }
     }
 }

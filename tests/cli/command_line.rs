@@ -11,7 +11,7 @@ fn help_has_examples_and_exit_codes() {
         let line = run.stdout.lines().find(|line| line.starts_with(&format!("  {code}  ")));
         assert!(line.is_some_and(|line| line.contains(meaning)), "{code} in {run:#?}");
     }
-    for verb in ["scan", "list", "show", "inspect"] {
+    for verb in ["scan", "shard", "list", "show", "inspect"] {
         tree.run(&["--help"]).prints(&format!("  {verb} "));
         let help = tree.run(&[verb, "--help"]).exits(0).prints("Example");
         help.prints(&format!("vzarr-publish {verb} "));

@@ -21,6 +21,7 @@ mod publication;
 mod rescan;
 mod separation;
 mod settings;
+mod shard;
 mod shown;
 mod stores;
 mod tree;

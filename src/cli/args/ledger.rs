@@ -1,10 +1,11 @@
 //! Arguments of `ledger`.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::{Args, Subcommand};
 
-use super::LedgerArgs;
+use super::{LedgerArgs, span};
 
 /// What to do with the ledger.
 #[derive(Debug, Subcommand)]
@@ -68,21 +69,31 @@ pub struct ExportArgs {
 #[command(after_help = "\
 Each of the others is merged whole or not at all, and stays as it is; merging it again changes nothing. Where
 two ledgers have different stores of a dataset, the one that was built last counts, and a warning names both.
+Of a dataset that was dealt from this ledger to a shard, what became of it there counts.
 
-Example:
+Examples:
   vzarr-publish scan /data/CMIP6/CMIP --ledger a.sqlite         # on one host
   vzarr-publish scan /data/CMIP6/ScenarioMIP --ledger b.sqlite  # on another
   vzarr-publish ledger merge a.sqlite b.sqlite
+  vzarr-publish ledger merge --shards /scratch/vzarr/2026-11-25   # after scans of all shards
 
 Exit codes:
   0  all are merged
-  1  some are, others could not be
+  1  some are, others could not be, or a shard is not complete
   2  the command line is wrong
   3  none could be merged, or a scan is at work with this ledger")]
 pub struct MergeArgs {
     /// Other ledgers.
-    #[arg(required = true, value_name = "OTHER")]
+    #[arg(required_unless_present = "shards", value_name = "OTHER")]
     pub others: Vec<PathBuf>,
+    /// The ledgers of all shards in DIR, the `--out` of `vzarr-publish shard`. A shard whose scan has not ended is
+    /// an error; what it did until then is merged.
+    #[arg(long, value_name = "DIR", conflicts_with = "others")]
+    pub shards: Option<PathBuf>,
+    /// Wait so long for a scan of trees with the ledger to end, such as 30m; without this, nothing is merged while
+    /// one is at work.
+    #[arg(long, value_name = "SPAN", value_parser = span)]
+    pub wait: Option<Duration>,
     #[command(flatten)]
     #[allow(missing_docs)]
     pub ledger: LedgerArgs,

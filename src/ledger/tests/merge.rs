@@ -137,6 +137,53 @@ fn of_the_same_store_the_later_run_counts_without_a_word() {
 }
 
 #[test]
+fn who_knew_the_row_of_the_other_wins_whatever_the_clock() {
+    let (_a, mut ledger) = ledger();
+    for id in ["bad.v1", "kept.v1", "other.v1"] {
+        build(&mut ledger, id, "a", "2026-01-03");
+    }
+    let run = ledger.begin_run(&["shard".to_owned()]).unwrap();
+    ledger.touch(run, &["bad.v1", "kept.v1", "other.v1"]).unwrap();
+    let place = tempfile::tempdir().unwrap();
+    let path = place.path().join("dealt.sqlite");
+    ledger.deal(run, &path, &["bad.v1", "kept.v1"]).unwrap();
+    let mut dealt = Ledger::open(&path).unwrap();
+    let dealt_at = ledger.started_at(run).unwrap();
+    assert_eq!(dealt.since(&dealt_at).unwrap(), Since::Nothing);
+    assert_eq!(dealt.since("2000").unwrap(), Since::Unknown);
+    assert_eq!(dealt.dataset("kept.v1").unwrap(), ledger.dataset("kept.v1").unwrap());
+    assert_eq!(dealt.dataset("other.v1").unwrap(), None);
+    let runs: i64 =
+        dealt.connection.query_row("SELECT count(*) FROM runs", [], |row| row.get(0)).unwrap();
+    assert_eq!(runs, 3, "not that of the third, which is not dealt");
+    // Nothing was done with it.
+    assert_eq!(ledger.merge(&path).unwrap(), Merged { kept: 2, ..Merged::default() });
+    // A host whose clock is late finds that there can be no store any more.
+    let run = dealt.begin_run(&["scan".to_owned()]).unwrap();
+    assert_eq!(dealt.since(&dealt_at).unwrap(), Since::Unfinished);
+    dealt.record(run, &[refused("bad.v1", "/data/a")]).unwrap();
+    dealt.touch(run, &["kept.v1"]).unwrap();
+    dealt.finish_run(run, 1, &Counts::default()).unwrap();
+    assert_eq!(dealt.since(&dealt_at).unwrap(), Since::Ended(1));
+    dealt
+        .connection
+        .execute("UPDATE runs SET started_at = '2026-01-01' WHERE id = ?1", [run.0])
+        .unwrap();
+    let merged = ledger.merge(&path).unwrap();
+    assert_eq!((merged.added, merged.replaced, merged.kept), (0, 2, 0));
+    assert_eq!(merged.conflicts, []);
+    assert_eq!(ledger.dataset("bad.v1").unwrap().unwrap().status, Status::Refused);
+    let before = content(&ledger);
+    assert_eq!(ledger.merge(&path).unwrap(), Merged { kept: 2, ..Merged::default() });
+    assert_eq!(content(&ledger), before);
+    // Neither does what was dealt before bring back what was since.
+    let run = ledger.begin_run(&[]).unwrap();
+    ledger.record(run, &[refused("kept.v1", "/data/a")]).unwrap();
+    assert_eq!(ledger.merge(&path).unwrap(), Merged { kept: 2, ..Merged::default() });
+    assert_eq!(ledger.dataset("kept.v1").unwrap().unwrap().status, Status::Refused);
+}
+
+#[test]
 fn what_was_acknowledged_is_neither_lost_nor_invented() {
     let ((_a, mut ledger), (_b, mut other)) = (ledger(), super::ledger());
     // The store that won was acknowledged there.
