@@ -1,5 +1,6 @@
 """Scans in shards on a real Slurm of one node: a task that is killed is requeued, and the merged ledger is that of one scan."""
 
+import getpass
 import json
 import os
 import shutil
@@ -7,7 +8,7 @@ import signal
 import subprocess
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
@@ -24,6 +25,8 @@ URL = "https://node.example.org/data"
 @dataclass(frozen=True)
 class Cluster:
     environment: dict[str, str]
+    # Jobs of tests before.
+    past: set[str] = field(default_factory=set)
 
     def run(self, *command: object, expect: tuple[int, ...] = (0,)) -> str:
         done = subprocess.run([*map(str, command)], env=self.environment, capture_output=True, text=True, timeout=60)
@@ -31,14 +34,22 @@ class Cluster:
         return done.stdout
 
     def jobs(self) -> dict[str, str]:
-        """The states of all jobs by number; of tasks, by that of the array and the task."""
-        return dict(line.split() for line in self.run("squeue", "--noheader", "--array", "--states=all", "--format=%i %T").splitlines())
+        """The states of the jobs of this test by number; of tasks, by that of the array and the task."""
+        lines = self.run("squeue", "--noheader", "--array", "--states=all", "--format=%i %T").splitlines()
+        states = dict(line.split() for line in lines)
+        return {number: state for number, state in states.items() if number not in self.past}
 
     def wait(self, is_done: Callable[[], object], seconds: float = 60) -> None:
         end = time.monotonic() + seconds
         while not is_done():
             assert time.monotonic() < end, f"not after {seconds} s: {self.jobs()}"
             time.sleep(0.1)
+
+    def forget(self) -> None:
+        """Cancels what a test left, for the next."""
+        self.run("scancel", f"--user={getpass.getuser()}")
+        self.wait(lambda: {"RUNNING", "PENDING", "COMPLETING"}.isdisjoint(self.jobs().values()))
+        self.past.update(self.jobs())
 
 
 @pytest.fixture(scope="module")
@@ -107,7 +118,7 @@ def write(directory: Path, source_id: str) -> None:
 
 
 @pytest.fixture
-def site(tmp_path: Path, vzarr_publish: Publisher) -> Site:
+def site(cluster: Cluster, tmp_path: Path, vzarr_publish: Publisher) -> Iterator[Site]:
     first = trees.version_directory(tmp_path / "data", "VZARR-SLURM")
     write(first, "VZARR-SLURM")
     for number in range(1, DATASETS):
@@ -115,7 +126,8 @@ def site(tmp_path: Path, vzarr_publish: Publisher) -> Site:
         shutil.copytree(first, version)
         for file in version.iterdir():
             file.rename(version / file.name.replace("r1i1p1f1", f"r{number + 1}i1p1f1"))
-    return Site(tmp_path, vzarr_publish.binary)
+    yield Site(tmp_path, vzarr_publish.binary)
+    cluster.forget()
 
 
 def slowed(site: Site) -> Site:
@@ -124,7 +136,7 @@ def slowed(site: Site) -> Site:
     wrapper.write_text(
         f"""#!/bin/bash
 case "$*" in *shard-0002.jsonl*)
-    echo $$ >'{site.place}/pid'
+    echo $$ $PPID >'{site.place}/pids.part' && mv '{site.place}/pids.part' '{site.place}/pids'
     while [ ! -e '{site.place}/go' ]; do sleep 0.1; done ;;
 esac
 exec '{site.program}' "$@"
@@ -171,8 +183,7 @@ def test_a_task_that_is_killed_is_requeued_and_the_merge_waits_for_it(
     assert len([*directory.glob("shard-*.jsonl")]) == SHARDS
     # Run by cron meanwhile, it does nothing.
     assert site.submit(cluster) is None
-    pid = site.place / "pid"
-    cluster.wait(pid.exists)
+    cluster.wait((site.place / "pids").exists)
     task = next(number for number in cluster.jobs() if number.endswith("_2"))
     cluster.run("scontrol", "requeue", task)
     log = directory / "shard-0002.log"
@@ -194,10 +205,10 @@ def test_a_task_that_failed_is_named_by_the_merge_and_run_again_alone(
     one = as_one_scan_does(vzarr_publish, site)
     directory = slowed(site).submit(cluster)
     assert directory
-    pid = site.place / "pid"
-    cluster.wait(pid.exists)
+    pids = site.place / "pids"
+    cluster.wait(pids.exists)
     # As when memory is short.
-    os.kill(int(pid.read_text()), signal.SIGKILL)
+    os.kill(int(pids.read_text().split()[0]), signal.SIGKILL)
     cluster.wait(lambda: merged(directory))
     cluster.wait(lambda: set(cluster.jobs().values()) <= {"COMPLETED", "FAILED"})
     assert "ended with 137" in (directory / "shard-0002.log").read_text()
@@ -229,10 +240,10 @@ def test_the_merge_may_run_where_the_ledger_is(cluster: Cluster, site: Site, vza
 def test_a_task_whose_time_is_up_goes_on_in_another(cluster: Cluster, site: Site, vzarr_publish: Publisher) -> None:
     directory = slowed(site).submit(cluster)
     assert directory
-    cluster.wait((site.place / "pid").exists)
-    task = next(number for number, state in cluster.jobs().items() if number.endswith("_2") and state == "RUNNING")
-    # What Slurm does two minutes before.
-    cluster.run("scancel", "--batch", "--signal=USR1", task)
+    pids = site.place / "pids"
+    cluster.wait(pids.exists)
+    # What Slurm does two minutes before: it tells the shell alone.
+    os.kill(int(pids.read_text().split()[1]), signal.SIGUSR1)
     log = directory / "shard-0002.log"
     cluster.wait(lambda: "goes on in another task" in log.read_text(), 30)
     (site.place / "go").touch()
