@@ -102,6 +102,7 @@ impl ScanSettings {
                 force,
                 min_age: args.min_age.unwrap_or_default(),
                 accept_gone: args.accept_gone,
+                reports_unchanged: args.report.is_some(),
                 dry_run: args.dry_run,
                 checksums: args.checksums,
                 verify: args.verify.map(|mode| scope(&mode, args.seed)).transpose()?,

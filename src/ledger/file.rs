@@ -5,6 +5,7 @@ use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags, TransactionBehavior};
 
 use super::journal::{self, Journal};
@@ -130,6 +131,10 @@ fn connect(path: &Path, flags: OpenFlags) -> Result<Connection> {
         .map_err(|error| unusable(path, &error))?;
     connection.busy_timeout(PATIENCE).map_err(|error| unusable(path, &error))?;
     connection.set_prepared_statement_cache_capacity(32);
+    // Otherwise SQLite plans statements again for each value that is bound to them.
+    connection
+        .set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)
+        .map_err(|error| unusable(path, &error))?;
     Ok(connection)
 }
 

@@ -232,6 +232,15 @@ impl Ledger {
         })
     }
 
+    /// Of one dataset as much as tells whether it changed: all but variables, verification, replacement, later
+    /// version, warnings and notes.
+    pub fn outline(&self, instance_id: &str) -> Result<Option<DatasetRecord>> {
+        self.read(|rows| match rows::find(rows, instance_id)? {
+            Some(dataset) => rows::load_outline(rows, dataset).map(Some),
+            None => Ok(None),
+        })
+    }
+
     /// Calls `each` with the datasets that pass `filter`, by instance ID, one at a time: a ledger
     /// may hold more than fits in memory. All are seen as of one moment, but with a rollback journal each
     /// as of its own: a reader keeps writers waiting then, also the one that `each` may be.

@@ -480,14 +480,23 @@ pub(super) fn select(connection: &Connection, filter: &Filter) -> Result<Vec<i64
 
 /// The whole record of one dataset.
 pub(super) fn load(connection: &Connection, dataset: i64) -> Result<DatasetRecord> {
-    let (mut errors, mut warnings, mut notes) = (Vec::new(), Vec::new(), Vec::new());
+    let mut record = load_outline(connection, dataset)?;
     for (severity, problem) in load_problems(connection, dataset)? {
         match severity {
-            Severity::Error => errors.push(problem),
-            Severity::Warning => warnings.push(problem),
-            Severity::Note => notes.push(problem),
+            Severity::Error => {}
+            Severity::Warning => record.warnings.push(problem),
+            Severity::Note => record.notes.push(problem),
         }
     }
+    record.variables = load_variables(connection, dataset)?;
+    record.verification = load_verification(connection, dataset)?;
+    record.replacement = load_replacement(connection, dataset)?;
+    record.superseded_by = load_later_version(connection, dataset)?;
+    Ok(record)
+}
+
+/// The record of one dataset, without what does not tell whether it changed.
+pub(super) fn load_outline(connection: &Connection, dataset: i64) -> Result<DatasetRecord> {
     let mut record = connection.prepare_cached("SELECT * FROM datasets WHERE id = ?1")?.query_row(
         [dataset],
         |row| {
@@ -501,25 +510,26 @@ pub(super) fn load(connection: &Connection, dataset: i64) -> Result<DatasetRecor
                 directory: path(row, "directory")?,
                 period: period(row)?,
                 status: row.get("status")?,
-                error: errors.pop(),
+                error: None,
                 recipe: row.get("recipe")?,
                 files: Vec::new(),
                 store: None,
                 variables: Vec::new(),
-                warnings,
-                notes,
+                warnings: Vec::new(),
+                notes: Vec::new(),
                 verification: None,
                 replacement: None,
                 superseded_by: None,
             })
         },
     )?;
+    if record.status != Status::Built {
+        let problems = load_problems(connection, dataset)?.into_iter();
+        record.error =
+            problems.filter(|(severity, _)| *severity == Severity::Error).map(|(_, it)| it).last();
+    }
     record.files = load_files(connection, dataset, &record.directory)?;
     record.store = load_store(connection, dataset)?;
-    record.variables = load_variables(connection, dataset)?;
-    record.verification = load_verification(connection, dataset)?;
-    record.replacement = load_replacement(connection, dataset)?;
-    record.superseded_by = load_later_version(connection, dataset)?;
     Ok(record)
 }
 

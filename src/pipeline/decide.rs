@@ -77,7 +77,7 @@ fn compared(scan: &Scan, before: Option<&Known>, mut candidate: Candidate) -> Re
         if ledger.is_retracted(&candidate.dataset.dataset_id())? {
             return Ok(Decision::Retracted(candidate.dataset.instance_id()));
         }
-        known = ledger.dataset(&candidate.dataset.instance_id())?;
+        known = ledger.outline(&candidate.dataset.instance_id())?;
     }
     if let Some(known) = &known {
         check_place(known, &candidate)?;
@@ -100,9 +100,11 @@ fn compared(scan: &Scan, before: Option<&Known>, mut candidate: Candidate) -> Re
     };
     Ok(match (decision, known) {
         (Plan::Same, Some(known)) if !scan.force && candidate.unreachable.is_empty() => {
-            Decision::Same(Box::new(known))
+            let whole = whole(before.filter(|_| scan.reports_unchanged), &known)?;
+            Decision::Same(Box::new(whole.unwrap_or(known)))
         }
         (_, known) => {
+            let known = known.map(|known| whole(before, &known)).transpose()?.flatten();
             // Whoever asks for a store anew wants what the files hold, whatever was kept of them.
             let before = before.filter(|_| known.is_some() && !scan.force);
             let instance_id = candidate.dataset.instance_id();
@@ -110,6 +112,11 @@ fn compared(scan: &Scan, before: Option<&Known>, mut candidate: Candidate) -> Re
             Decision::Build(Box::new(Job { candidate, placement, known }), indexes)
         }
     })
+}
+
+/// All that the ledger knows of the dataset of which it knows `outline`.
+fn whole(before: Option<&Known>, outline: &DatasetRecord) -> Result<Option<DatasetRecord>> {
+    before.map_or(Ok(None), |Known { ledger, .. }| ledger.dataset(&outline.instance_id))
 }
 
 /// A dataset has one place. One that the ledger knows elsewhere may have moved; while it is still

@@ -60,6 +60,8 @@ pub struct Scan {
     pub min_age: Duration,
     /// Whether to believe that most datasets of a project are gone.
     pub accept_gone: bool,
+    /// Whether the observer wants all that is known of datasets that did not change.
+    pub reports_unchanged: bool,
     /// Whether nothing is to be written.
     pub dry_run: bool,
     /// Whether files that are indexed are compared with their checksums, as far as these are known.
