@@ -8,6 +8,7 @@ use std::time::Duration;
 use rusqlite::{Connection, OpenFlags, TransactionBehavior};
 
 use super::journal::{self, Journal};
+use crate::emit::directory;
 use crate::model::error::{Code, Error, Result};
 
 /// The published contract, which also creates a new ledger.
@@ -29,7 +30,7 @@ const PATIENCE: Duration = Duration::from_mins(1);
 /// Opens the ledger at `path` for writing; creates it, and its directory, where there is none.
 pub(super) fn open(path: &Path) -> Result<Connection> {
     if let Some(directory) = path.parent() {
-        fs::create_dir_all(directory)
+        directory::create_all(directory)
             .map_err(|error| elsewhere(path, format!("cannot create its directory: {error}")))?;
     }
     identify(path)?;
@@ -163,10 +164,10 @@ fn migrate(connection: &mut Connection) -> rusqlite::Result<()> {
 }
 
 fn prepare_writer(connection: &Connection, journal: Journal) -> rusqlite::Result<()> {
-    // FULL: what was recorded survives a power cut, which will matter for what was advertised; one
-    // fsync a batch is nothing beside those of the manifests.
+    // What was recorded survives a loss of power, with a rollback journal, too, which FULL might bring
+    // back; one fsync a batch is nothing beside those of the manifests.
     journal.set(connection, PATIENCE)?;
-    connection.pragma_update(None, "synchronous", "full")?;
+    connection.pragma_update(None, "synchronous", "extra")?;
     connection.pragma_update(None, "foreign_keys", true)
 }
 

@@ -9,7 +9,7 @@ use super::RunId;
 use super::lifecycle;
 use super::path_text::{from_text, to_text};
 use super::record::{
-    Counts, DatasetRecord, FileRecord, Filter, Gone, Loss, PartKind, PartRecord, Period,
+    Counts, DatasetRecord, FileRecord, Filter, Gone, Interruption, Loss, PartKind, PartRecord, Period,
     ProblemRecord, Replacement, Scope, Severity, Status, StoreRecord, StoreTimes, VariableRecord,
     VerificationRecord, WrittenFile,
 };
@@ -51,6 +51,22 @@ pub(super) fn finish_run(
         },
     )?;
     Ok(())
+}
+
+/// Runs that are still going on look like killed ones, which does no harm.
+pub(super) fn interruption_before(connection: &Connection, run: RunId) -> Result<Interruption> {
+    let (interrupted, complete): (Option<i64>, Option<i64>) = connection.query_row(
+        "SELECT max(id) FILTER (WHERE finished_at IS NULL),
+             max(id) FILTER (WHERE exit_code <= 1 AND built + unchanged + refused + failed > 0)
+         FROM runs WHERE id < ?1",
+        [run.0],
+        |row| Ok((row.get(0)?, row.get(1)?)),
+    )?;
+    Ok(match interrupted {
+        None => Interruption::Never,
+        Some(interrupted) if complete.is_some_and(|it| it > interrupted) => Interruption::Once,
+        Some(_) => Interruption::Lately,
+    })
 }
 
 /// Writes one dataset in place of all that was known about it.

@@ -5,12 +5,21 @@ use std::path::PathBuf;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use crate::discover::{Candidate, SourceFile};
-use crate::ledger::{DatasetRecord, FileRecord, Ledger, Status, WrittenFile};
+use crate::emit::seal;
+use crate::ledger::{DatasetRecord, FileRecord, Interruption, Ledger, Status, WrittenFile};
 use crate::model::error::{Code, Error, Result};
 
 use super::build::Job;
+use super::leftovers;
 use super::plan::{self, Plan};
 use super::scan::Scan;
+
+/// What the ledger knows of earlier runs.
+pub(super) struct Known {
+    /// Reads beside the writer, which sees its own connection only.
+    pub ledger: Ledger,
+    pub interruption: Interruption,
+}
 
 /// What is to be done about what was found.
 pub(super) enum Decision {
@@ -29,7 +38,7 @@ pub(super) enum Decision {
 }
 
 /// Decides about `candidate`.
-pub(super) fn decide(scan: &Scan, ledger: Option<&Ledger>, candidate: Candidate) -> Decision {
+pub(super) fn decide(scan: &Scan, ledger: Option<&Known>, candidate: Candidate) -> Decision {
     let instance_id = candidate.dataset.instance_id();
     if scan.frequencies.as_ref().is_some_and(|filter| !filter.keeps(&candidate.dataset)) {
         return Decision::LeftOut(instance_id);
@@ -50,10 +59,16 @@ fn is_young(file: &SourceFile, min_age: Duration) -> bool {
 }
 
 /// What is to be done about a dataset, after what the ledger knows of it.
-fn compared(scan: &Scan, ledger: Option<&Ledger>, mut candidate: Candidate) -> Result<Decision> {
+fn compared(scan: &Scan, ledger: Option<&Known>, mut candidate: Candidate) -> Result<Decision> {
     let mut known = None;
-    if let Some(ledger) = ledger {
-        if ledger.is_retracted(&candidate.dataset.dataset_id())? {
+    let interruption = ledger.map_or(Interruption::Never, |known| known.interruption);
+    if let Some(Known { ledger, .. }) = ledger {
+        let dataset_id = candidate.dataset.dataset_id();
+        if ledger.is_retracted(&dataset_id)? {
+            if interruption != Interruption::Never && !ledger.keeps_store(&dataset_id)? {
+                let placement = scan.sites.place(&candidate, scan.limits);
+                leftovers::remove(&placement.manifest, None);
+            }
             return Ok(Decision::Retracted(candidate.dataset.instance_id()));
         }
         known = ledger.dataset(&candidate.dataset.instance_id())?;
@@ -79,9 +94,14 @@ fn compared(scan: &Scan, ledger: Option<&Ledger>, mut candidate: Candidate) -> R
     };
     Ok(match (decision, known) {
         (Plan::Same, Some(known)) if !scan.force && candidate.unreachable.is_empty() => {
+            if let (Interruption::Lately, Some(directory)) =
+                (interruption, placement.manifest.parent())
+            {
+                seal::clean(directory);
+            }
             Decision::Same(Box::new(known))
         }
-        (_, known) => Decision::Build(Box::new(Job { candidate, placement, known })),
+        (_, known) => Decision::Build(Box::new(Job { candidate, placement, known, interruption })),
     })
 }
 

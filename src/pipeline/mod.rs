@@ -5,6 +5,7 @@ pub mod advertise;
 pub mod build;
 pub mod catalog;
 mod decide;
+mod leftovers;
 pub mod ledger_check;
 pub mod placement;
 pub mod plan;

@@ -21,7 +21,7 @@ use crate::model::error::{Code, Error, Result};
 use crate::verify;
 
 use super::build::{Job, Outcome, Workshop};
-use super::decide::{Decision, decide};
+use super::decide::{Decision, Known, decide};
 use super::placement::Sites;
 use super::verifier::Verifier;
 use super::writer::{BATCH, Event, Writer};
@@ -125,9 +125,11 @@ pub fn scan(
         .num_threads(scan.jobs)
         .build()
         .map_err(|error| Error::new(Code::Internal, format!("cannot start workers: {error}")))?;
-    // Planning reads beside the writer, which sees its own connection only.
     let known = match &ledger {
-        Some((ledger, _)) => Some(Ledger::open_read_only(ledger.path())?),
+        Some((ledger, run)) => {
+            let interruption = ledger.interruption_before(*run)?;
+            Some(Known { ledger: Ledger::open_read_only(ledger.path())?, interruption })
+        }
         None => None,
     };
     let verifier = scan.verify.map(Verifier::new).transpose()?;
@@ -178,7 +180,7 @@ fn build_all(
 
 fn walk_and_plan(
     scan: &Scan,
-    known: Option<&Ledger>,
+    known: Option<&Known>,
     jobs: &SyncSender<Job>,
     events: &SyncSender<Event>,
     is_stopped: &(dyn Fn() -> bool + Sync),

@@ -21,6 +21,7 @@ mod rescan;
 mod separation;
 mod settings;
 mod shown;
+mod states;
 mod stores;
 mod tree;
 mod verify;
