@@ -149,7 +149,8 @@ class Archive:
             for name, path in wanted.items():
                 if not (directory / name).exists():
                     os.link(path, directory / name)
-            if directory.is_dir() and not any(directory.iterdir()):
+            # What is not there in the first state never was.
+            if state == "a" and directory.is_dir() and not any(directory.iterdir()):
                 directory.rmdir()
 
     def empty(self) -> None:
@@ -272,14 +273,14 @@ class Outcome:
     recorded: list[dict]
     advertised: list[dict]
 
-    def differences(self, other: "Outcome") -> list[str]:
-        """How `other`, undisturbed, is another outcome than this."""
+    def differences(self, other: "Outcome", is_allowed: Callable[[str], bool] = lambda _: False) -> list[str]:
+        """How `other`, undisturbed, is another outcome than this, but for what may differ."""
         found = [f"left behind: {path}" for path in self.written.keys() - other.written.keys()]
         found += [f"missing: {path}" for path in other.written.keys() - self.written.keys()]
         found += [f"other bytes: {path}" for path, data in self.written.items() if other.written.get(path, data) != data]
         found += _different_lines("ledger", self.recorded, other.recorded)
         found += _different_lines("advertise", self.advertised, other.advertised)
-        return found
+        return [difference for difference in found if not is_allowed(difference)]
 
     def absent(self, archive: Archive) -> list[str]:
         """What is advertised but is not there."""
@@ -287,10 +288,16 @@ class Outcome:
 
 
 def _different_lines(what: str, ours: list[dict], theirs: list[dict]) -> list[str]:
-    [one, two] = [{json.dumps(line, sort_keys=True) for line in lines} for lines in (ours, theirs)]
-    return [f"{what}: disturbed {line[:600]}" for line in sorted(one - two)] + [
-        f"{what}: undisturbed {line[:600]}" for line in sorted(two - one)
-    ]
+    """Where lines about the same differ, the parts of them that do."""
+    [one, two] = [{line.get("instance_id") or line.get("id") or json.dumps(line): line for line in lines} for lines in (ours, theirs)]
+    found = [f"{what}: only disturbed: {key[:300]}" for key in one.keys() - two.keys()]
+    found += [f"{what}: only undisturbed: {key[:300]}" for key in two.keys() - one.keys()]
+    for key in one.keys() & two.keys():
+        for part in one[key].keys() | two[key].keys():
+            [mine, other] = [json.dumps(lines[key].get(part)) for lines in (one, two)]
+            if mine != other:
+                found.append(f"{what}: {key}: {part} is {mine[:300]}, undisturbed {other[:300]}")
+    return found
 
 
 def not_there(archive: Archive, advertised: Iterable[dict]) -> list[str]:

@@ -1,5 +1,5 @@
 /* Stands between a program and the file system: preloaded (LD_PRELOAD), it records what is done, makes chosen calls fail, or kills the
- * process at one of them. Only paths below $VZARR_SHIM_ROOT count. See shim.py.
+ * process at one of them. Only $VZARR_SHIM_ROOT and paths below it count. See shim.py.
  *
  *   VZARR_SHIM_LOG=FILE             every call that succeeded, in the order of its effects: a line "OP\tPATH\tTARGET\tOFFSET\tLENGTH", and
  *                                   LENGTH bytes and a line end where something was written
@@ -66,7 +66,7 @@ __attribute__((constructor)) static void begin(void) {
 #define REAL(name) ((__typeof__(&name))dlsym(RTLD_NEXT, #name))
 
 static int counts(const char *path) {
-    return root && path && strncmp(path, root, root_length) == 0;
+    return root && path && strncmp(path, root, root_length) == 0 && (path[root_length] == '/' || path[root_length] == 0);
 }
 
 static int path_of(int fd, char *path) {
@@ -197,7 +197,7 @@ static ssize_t wrote(int fd, const void *bytes, size_t length, off64_t offset) {
     int failing = fails("write", path);
     int error = errno;
     /* A disk that fills takes a part first. */
-    int part = failing && failure.seen == failure.from && length > 1;
+    int part = failing && failure.count != 1 && failure.seen == failure.from && length > 1;
     if (!failing || part) {
         size_t taken = part ? length / 2 : length;
         written = offset < 0 ? write_(fd, bytes, taken) : pwrite_(fd, bytes, taken, offset);

@@ -54,7 +54,7 @@ class Shim:
         return self._below(root) | {"VZARR_SHIM_KILL": f"{operation},{number},{part}"}
 
     def _below(self, root: Path) -> dict[str, str]:
-        return {"LD_PRELOAD": str(self.library), "VZARR_SHIM_ROOT": f"{root}/"}
+        return {"LD_PRELOAD": str(self.library), "VZARR_SHIM_ROOT": str(root)}
 
 
 def operations(log: Path) -> Iterator[Operation]:
