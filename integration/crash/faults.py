@@ -150,14 +150,15 @@ def _said(done: Run, refused: list[Operation], error: str) -> list[str]:
     if done.code not in (1, 3):
         found.append(f"exit {done.code}")
     # SQLite has words of its own.
-    words = [os.strerror(getattr(errno, error)), "disk I/O error", "database or disk is full", "unable to open database"]
+    words = ["disk I/O error", "database or disk is full", "unable to open database", "attempt to write a readonly database"]
+    words.append(os.strerror(getattr(errno, error)))
     lines = [line for line in done.stderr.splitlines() if any(word in line for word in words)]
     # The file, or its directory if that is what is wrong.
     named = {str(path) for operation in refused for path in (operation.path, operation.path.parent)}
     named |= {path.split(".sqlite")[0] + ".sqlite" for path in named if ".sqlite" in path}
     named |= {_final(operation.path) for operation in refused}
-    # What is said of a directory that was not synchronised is said of the store.
-    within = [f"`{operation.path}/" for operation in refused if operation.kind == "fail" and str(operation.target) == "syncdir"]
+    # What is said of a directory that was not created or synchronised is said of what was to be in it.
+    within = [f"`{operation.path}/" for operation in refused if str(operation.target) in ("syncdir", "mkdir")]
     if not any(f"`{path}`" in line for line in lines for path in named) and not any(it in line for line in lines for it in within):
         found.append(f"no line names what failed, {sorted(named)}: {done.stderr[-1500:]}")
     if error in ("ENOSPC", "EDQUOT", "EACCES", "EROFS") and "hint:" not in done.stderr:

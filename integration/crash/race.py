@@ -60,7 +60,8 @@ class Race:
         of_maps = ["scan", "--map", self.archive.place / "maps", *scan[2:]]
         work: list[Callable[[], None]] = [
             self._changing,
-            *[lambda: self._again("scan", self._scans, [*scan, "--wait", "60s"])] * 2,
+            *[lambda: self._again("scan --wait", self._scans, [*scan, "--wait", "60s"])] * 2,
+            lambda: self._again("scan", self._scans, scan),
             *[lambda: self._again("scan --map", self._scans, of_maps)] * 2,
             lambda: self._again("list", self._lists, ["list", "--json"]),
             lambda: self._again("show", self._shows, ["show", self._id(self.datasets[1])]),

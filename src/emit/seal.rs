@@ -156,19 +156,28 @@ fn place(target: &Path) -> Result<(&Path, &OsStr)> {
 }
 
 fn explain(error: &io::Error, directory: &Path, target: &Path) -> Error {
-    const ELSEWHERE: &str = "use --output-dir DIR to write the stores elsewhere";
-    match error.kind() {
-        io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => {
-            Error::io(error, "write a store in this directory", directory).with_hint(ELSEWHERE)
+    match (way_out(error), error.kind()) {
+        (Some(hint), _) => {
+            Error::io(error, "write a store in this directory", directory).with_hint(hint)
         }
-        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
-            Error::io(error, "write a store in this directory", directory)
-                .with_hint(format!("make room, or {ELSEWHERE}"))
-        }
-        io::ErrorKind::NotFound | io::ErrorKind::NotADirectory => {
+        (None, io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => {
             Error::io(error, "write a store in this directory", directory)
         }
         _ => Error::io(error, "write the store", target),
+    }
+}
+
+/// What helps where a directory takes no stores because it is closed or full.
+#[must_use]
+pub fn way_out(error: &io::Error) -> Option<&'static str> {
+    match error.kind() {
+        io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => {
+            Some("use --output-dir DIR to write the stores elsewhere")
+        }
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
+            Some("make room, or use --output-dir DIR to write the stores elsewhere")
+        }
+        _ => None,
     }
 }
 

@@ -85,13 +85,20 @@ pub(super) fn absolute(path: &Path) -> Result<PathBuf> {
 
 /// SQLite's `error` while using the ledger at `path`.
 pub(super) fn unusable(path: &Path, error: &rusqlite::Error) -> Error {
-    use rusqlite::ErrorCode::{CannotOpen, DatabaseBusy, DatabaseLocked, DiskFull, ReadOnly};
+    use rusqlite::ErrorCode::{
+        CannotOpen, DatabaseBusy, DatabaseLocked, DiskFull, ReadOnly, SystemIoFailure,
+    };
 
     let failed = Error::new(Code::Ledger, format!("cannot use the ledger: {error}")).in_file(path);
     match error.sqlite_error_code() {
         Some(DatabaseBusy | DatabaseLocked) => failed
             .with_hint("another vzarr-publish is writing to it; try again when that has finished"),
         Some(DiskFull) => failed.with_hint("make room on its file system"),
+        // SQLite calls a used-up quota so, too.
+        Some(SystemIoFailure) => failed.with_hint(
+            "see whether a quota is used up or the disk is failing; \
+             choose another place with `--ledger FILE`",
+        ),
         Some(ReadOnly | CannotOpen) => failed.with_hint(
             "SQLite needs to write to the ledger and its directory, even to read it; \
              choose another place with `--ledger FILE`",

@@ -9,9 +9,9 @@ use super::RunId;
 use super::lifecycle;
 use super::path_text::{from_text, to_text};
 use super::record::{
-    Counts, DatasetRecord, FileRecord, Filter, Gone, Interruption, Loss, PartKind, PartRecord, Period,
-    ProblemRecord, Replacement, Scope, Severity, Status, StoreRecord, StoreTimes, VariableRecord,
-    VerificationRecord, WrittenFile,
+    Counts, DatasetRecord, FileRecord, Filter, Gone, Interruption, Loss, PartKind, PartRecord,
+    Period, ProblemRecord, Replacement, Scope, Severity, Status, StoreRecord, StoreTimes,
+    VariableRecord, VerificationRecord, WrittenFile,
 };
 use crate::discover::SourceFile;
 use crate::model::multihash::Multihash;

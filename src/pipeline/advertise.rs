@@ -196,9 +196,9 @@ fn is_missing(record: &DatasetRecord) -> bool {
 fn not_there(record: &DatasetRecord) -> Error {
     let place = record.manifest().map_or(&record.directory, |manifest| &manifest.path);
     let message = format!("the store of {} is not there, and not advertised", record.instance_id);
-    Error::new(Code::NotFound, message)
-        .in_file(place)
-        .with_hint("see that the file system is mounted, and build it anew with `vzarr-publish scan`")
+    Error::new(Code::NotFound, message).in_file(place).with_hint(
+        "see that the file system is mounted, and build it anew with `vzarr-publish scan`",
+    )
 }
 
 /// The item of a dataset as the catalogue has it.

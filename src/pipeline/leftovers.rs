@@ -13,6 +13,9 @@ use std::path::{Path, PathBuf};
 use crate::emit::{directory, reference_json, seal};
 use crate::ledger::StoreRecord;
 
+/// A segment has a file at least, and no dataset has so many.
+const MOST_SEGMENTS: usize = 1_000_000;
+
 /// Removes the files of a store whose manifest is to be at `manifest` which `kept` does not name. Tells
 /// whether there were any.
 pub fn remove(manifest: &Path, kept: Option<&StoreRecord>) -> bool {
@@ -34,7 +37,7 @@ pub fn remove(manifest: &Path, kept: Option<&StoreRecord>) -> bool {
 /// that are there are the first.
 fn files(manifest: &Path) -> Vec<PathBuf> {
     let segment = |number: usize| manifest.with_extension(format!("seg{number:02}.json"));
-    let mut files: Vec<_> = (0..).map(segment).take_while(|it| it.exists()).collect();
+    let mut files: Vec<_> = (0..MOST_SEGMENTS).map(segment).take_while(|it| it.exists()).collect();
     files.push(manifest.with_extension("seams"));
     files.insert(0, manifest.to_owned());
     let last = files.len() - 1;

@@ -284,7 +284,13 @@ fn in_content<T>(written: Written<T>) -> Result<T> {
 /// Creates `directory`, which must be in `output_dir` also when links are followed: where others may write
 /// there, one could lead anywhere.
 pub fn create_within(output_dir: &Path, directory: &Path) -> Result<()> {
-    let failed = |error: io::Error| Error::io(&error, "create the directory", directory);
+    let failed = |error: io::Error| {
+        let failed = Error::io(&error, "create the directory", directory);
+        match seal::way_out(&error) {
+            Some(hint) => failed.with_hint(hint),
+            None => failed,
+        }
+    };
     directory::create_all(output_dir).map_err(failed)?;
     let real = |path: &Path| fs::canonicalize(path).map_err(failed);
     let nearest = directory.ancestors().find(|path| path.symlink_metadata().is_ok());

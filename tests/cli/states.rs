@@ -21,25 +21,57 @@ const VERSIONS: [&str; 2] = ["v20200101", "v20210101"];
 /// Months of a file.
 const MONTHS: u16 = 6;
 
+/// A path, and what changes when somebody writes to it.
+type Stamped = (PathBuf, (u64, i64, i64, i64, i64));
+
 /// What can happen. Datasets and files are numbers of [`State`]'s.
 #[derive(Clone, Debug)]
 enum Step {
     /// A file comes, or comes anew: with values in kelvin or not, for units that differ are refused.
-    Write { dataset: usize, file: u16, in_kelvin: bool },
-    Touch { dataset: usize, file: u16 },
-    Truncate { dataset: usize, file: u16 },
-    Remove { dataset: usize, file: u16 },
+    Write {
+        dataset: usize,
+        file: u16,
+        in_kelvin: bool,
+    },
+    Touch {
+        dataset: usize,
+        file: u16,
+    },
+    Truncate {
+        dataset: usize,
+        file: u16,
+    },
+    Remove {
+        dataset: usize,
+        file: u16,
+    },
     /// A file gets the name that is meant for another, if that is free.
-    Rename { dataset: usize, file: u16, to: u16 },
-    Retract { dataset: usize },
-    Reinstate { dataset: usize },
-    Scan { force: bool },
+    Rename {
+        dataset: usize,
+        file: u16,
+        to: u16,
+    },
+    Retract {
+        dataset: usize,
+    },
+    Reinstate {
+        dataset: usize,
+    },
+    Scan {
+        force: bool,
+    },
     Advertise,
     Collect,
     /// A scan that is killed after so many milliseconds, or once it has written so many manifests.
-    Kill { milliseconds: u64, manifests: Option<usize>, force: bool },
+    Kill {
+        milliseconds: u64,
+        manifests: Option<usize>,
+        force: bool,
+    },
     /// A scan that is asked to stop.
-    Stop { milliseconds: u64 },
+    Stop {
+        milliseconds: u64,
+    },
 }
 
 fn step() -> impl Strategy<Value = Step> {
@@ -251,8 +283,12 @@ impl State {
 
     /// What the ledger and the tree say is what the model says.
     fn compare(&self) {
-        let listed: BTreeMap<String, Value> =
-            self.tree.list().into_iter().map(|it| (it["id"].as_str().unwrap().into(), it)).collect();
+        let listed: BTreeMap<String, Value> = self
+            .tree
+            .list()
+            .into_iter()
+            .map(|it| (it["id"].as_str().unwrap().into(), it))
+            .collect();
         for (number, dataset) in self.datasets.iter().enumerate() {
             let expected = self.expected(number);
             match listed.get(&dataset.id) {
@@ -281,10 +317,8 @@ impl State {
         firsts.sort_unstable();
         let expected: Vec<f64> = firsts.into_iter().flat_map(months).collect();
         assert_eq!(manifest.values("time"), expected);
-        let urls: BTreeSet<_> = self.files[dataset]
-            .keys()
-            .map(|file| self.url(&self.path(dataset, *file)))
-            .collect();
+        let urls: BTreeSet<_> =
+            self.files[dataset].keys().map(|file| self.url(&self.path(dataset, *file))).collect();
         let sources = manifest.sources.as_array().unwrap();
         let named = sources.iter().map(|source| source["url"].as_str().unwrap().to_owned());
         assert_eq!(named.collect::<BTreeSet<_>>(), urls);
@@ -351,16 +385,20 @@ impl State {
     }
 
     /// Manifests, and what tells one from another that took its place.
-    fn stamps(&self) -> BTreeSet<(PathBuf, (u64, i64, i64, i64, i64))> {
+    fn stamps(&self) -> BTreeSet<Stamped> {
         let manifests = self.datasets.iter().map(Dataset::manifest);
-        manifests.filter(|path| path.exists()).map(|path| (path.clone(), super::tree::stamp(&path))).collect()
+        manifests
+            .filter(|path| path.exists())
+            .map(|path| (path.clone(), super::tree::stamp(&path)))
+            .collect()
     }
 
     fn stop(&mut self, milliseconds: u64) {
         let mut run = self.command(false).stderr(Stdio::null()).spawn().unwrap();
         sleep(Duration::from_millis(milliseconds));
         let pid = run.id().to_string();
-        let _ = std::process::Command::new("kill").arg("-INT").arg(pid).stderr(Stdio::null()).status();
+        let _ =
+            std::process::Command::new("kill").arg("-INT").arg(pid).stderr(Stdio::null()).status();
         run.wait().unwrap();
         // It may have been too early for the program to listen.
         self.was_killed = true;
@@ -377,9 +415,13 @@ impl State {
             .collect();
         assert_eq!(self.catalogue, built, "what the catalogue has is what there is");
         self.tree.run(&["ledger", "check"]).exits(0);
-        let stores: BTreeSet<_> = self.tree.paths().into_iter().filter(|it| it.starts_with(&self.tree.data)).filter(
-            |path| path.extension().is_some_and(|extension| extension == "json"),
-        ).collect();
+        let stores: BTreeSet<_> = self
+            .tree
+            .paths()
+            .into_iter()
+            .filter(|it| it.starts_with(&self.tree.data))
+            .filter(|path| path.extension().is_some_and(|extension| extension == "json"))
+            .collect();
         let orphans: BTreeSet<_> =
             self.orphans.iter().map(|dataset| self.datasets[*dataset].manifest()).collect();
         let expected: BTreeSet<_> = self
@@ -395,7 +437,7 @@ impl State {
         let before = self.stamps();
         let mut again = self.command(false);
         again.args(["--ledger", "another.sqlite"]);
-        Run::from(again.output().unwrap());
+        again.output().unwrap();
         let kept = |stamps: &BTreeSet<(PathBuf, _)>| -> Vec<_> {
             stamps.iter().filter(|it| expected.contains(&it.0)).cloned().collect()
         };
