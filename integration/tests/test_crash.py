@@ -36,21 +36,21 @@ def shim(tmp_path_factory: pytest.TempPathFactory) -> Shim:
 
 
 def test_killed_scans_are_completed_by_the_next(vzarr_publish: Publisher, tmp_path: Path, shim: Shim, seed: int) -> None:
-    result = kills.run(vzarr_publish.binary, tmp_path, 32, 18, seed, shim)
+    result = kills.run(vzarr_publish.binary, tmp_path, 16, 12, seed, shim)
     print(result)
     assert result.differences == []
     assert result.killed > result.trials / 2, "scans are over before they are killed"
 
 
 def test_refused_calls_are_told_and_healed(vzarr_publish: Publisher, tmp_path: Path, shim: Shim, seed: int) -> None:
-    result = faults.run(vzarr_publish.binary, tmp_path, 8, 3, seed, shim)
+    result = faults.run(vzarr_publish.binary, tmp_path, 8, 2, seed, shim)
     print(result)
     assert result.differences == []
     assert set(result.failed) == {fault.name for fault in faults.FAULTS}
 
 
 def test_power_may_be_lost_at_any_time(vzarr_publish: Publisher, tmp_path: Path, shim: Shim, seed: int) -> None:
-    result = power.run(vzarr_publish.binary, tmp_path, 16, 6, seed, shim)
+    result = power.run(vzarr_publish.binary, tmp_path, 16, 3, seed, shim)
     print(result)
     assert result.differences == []
 
