@@ -3,6 +3,7 @@
 
 pub(crate) mod attributes;
 pub mod checksums;
+pub mod directory;
 mod encode;
 pub mod reference_json;
 pub mod relocation;

@@ -15,7 +15,7 @@
 //! Format: <https://fsspec.github.io/kerchunk/spec.html>. Metadata are texts within the text, as
 //! that specification has it. The same dataset gives the same bytes.
 
-use std::io::Write;
+use std::io::{BufRead, Write};
 
 use serde::Serialize;
 use serde_json::{Map, Value, json};
@@ -32,6 +32,9 @@ use super::{attributes, encode, zarr_v2, zarr_v3};
 
 /// Most bytes spent on chunks that no format can leave out, see [`constant_chunks`].
 const MOST_CONSTANT_BYTES: u64 = 16 * 1024 * 1024;
+
+/// What a manifest begins with.
+const BEGIN: &str = "{\"version\":1,\"refs\":{";
 
 /// What stands between references and sources.
 pub(super) const SOURCES: &str = "\n},\"sources\":[";
@@ -75,7 +78,7 @@ pub fn write(
     let documents = documents(dataset);
     let with_v2 = dataset.is_regular();
     let mut manifest = Manifest { out, with_v2, is_first: true };
-    manifest.raw("{\"version\":1,\"refs\":{")?;
+    manifest.raw(BEGIN)?;
     if with_v2 {
         manifest.text(".zgroup", &json!({"zarr_format": 2}).to_string())?;
         let attributes = Value::from(attributes::plain(&dataset.attributes));
@@ -99,6 +102,14 @@ pub fn write(
         })?;
     }
     manifest.sources(sources)
+}
+
+/// Whether `from` reads a manifest of the form that [`write`] gives it.
+pub fn is_manifest(mut from: impl BufRead) -> bool {
+    let mut begin = [0; BEGIN.len()];
+    let begins = from.read_exact(&mut begin).is_ok() && begin == *BEGIN.as_bytes();
+    let is_sources = |line: &Vec<u8>| line.starts_with(SOURCES.trim_start().as_bytes());
+    begins && from.split(b'\n').map_while(std::io::Result::ok).any(|line| is_sources(&line))
 }
 
 /// The metadata documents of one array.

@@ -13,7 +13,8 @@ use std::path::{Path, PathBuf};
 
 use sha2::{Digest, Sha256};
 
-use super::temporary::Temporary;
+use super::directory;
+use super::temporary::{self, Temporary};
 use crate::model::error::{Code, Error, Result};
 use crate::model::multihash::Multihash;
 
@@ -80,12 +81,16 @@ impl Prepared {
     pub fn publish(self) -> Result<Sealed> {
         let Self { temporary, sealed } = self;
         let (directory, _) = place(&sealed.path)?;
-        if !sealed.unchanged {
-            temporary
-                .rename(&sealed.path)
-                .and_then(|()| sync_directory(directory))
-                .map_err(|error| explain(&error, directory, &sealed.path))?;
-        }
+        let in_place = if sealed.unchanged {
+            drop(temporary);
+            // Whoever put it there may have died before it was certain.
+            File::open(&sealed.path).and_then(|file| file.sync_all())
+        } else {
+            temporary.rename(&sealed.path)
+        };
+        in_place
+            .and_then(|()| directory::sync(directory))
+            .map_err(|error| explain(&error, directory, &sealed.path))?;
         Ok(sealed)
     }
 }
@@ -134,6 +139,11 @@ fn prepare_in<T>(
     Ok((Prepared { temporary, sealed }, value))
 }
 
+/// Removes what killed runs left in `directory` under names that nobody meets.
+pub fn clean(directory: &Path) {
+    temporary::remove_stale(directory);
+}
+
 fn place(target: &Path) -> Result<(&Path, &OsStr)> {
     let name = target
         .file_name()
@@ -146,19 +156,28 @@ fn place(target: &Path) -> Result<(&Path, &OsStr)> {
 }
 
 fn explain(error: &io::Error, directory: &Path, target: &Path) -> Error {
-    const ELSEWHERE: &str = "use --output-dir DIR to write the stores elsewhere";
-    match error.kind() {
-        io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => {
-            Error::io(error, "write a store in this directory", directory).with_hint(ELSEWHERE)
+    match (way_out(error), error.kind()) {
+        (Some(hint), _) => {
+            Error::io(error, "write a store in this directory", directory).with_hint(hint)
         }
-        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
-            Error::io(error, "write a store in this directory", directory)
-                .with_hint(format!("make room, or {ELSEWHERE}"))
-        }
-        io::ErrorKind::NotFound | io::ErrorKind::NotADirectory => {
+        (None, io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => {
             Error::io(error, "write a store in this directory", directory)
         }
         _ => Error::io(error, "write the store", target),
+    }
+}
+
+/// What helps where a directory takes no stores because it is closed or full.
+#[must_use]
+pub fn way_out(error: &io::Error) -> Option<&'static str> {
+    match error.kind() {
+        io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => {
+            Some("use --output-dir DIR to write the stores elsewhere")
+        }
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
+            Some("make room, or use --output-dir DIR to write the stores elsewhere")
+        }
+        _ => None,
     }
 }
 
@@ -213,19 +232,6 @@ pub(super) fn hex(hash: Sha256) -> String {
         let _ = write!(text, "{byte:02x}");
         text
     })
-}
-
-/// Makes a rename in `directory` survive a power cut.
-fn sync_directory(directory: &Path) -> io::Result<()> {
-    match File::open(directory)?.sync_all() {
-        // Some network file systems do not know this for directories, and need it the less.
-        Err(error)
-            if matches!(error.kind(), io::ErrorKind::InvalidInput | io::ErrorKind::Unsupported) =>
-        {
-            Ok(())
-        }
-        synced => synced,
-    }
 }
 
 /// A file that knows the digest and the number of the bytes written to it.

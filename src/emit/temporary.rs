@@ -85,7 +85,7 @@ fn host() -> &'static str {
 
 /// Removes the temporary files in `directory` whose process is gone. That is a courtesy: where it
 /// cannot be done, writing goes on or says itself what is wrong.
-fn remove_stale(directory: &Path) {
+pub(super) fn remove_stale(directory: &Path) {
     if was_looked_through(directory) {
         return;
     }

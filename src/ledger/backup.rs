@@ -4,6 +4,7 @@ use std::fs::{self, File};
 use std::path::Path;
 
 use super::{Ledger, file};
+use crate::emit::directory;
 use crate::model::error::{Code, Error, Result};
 
 impl Ledger {
@@ -33,7 +34,9 @@ impl Ledger {
             _ => failed(&error),
         });
         let synced = written.and_then(|()| {
-            File::open(&target).and_then(|file| file.sync_all()).map_err(|error| failed(&error))
+            let synced = File::open(&target).and_then(|file| file.sync_all());
+            let above = target.parent().unwrap_or(&target);
+            synced.and_then(|()| directory::sync(above)).map_err(|error| failed(&error))
         });
         if synced.is_err() {
             // Half a backup must not be taken for one.

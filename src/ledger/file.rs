@@ -9,6 +9,7 @@ use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags, TransactionBehavior};
 
 use super::journal::{self, Journal};
+use crate::emit::directory;
 use crate::model::error::{Code, Error, Result};
 
 /// The published contract, which also creates a new ledger.
@@ -30,7 +31,7 @@ pub(super) const PATIENCE: Duration = Duration::from_mins(1);
 /// Opens the ledger at `path` for writing; creates it, and its directory, where there is none.
 pub(super) fn open(path: &Path) -> Result<Connection> {
     if let Some(directory) = path.parent() {
-        fs::create_dir_all(directory)
+        directory::create_all(directory)
             .map_err(|error| elsewhere(path, format!("cannot create its directory: {error}")))?;
     }
     identify(path)?;
@@ -49,6 +50,7 @@ pub(super) fn open(path: &Path) -> Result<Connection> {
 
 /// Opens the ledger at `path`, which must exist, for reading.
 pub(super) fn open_read_only(path: &Path) -> Result<Connection> {
+    recover(path)?;
     if identify(path)? == Identity::Empty {
         return Err(Error::new(Code::Ledger, "there is no ledger yet")
             .in_file(path)
@@ -59,6 +61,23 @@ pub(super) fn open_read_only(path: &Path) -> Result<Connection> {
     Ok(connection)
 }
 
+/// Takes back what a killed writer had begun, where its rollback journal is left: who only reads may not.
+fn recover(path: &Path) -> Result<()> {
+    if has_journal(path) && identify(path)? != Identity::Empty {
+        let connection = connect(path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
+        // Where it may not be written, either, whoever reads next says so.
+        let _ = schema_version(&connection);
+    }
+    Ok(())
+}
+
+/// Whether there is a rollback journal, which a writer has at the moment, or had when it was killed.
+fn has_journal(path: &Path) -> bool {
+    let mut journal = path.as_os_str().to_owned();
+    journal.push("-journal");
+    fs::metadata(&journal).is_ok_and(|found| found.len() > 0)
+}
+
 /// The absolute path of a ledger: SQLite gives names such as `:memory:` a meaning of their own.
 pub(super) fn absolute(path: &Path) -> Result<PathBuf> {
     std::path::absolute(path)
@@ -67,13 +86,20 @@ pub(super) fn absolute(path: &Path) -> Result<PathBuf> {
 
 /// SQLite's `error` while using the ledger at `path`.
 pub(super) fn unusable(path: &Path, error: &rusqlite::Error) -> Error {
-    use rusqlite::ErrorCode::{CannotOpen, DatabaseBusy, DatabaseLocked, DiskFull, ReadOnly};
+    use rusqlite::ErrorCode::{
+        CannotOpen, DatabaseBusy, DatabaseLocked, DiskFull, ReadOnly, SystemIoFailure,
+    };
 
     let failed = Error::new(Code::Ledger, format!("cannot use the ledger: {error}")).in_file(path);
     match error.sqlite_error_code() {
         Some(DatabaseBusy | DatabaseLocked) => failed
             .with_hint("another vzarr-publish is writing to it; try again when that has finished"),
         Some(DiskFull) => failed.with_hint("make room on its file system"),
+        // SQLite calls a used-up quota so, too.
+        Some(SystemIoFailure) => failed.with_hint(
+            "see whether a quota is used up or the disk is failing; \
+             choose another place with `--ledger FILE`",
+        ),
         Some(ReadOnly | CannotOpen) => failed.with_hint(
             "SQLite needs to write to the ledger and its directory, even to read it; \
              choose another place with `--ledger FILE`",
@@ -93,6 +119,8 @@ fn elsewhere(path: &Path, message: impl Into<String>) -> Error {
 enum Identity {
     /// Nothing, or an empty file.
     Empty,
+    /// A ledger that was being created when power was lost: SQLite empties the file again.
+    Begun,
     /// A ledger of some version.
     Ledger,
 }
@@ -107,6 +135,8 @@ fn identify(path: &Path) -> Result<Identity> {
     };
     if header.is_empty() {
         Ok(Identity::Empty)
+    } else if header.iter().all(|byte| *byte == 0) && has_journal(path) {
+        Ok(Identity::Begun)
     } else if !header.starts_with(b"SQLite format 3\0") {
         Err(elsewhere(path, "not a ledger: not an SQLite database"))
     } else if header.get(68..72) != Some(APPLICATION_ID.as_slice()) {
@@ -168,10 +198,10 @@ fn migrate(connection: &mut Connection) -> rusqlite::Result<()> {
 }
 
 fn prepare_writer(connection: &Connection, journal: Journal) -> rusqlite::Result<()> {
-    // FULL: what was recorded survives a power cut, which will matter for what was advertised; one
-    // fsync a batch is nothing beside those of the manifests.
+    // What was recorded survives a loss of power, with a rollback journal, too, which FULL might bring
+    // back; one fsync a batch is nothing beside those of the manifests.
     journal.set(connection, PATIENCE)?;
-    connection.pragma_update(None, "synchronous", "full")?;
+    connection.pragma_update(None, "synchronous", "extra")?;
     connection.pragma_update(None, "foreign_keys", true)
 }
 
@@ -242,6 +272,31 @@ mod tests {
         let connection = open(&path).unwrap();
         assert!(identify(&path).unwrap() == Identity::Ledger);
         std::mem::forget(connection);
+        open(&path).unwrap();
+        open_read_only(&path).unwrap();
+    }
+
+    /// The first pages are written in any order, and its journal says that there were none.
+    #[test]
+    fn a_ledger_that_was_being_created_when_power_was_lost_is_created_anew() {
+        let place = tempdir().unwrap();
+        let path = place.path().join("ledger.sqlite");
+        let connection = Connection::open(&path).unwrap();
+        connection.execute_batch(&format!("BEGIN IMMEDIATE; {SCHEMA}")).unwrap();
+        let journal = place.path().join("ledger.sqlite-journal");
+        let mut bytes = fs::read(&journal).unwrap();
+        drop(connection);
+        // As it is once it was synchronised: a header with its magic, and no pages.
+        bytes.resize(512, 0);
+        bytes[..8].copy_from_slice(&[0xd9, 0xd5, 0x05, 0xf9, 0x20, 0xa1, 0x63, 0xd7]);
+        bytes[20..28].copy_from_slice(&[0, 0, 2, 0, 0, 0, 0x10, 0]);
+        let lose_power = || {
+            fs::write(&path, vec![0; 8192]).unwrap();
+            fs::write(&journal, &bytes).unwrap();
+        };
+        lose_power();
+        assert!(refusal(open_read_only(&path)).message().contains("no ledger yet"));
+        lose_power();
         open(&path).unwrap();
         open_read_only(&path).unwrap();
     }

@@ -37,9 +37,9 @@ pub use merge::{Conflict, Merged, Side};
 pub use turn::Turn;
 
 pub use record::{
-    Advertisement, Counts, DatasetRecord, FileRecord, Filter, Gone, Listing, Loss, PartKind,
-    PartRecord, Period, ProblemRecord, Replacement, Scope, Severity, Since, Status, StoreRecord,
-    StoreTimes, VariableRecord, VerificationRecord, WrittenFile,
+    Advertisement, Counts, DatasetRecord, FileRecord, Filter, Gone, Interruption, Listing, Loss,
+    PartKind, PartRecord, Period, ProblemRecord, Replacement, Scope, Severity, Since, Status,
+    StoreRecord, StoreTimes, VariableRecord, VerificationRecord, WrittenFile,
 };
 
 /// An open ledger.
@@ -100,6 +100,11 @@ impl Ledger {
     /// Ends `run`. A run that never ends was killed.
     pub fn finish_run(&mut self, run: RunId, exit_code: u8, counts: &Counts) -> Result<()> {
         self.write(|rows| rows::finish_run(rows, run, exit_code, counts))
+    }
+
+    /// Whether a run before `run` came to no end, so that the disk may hold what the ledger was not told of.
+    pub fn interruption_before(&self, run: RunId) -> Result<Interruption> {
+        self.read(|rows| rows::interruption_before(rows, run))
     }
 
     /// Records a batch of datasets, all or none; each replaces all that was known about it.

@@ -350,6 +350,18 @@ impl From<&Error> for ProblemRecord {
     }
 }
 
+/// Whether there are runs that came to no end, because they were killed or could not use the ledger any more.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Interruption {
+    /// None.
+    #[default]
+    Never,
+    /// One, but another has looked at datasets since and come to its end.
+    Once,
+    /// One, and none since has come to its end.
+    Lately,
+}
+
 /// A dataset that was not found again.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Gone {

@@ -9,8 +9,8 @@ use super::RunId;
 use super::lifecycle;
 use super::path_text::{from_text, to_text};
 use super::record::{
-    Counts, DatasetRecord, FileRecord, Filter, Gone, Loss, PartKind, PartRecord, Period,
-    ProblemRecord, Replacement, Scope, Severity, Since, Status, StoreRecord, StoreTimes,
+    Counts, DatasetRecord, FileRecord, Filter, Gone, Interruption, Loss, PartKind, PartRecord,
+    Period, ProblemRecord, Replacement, Scope, Severity, Since, Status, StoreRecord, StoreTimes,
     VariableRecord, VerificationRecord, WrittenFile,
 };
 use crate::discover::SourceFile;
@@ -78,6 +78,22 @@ pub(super) fn finish_run(
         },
     )?;
     Ok(())
+}
+
+/// Runs that are still going on look like killed ones, which does no harm.
+pub(super) fn interruption_before(connection: &Connection, run: RunId) -> Result<Interruption> {
+    let (interrupted, complete): (Option<i64>, Option<i64>) = connection.query_row(
+        "SELECT max(id) FILTER (WHERE finished_at IS NULL),
+             max(id) FILTER (WHERE exit_code <= 1 AND built + unchanged + refused + failed > 0)
+         FROM runs WHERE id < ?1",
+        [run.0],
+        |row| Ok((row.get(0)?, row.get(1)?)),
+    )?;
+    Ok(match interrupted {
+        None => Interruption::Never,
+        Some(interrupted) if complete.is_some_and(|it| it > interrupted) => Interruption::Once,
+        Some(_) => Interruption::Lately,
+    })
 }
 
 /// Writes one dataset in place of all that was known about it.
@@ -524,9 +540,9 @@ pub(super) fn load_outline(connection: &Connection, dataset: i64) -> Result<Data
         },
     )?;
     if record.status != Status::Built {
-        let problems = load_problems(connection, dataset)?.into_iter();
-        record.error =
-            problems.filter(|(severity, _)| *severity == Severity::Error).map(|(_, it)| it).last();
+        let mut problems = load_problems(connection, dataset)?;
+        problems.retain(|(severity, _)| *severity == Severity::Error);
+        record.error = problems.pop().map(|(_, problem)| problem);
     }
     record.files = load_files(connection, dataset, &record.directory)?;
     record.store = load_store(connection, dataset)?;

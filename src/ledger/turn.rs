@@ -1,7 +1,7 @@
 //! Taking turns: of several scans of trees with one ledger, one runs.
 
 use std::ffi::OsString;
-use std::fs::{self, File, OpenOptions};
+use std::fs::{File, OpenOptions};
 use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -10,6 +10,7 @@ use rustix::fs::{FlockOperation, flock};
 use rustix::io::Errno;
 
 use super::file;
+use crate::emit::directory;
 use crate::model::error::{Code, Error, Result};
 
 /// How often to look whether another is done.
@@ -33,7 +34,7 @@ impl Turn {
                 .with_hint("choose another place with `--ledger FILE`")
         };
         if let Some(directory) = path.parent() {
-            fs::create_dir_all(directory).map_err(|error| failed(&error))?;
+            directory::create_all(directory).map_err(|error| failed(&error))?;
         }
         let open = OpenOptions::new().create(true).truncate(false).write(true).open(&path);
         let lock = open.map_err(|error| failed(&error))?;

@@ -10,7 +10,7 @@ use serde_json::{Map, Value, json};
 
 use crate::advertise::{self, Asset, Change, Site};
 use crate::drs::Drs;
-use crate::emit::seal;
+use crate::emit::{directory, seal};
 use crate::ledger::{Advertisement, DatasetRecord, Filter, Ledger};
 use crate::model::error::{Code, Error, Result};
 
@@ -136,6 +136,9 @@ struct Sender<'a> {
 
 impl Sender<'_> {
     fn send(&mut self, batch: &mut Vec<DatasetRecord>) -> Result<()> {
+        for missing in batch.extract_if(.., |record| is_missing(record)) {
+            (self.each)(Err(not_there(&missing)))?;
+        }
         let sent = self.ledger.send(batch, self.task.again)?;
         for (record, sent) in batch.drain(..).zip(sent) {
             let Some(sent) = sent else { continue };
@@ -172,7 +175,7 @@ impl Sender<'_> {
 
     fn write_documents(&self) -> Result<()> {
         let Some(directory) = &self.task.documents else { return Ok(()) };
-        fs::create_dir_all(directory)
+        directory::create_all(directory)
             .map_err(|error| Error::io(&error, "create the directory", directory))?;
         for (dataset_id, assets) in &self.documents {
             let path = directory.join(format!("{dataset_id}.json"));
@@ -181,6 +184,21 @@ impl Sender<'_> {
         }
         Ok(())
     }
+}
+
+/// Whether the store of `record` is not where the ledger has it, as when somebody removed it, or a scan that
+/// took it away was killed before the ledger was told.
+fn is_missing(record: &DatasetRecord) -> bool {
+    let manifest = record.manifest().filter(|_| record.advertisable().is_some());
+    manifest.is_some_and(|manifest| !manifest.path.try_exists().unwrap_or(true))
+}
+
+fn not_there(record: &DatasetRecord) -> Error {
+    let place = record.manifest().map_or(&record.directory, |manifest| &manifest.path);
+    let message = format!("the store of {} is not there, and not advertised", record.instance_id);
+    Error::new(Code::NotFound, message).in_file(place).with_hint(
+        "see that the file system is mounted, and build it anew with `vzarr-publish scan`",
+    )
 }
 
 /// The item of a dataset as the catalogue has it.

@@ -12,14 +12,15 @@ use crate::drs::{Dataset, Drs, NamedVariable};
 use crate::emit::{self, seal, seams::Seams};
 use crate::index::packed;
 use crate::ledger::{
-    DatasetRecord, FileRecord, Period, ProblemRecord, Replacement, Status, StoreRecord,
-    VariableRecord, WrittenFile,
+    DatasetRecord, FileRecord, Interruption, Period, ProblemRecord, Replacement, Status,
+    StoreRecord, VariableRecord, WrittenFile,
 };
 use crate::model::error::{Code, Error, Result};
 use crate::model::portability::Portability;
 use crate::model::verdict::{Cost, Verdict};
 use crate::verify::Verification;
 
+use super::leftovers;
 use super::placement::{Placement, Sites};
 use super::plan;
 use super::readers::{Indexed, Ready};
@@ -35,6 +36,8 @@ pub struct Job {
     pub placement: Placement,
     /// What the ledger knows of it.
     pub known: Option<DatasetRecord>,
+    /// Whether there may be more of it on disk than the ledger knows.
+    pub interruption: Interruption,
 }
 
 /// What building needs beside the job.
@@ -78,7 +81,7 @@ pub(super) struct Unfinished {
 impl Unfinished {
     /// What is known of `job` before it is built.
     pub(super) fn of(job: &Job) -> Self {
-        let Job { candidate, placement, known } = job;
+        let Job { candidate, placement, known, .. } = job;
         let store = known.as_ref().and_then(|known| known.store.clone());
         Self { record: blank_record(candidate, placement, &candidate.warnings), store }
     }
@@ -123,7 +126,8 @@ impl Workshop<'_> {
     /// Builds the store of a dataset. Errors go into the record: they end this dataset, not the run.
     fn build(&self, ready: Ready) -> Outcome {
         let Ready { job, files, .. } = ready;
-        let Job { mut candidate, placement, known } = job;
+        let Job { mut candidate, placement, known, interruption } = job;
+        let has_leftovers = interruption != Interruption::Never && !self.dry_run;
         let mut warnings = std::mem::take(&mut candidate.warnings);
         warnings.extend(self.sites.warning(&candidate, &placement));
         as_read(&mut candidate, &files);
@@ -152,13 +156,21 @@ impl Workshop<'_> {
                 {
                     store::remove(&before, Some(now));
                 }
+                if has_leftovers {
+                    leftovers::remove(&placement.manifest, record.store.as_ref());
+                }
             }
             Err(error) => {
                 let refused = error.code().is_refusal();
                 record.status = if refused { Status::Refused } else { Status::Failed };
                 record.error = Some(ProblemRecord::from(&error));
+                let known = known.as_ref();
+                if !known.is_some_and(|known| still_fits(known, &candidate.files, &record)) {
+                    // Of a killed run, whose files the ledger does not know or knows as they were before.
+                    withdrawn = has_leftovers && leftovers::remove(&placement.manifest, None);
+                }
                 if let Some(known) = known {
-                    withdrawn = self.keep_or_withdraw(known, &candidate.files, &mut record);
+                    withdrawn |= self.keep_or_withdraw(known, &candidate.files, &mut record);
                 }
             }
         }
@@ -216,32 +228,41 @@ impl Workshop<'_> {
         Ok(Store { written, variables, files, period, notes, verification })
     }
 
-    /// Keeps the store of an earlier run while the files are those it was built from; otherwise
-    /// removes its manifest, which would lead readers to wrong bytes. Tells whether it did.
+    /// Keeps the store of an earlier run while it fits; otherwise removes its manifest, which would lead
+    /// readers to wrong bytes. Tells whether it did.
     fn keep_or_withdraw(
         &self,
-        known: DatasetRecord,
+        known: &DatasetRecord,
         files: &[SourceFile],
         record: &mut DatasetRecord,
     ) -> bool {
-        let code = record.error.as_ref().map_or("", |error| error.code.as_str());
-        let unseen = files.is_empty()
-            && [Code::PermissionDenied, Code::Io].iter().any(|unseen| unseen.as_str() == code);
-        let still_fits = unseen || plan::same_files(&known, files);
-        let Some(store) = known.store else {
+        let Some(store) = &known.store else {
             return false;
         };
-        if still_fits || self.dry_run {
-            record.store = Some(store);
+        if self.dry_run || still_fits(known, files, record) {
+            record.store = Some(store.clone());
             return false;
         }
-        let removed = store::remove(&store, None);
+        let removed = store::remove(store, None);
         let is_there = |written: &WrittenFile| written.path.try_exists().unwrap_or(true);
         if !removed && store.files().next().is_some_and(is_there) {
-            record.store = Some(store);
+            record.store = Some(store.clone());
         }
         removed
     }
+}
+
+/// Whether the store of an earlier run is still right, though building it anew failed as `record` says: its
+/// files are those that it was built from, or cannot be seen at the moment. Where others have come, and
+/// only the disk is full or closed, it is right as far as it goes.
+fn still_fits(known: &DatasetRecord, files: &[SourceFile], record: &DatasetRecord) -> bool {
+    let code = record.error.as_ref().map_or("", |error| error.code.as_str());
+    let may_pass = [Code::PermissionDenied, Code::Io].iter().any(|it| it.as_str() == code);
+    let is_as_it_was = |file: &FileRecord| {
+        SourceFile::of(&file.source.path).is_ok_and(|found| found == file.source)
+    };
+    plan::same_files(known, files)
+        || may_pass && (files.is_empty() || known.files.iter().all(is_as_it_was))
 }
 
 /// The variable that the dataset is about, by its directory or the names of its files.

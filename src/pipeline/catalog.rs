@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use crate::advertise::{self, Asset, Collection, Site};
 use crate::drs::Drs;
-use crate::emit::seal;
+use crate::emit::{directory, seal};
 use crate::ledger::{DatasetRecord, Filter, Ledger};
 use crate::model::error::{Code, Error, Result};
 
@@ -121,7 +121,7 @@ fn remove_others(directory: &Path, collection: &Collection) -> Result<()> {
 
 fn write(path: &Path, document: &Value) -> Result<()> {
     if let Some(directory) = path.parent() {
-        fs::create_dir_all(directory)
+        directory::create_all(directory)
             .map_err(|error| Error::io(&error, "create the directory", directory))?;
     }
     let text = document.to_string();

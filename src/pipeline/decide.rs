@@ -5,11 +5,15 @@ use std::path::PathBuf;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use crate::discover::{Candidate, SourceFile};
+use crate::emit::seal;
 use crate::index::packed::{self, Packed};
-use crate::ledger::{DatasetRecord, FileRecord, IndexCache, Ledger, Status, WrittenFile};
+use crate::ledger::{
+    DatasetRecord, FileRecord, IndexCache, Interruption, Ledger, RunId, Status, WrittenFile,
+};
 use crate::model::error::{Code, Error, Result};
 
 use super::build::Job;
+use super::leftovers;
 use super::plan::{self, Plan};
 use super::scan::Scan;
 
@@ -32,14 +36,17 @@ pub(super) enum Decision {
 /// What is known from earlier runs.
 pub(super) struct Known {
     ledger: Ledger,
+    interruption: Interruption,
     cache: Option<IndexCache>,
 }
 
 impl Known {
-    /// What `ledger` and `cache` know, through connections of its own: planning reads beside the writer.
-    pub(super) fn of(ledger: &Ledger, cache: Option<&IndexCache>) -> Result<Self> {
+    /// What `ledger`, before `run`, and `cache` know, through connections of its own: planning reads beside
+    /// the writer.
+    pub(super) fn of(ledger: &Ledger, run: RunId, cache: Option<&IndexCache>) -> Result<Self> {
+        let interruption = ledger.interruption_before(run)?;
         let cache = cache.map(IndexCache::again).transpose()?;
-        Ok(Self { ledger: Ledger::open_read_only(ledger.path())?, cache })
+        Ok(Self { ledger: Ledger::open_read_only(ledger.path())?, interruption, cache })
     }
 
     /// The indexes that are kept of files of a dataset.
@@ -73,8 +80,14 @@ fn is_young(file: &SourceFile, min_age: Duration) -> bool {
 /// What is to be done about a dataset, after what the ledger knows of it.
 fn compared(scan: &Scan, before: Option<&Known>, mut candidate: Candidate) -> Result<Decision> {
     let mut known = None;
+    let interruption = before.map_or(Interruption::Never, |known| known.interruption);
     if let Some(Known { ledger, .. }) = before {
-        if ledger.is_retracted(&candidate.dataset.dataset_id())? {
+        let dataset_id = candidate.dataset.dataset_id();
+        if ledger.is_retracted(&dataset_id)? {
+            if interruption != Interruption::Never && !ledger.keeps_store(&dataset_id)? {
+                let placement = scan.sites.place(&candidate, scan.limits);
+                leftovers::remove(&placement.manifest, None);
+            }
             return Ok(Decision::Retracted(candidate.dataset.instance_id()));
         }
         known = ledger.outline(&candidate.dataset.instance_id())?;
@@ -100,6 +113,11 @@ fn compared(scan: &Scan, before: Option<&Known>, mut candidate: Candidate) -> Re
     };
     Ok(match (decision, known) {
         (Plan::Same, Some(known)) if !scan.force && candidate.unreachable.is_empty() => {
+            if let (Interruption::Lately, Some(directory)) =
+                (interruption, placement.manifest.parent())
+            {
+                seal::clean(directory);
+            }
             let whole = whole(before.filter(|_| scan.reports_unchanged), &known)?;
             Decision::Same(Box::new(whole.unwrap_or(known)))
         }
@@ -109,7 +127,7 @@ fn compared(scan: &Scan, before: Option<&Known>, mut candidate: Candidate) -> Re
             let before = before.filter(|_| known.is_some() && !scan.force);
             let instance_id = candidate.dataset.instance_id();
             let indexes = before.map_or_else(Vec::new, |before| before.indexes(&instance_id));
-            Decision::Build(Box::new(Job { candidate, placement, known }), indexes)
+            Decision::Build(Box::new(Job { candidate, placement, known, interruption }), indexes)
         }
     })
 }

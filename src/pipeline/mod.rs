@@ -6,6 +6,7 @@ pub mod build;
 pub mod catalog;
 mod decide;
 pub mod ledger_check;
+mod leftovers;
 pub mod placement;
 pub mod plan;
 mod readers;

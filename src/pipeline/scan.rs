@@ -141,10 +141,10 @@ pub fn scan(
     stop: &Arc<AtomicBool>,
 ) -> Result<Summary> {
     let (known, cache) = match (&ledger, scan.index_cache) {
-        (Some((ledger, _)), None) => (Some(Known::of(ledger, None)?), None),
-        (Some((ledger, _)), Some(most)) => {
+        (Some((ledger, run)), None) => (Some(Known::of(ledger, *run, None)?), None),
+        (Some((ledger, run)), Some(most)) => {
             let cache = cache(ledger, most, observer);
-            (Some(Known::of(ledger, cache.as_ref())?), cache)
+            (Some(Known::of(ledger, *run, cache.as_ref())?), cache)
         }
         (None, _) => (None, None),
     };

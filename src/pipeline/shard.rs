@@ -38,7 +38,7 @@ pub fn find(
     let (listing, left_out) = (Arc::clone(&listed), events.clone());
     Walk {
         scan: Arc::clone(scan),
-        known: Some(Known::of(ledger, None)?),
+        known: Some(Known::of(ledger, run, None)?),
         watch: watch(scan, &events)?,
         events,
         is_stopped: Box::new(move || {

@@ -11,6 +11,7 @@ use crate::combine::{Combined, Datasets};
 use crate::discover::SourceFile;
 use crate::drs::Dataset;
 use crate::emit::checksums;
+use crate::emit::directory;
 use crate::emit::reference_json::{self, Locations, SourceEntry};
 use crate::emit::seal::{self, Failure, Prepared, Sealed, Written};
 use crate::emit::seams::{self, Seams};
@@ -248,9 +249,27 @@ pub fn remove(store: &StoreRecord, kept: Option<&StoreRecord>) -> bool {
     let remove = |written: &WrittenFile| {
         !is_kept(&written.path) && is_ours(written) && fs::remove_file(&written.path).is_ok()
     };
-    // The manifest first: what it refers to must be there as long as it is.
-    let removed: Vec<bool> = store.files().map(remove).collect();
-    removed.first().copied().unwrap_or(false)
+    // The manifest first, for certain: what it refers to must be there as long as it is.
+    let removed = store.files().next().is_some_and(remove);
+    if store.files().next().is_some_and(|first| !is_kept(&first.path)) {
+        make_certain(store);
+    }
+    if store.files().skip(1).filter(|written| remove(written)).count() > 0 {
+        make_certain(store);
+    }
+    removed
+}
+
+/// What was removed, also by a run that was killed since, must not come back when power is lost: nobody
+/// would know it any more.
+fn make_certain(store: &StoreRecord) {
+    let Some(directory) = store.directory().filter(|directory| directory.is_dir()) else { return };
+    if let Err(error) = directory::sync(directory) {
+        log::warn!(
+            "`{}`: removed files may come back if power is lost: {error}",
+            directory.display().to_string().escape_debug()
+        );
+    }
 }
 
 /// Whether the file is there as this program wrote it.
@@ -273,12 +292,18 @@ fn in_content<T>(written: Written<T>) -> Result<T> {
 /// Creates `directory`, which must be in `output_dir` also when links are followed: where others may write
 /// there, one could lead anywhere.
 pub fn create_within(output_dir: &Path, directory: &Path) -> Result<()> {
-    let failed = |error: io::Error| Error::io(&error, "create the directory", directory);
-    fs::create_dir_all(output_dir).map_err(failed)?;
+    let failed = |error: io::Error| {
+        let failed = Error::io(&error, "create the directory", directory);
+        match seal::way_out(&error) {
+            Some(hint) => failed.with_hint(hint),
+            None => failed,
+        }
+    };
+    directory::create_all(output_dir).map_err(failed)?;
     let real = |path: &Path| fs::canonicalize(path).map_err(failed);
     let nearest = directory.ancestors().find(|path| path.symlink_metadata().is_ok());
     if real(nearest.unwrap_or(directory))?.starts_with(real(output_dir)?) {
-        return fs::create_dir_all(directory).map_err(failed);
+        return directory::create_all(directory).map_err(failed);
     }
     Err(Error::new(Code::Io, "a symbolic link leads out of the directory of stores")
         .in_file(directory)

@@ -23,6 +23,7 @@ mod separation;
 mod settings;
 mod shard;
 mod shown;
+mod states;
 mod stores;
 mod tree;
 mod verify;

@@ -228,6 +228,16 @@ impl Dataset {
         }
     }
 
+    /// Another version of the same dataset.
+    pub fn of_version(self, version: &str) -> Self {
+        let master_id = self.id.rsplit_once('.').unwrap().0;
+        Self {
+            directory: self.directory.with_file_name(version),
+            id: format!("{master_id}.{version}"),
+            ..self
+        }
+    }
+
     /// The same dataset in the directory `name` below that of the version.
     pub fn below(mut self, name: &str) -> Self {
         self.directory.push(name);
