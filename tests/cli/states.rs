@@ -448,7 +448,7 @@ impl State {
 proptest! {
     // PROPTEST_CASES asks for more.
     #![proptest_config(ProptestConfig {
-        cases: std::env::var("PROPTEST_CASES").ok().and_then(|it| it.parse().ok()).unwrap_or(10),
+        cases: std::env::var("PROPTEST_CASES").ok().and_then(|it| it.parse().ok()).unwrap_or(8),
         failure_persistence: None,
         max_shrink_iters: 60,
         ..ProptestConfig::default()
