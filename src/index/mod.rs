@@ -9,6 +9,7 @@ pub mod netcdf4;
 pub mod source;
 pub mod stored;
 
+use std::collections::HashSet;
 use std::path::Path;
 
 use crate::model::array::{FileIndex, Values, Variable};
@@ -33,9 +34,24 @@ pub fn index(file: &dyn ReadAt) -> Result<FileIndex> {
         Format::Hdf5 { superblock } => netcdf4::index(&source, superblock)?,
         Format::Netcdf3 => netcdf3::index(&source)?,
     };
+    check_names(&index)?;
     decode::read_small_variables(&source, &mut index)?;
     index.cost = source.cost();
     Ok(index)
+}
+
+/// Names tell variables apart, here and in stores; no library writes one twice, or with a NUL in it.
+fn check_names(index: &FileIndex) -> Result<()> {
+    let mut seen = HashSet::new();
+    for Variable { name, .. } in &index.variables {
+        if name.contains('\0') {
+            return Err(Error::corrupt("the name has a NUL in it").of_variable(name));
+        }
+        if !seen.insert(name) {
+            return Err(Error::corrupt("two variables have this name").of_variable(name));
+        }
+    }
+    Ok(())
 }
 
 /// All elements of `variable`, as indexed from the file at `path`.

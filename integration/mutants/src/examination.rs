@@ -148,10 +148,25 @@ fn compare(record: &DatasetRecord) -> Verdict {
         format!("{}{}", variable.unwrap_or_default(), finding.message())
     };
     match (unlike, verification.first()) {
+        (Some(finding), _) if is_of_text(finding) => ("equal but for text", String::new()),
         (Some(finding), _) => ("different", said(finding)),
         (None, Some(finding)) => ("unread", said(finding)),
         (None, None) => ("equal", String::new()),
     }
+}
+
+/// Whether the values of a text attribute differ by its NULs, or by bytes that are not UTF-8: the crate
+/// `netcdf` ends it at the first, and puts U+FFFD for the others; netCDF4-python reads it as the store has it.
+fn is_of_text(finding: &Error) -> bool {
+    let message = finding.message();
+    let values = message.strip_prefix("attribute `").and_then(|rest| {
+        let (_, values) = rest.split_once("` is \"")?;
+        values.split_once("\", after the file it would be \"")
+    });
+    values.is_some_and(|(ours, theirs)| {
+        let theirs = theirs.trim_end_matches('"');
+        theirs.contains('\u{fffd}') || ours.starts_with(theirs)
+    })
 }
 
 fn written(file: &WrittenFile) -> Written<'_> {

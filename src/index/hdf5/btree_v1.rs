@@ -77,6 +77,8 @@ impl<'a> BTree<'a> {
         at.address()?;
         at.address()?;
         let entries = at.take(count * self.entry_size)?.chunks_exact(self.entry_size);
+        let last = at.take(self.entry_size - usize::from(self.file.superblock().widths.offset))?;
+        self.check_order(entries.clone().chain([last]))?;
         if level > 0 {
             for entry in entries {
                 let mut at = self.file.cursor(entry);
@@ -93,6 +95,22 @@ impl<'a> BTree<'a> {
         Ok(())
     }
 
+    /// The keys of a node increase, up to that behind its last entry: libhdf5 halves its way to a chunk, and
+    /// takes one that it does not meet there for never written.
+    fn check_order<'k>(&self, keys: impl Iterator<Item = &'k [u8]>) -> Result<()> {
+        let mut before: Option<Vec<u64>> = None;
+        for key in keys {
+            let mut at = self.file.cursor(key);
+            at.skip(8)?;
+            let first = (0..=self.axes.len()).map(|_| at.u64()).collect::<Result<Vec<_>>>()?;
+            if before.is_some_and(|before| before >= first) {
+                return Err(Error::corrupt("the chunks of a B-tree are not in order"));
+            }
+            before = Some(first);
+        }
+        Ok(())
+    }
+
     /// The chunk that an entry of a leaf stands for: size, filter mask, first element along each
     /// dimension and within an element, address.
     fn chunk(&self, mut at: Cursor) -> Result<Chunk> {
@@ -101,7 +119,10 @@ impl<'a> BTree<'a> {
         for axis in &self.axes {
             index += axis.weight_of_element(at.u64()?)?;
         }
-        at.skip(8)?;
+        // libhdf5 looks for chunks that start with an element, and finds no other.
+        if at.u64()? != 0 {
+            return Err(Error::corrupt("a chunk starts within an element"));
+        }
         let offset = self.file.position(at.defined_address("a chunk")?)?;
         Ok(Chunk { index, offset, size: size.into(), filter_mask, trailing: 0 })
     }
