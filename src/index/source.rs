@@ -122,14 +122,13 @@ pub struct Source<'a> {
 impl<'a> Source<'a> {
     /// Reads the first bytes of `file`.
     pub fn new(file: &'a dyn ReadAt) -> Result<Self> {
-        let mut source =
-            Self {
-                file,
-                head: Bytes::new(),
-                windows: RefCell::default(),
-                cost: Cell::default(),
-                asked_for: Cell::default(),
-            };
+        let mut source = Self {
+            file,
+            head: Bytes::new(),
+            windows: RefCell::default(),
+            cost: Cell::default(),
+            asked_for: Cell::default(),
+        };
         source.head = source.fetch(0, file.len().min(FIRST_READ))?;
         Ok(source)
     }

@@ -69,15 +69,45 @@ pub fn cases() -> Vec<Case> {
         patched("classic: far too many records", b"CDF\x01", 0, &[0x7f, 0xff, 0xff, 0xff]),
         patched("classic: fewer records than the times tell", b"CDF\x01", 0, &[0, 0, 0, 2]),
         patched("classic: unknown tag of a list", b"CDF\x01\0\0\0\x06\0\0\0", 0, &[77]),
-        patched("classic: absurd number of dimensions", b"CDF\x01\0\0\0\x06\0\0\0\x0a", 0, &[0x7f, 0xff, 0xff, 0xff]),
-        patched("classic: absurd length of a name", b"CDF\x01\0\0\0\x06\0\0\0\x0a\0\0\0\x04", 0, &[0xff, 0xff, 0xff, 0xff]),
-        patched("classic: absurd length of a dimension", b"\0\0\0\x03lat\0", 0, &[0x7f, 0xff, 0xff, 0xff]),
+        patched(
+            "classic: absurd number of dimensions",
+            b"CDF\x01\0\0\0\x06\0\0\0\x0a",
+            0,
+            &[0x7f, 0xff, 0xff, 0xff],
+        ),
+        patched(
+            "classic: absurd length of a name",
+            b"CDF\x01\0\0\0\x06\0\0\0\x0a\0\0\0\x04",
+            0,
+            &[0xff, 0xff, 0xff, 0xff],
+        ),
+        patched(
+            "classic: absurd length of a dimension",
+            b"\0\0\0\x03lat\0",
+            0,
+            &[0x7f, 0xff, 0xff, 0xff],
+        ),
         patched("classic: two record dimensions", b"\0\0\0\x03lat\0", 0, &[0; 4]),
         patched("classic: unknown type of an attribute", b"Conventions\0", 3, &[99]),
-        patched("classic: absurd number of values", b"Conventions\0\0\0\0\x02", 0, &[0x7f, 0xff, 0xff, 0xff]),
+        patched(
+            "classic: absurd number of values",
+            b"Conventions\0\0\0\0\x02",
+            0,
+            &[0x7f, 0xff, 0xff, 0xff],
+        ),
         patched("classic: unknown type of a variable", b"degrees_east\0\0\0", 0, &[99]),
-        patched("classic: dimension that is not there", b"\0\0\0\x06height\0\0\0\0\0\0", 0, &[0, 0, 0, 1, 0, 0, 0, 99]),
-        patched("classic: data outside the file", b"degrees_east\0\0\0\x06", 4, &[0x7f, 0xff, 0xff, 0xff]),
+        patched(
+            "classic: dimension that is not there",
+            b"\0\0\0\x06height\0\0\0\0\0\0",
+            0,
+            &[0, 0, 0, 1, 0, 0, 0, 99],
+        ),
+        patched(
+            "classic: data outside the file",
+            b"degrees_east\0\0\0\x06",
+            4,
+            &[0x7f, 0xff, 0xff, 0xff],
+        ),
         patched("classic: data in the header", b"degrees_east\0\0\0\x06", 4, &[0, 0, 0, 8]),
         patched("classic: a dimension twice", b"\0\0\0\x03lat\0\0\0\0\x02", 4, b"lat"),
         spoiled("classic: a variable twice", |file| file.variables[3].name = "lat".to_owned()),
@@ -94,13 +124,18 @@ pub fn cases() -> Vec<Case> {
             file.variables[0].values = Values::Doubles(vec![15.0, 45.0, 75.0, 75.0, 135.0, 165.0]);
         }),
         spoiled("classic: times that are no numbers", |file| {
-            file.variables[0].values = Values::Doubles(vec![15.0, f64::NAN, 75.0, 105.0, f64::INFINITY, 165.0]);
+            file.variables[0].values =
+                Values::Doubles(vec![15.0, f64::NAN, 75.0, 105.0, f64::INFINITY, 165.0]);
         }),
         spoiled("classic: times far beyond any calendar", |file| {
-            file.variables[0].values = Values::Doubles(vec![1e300, 2e300, 3e300, 4e300, 5e300, 6e300]);
+            file.variables[0].values =
+                Values::Doubles(vec![1e300, 2e300, 3e300, 4e300, 5e300, 6e300]);
         }),
         called("classic: name of a variable with a line break", "a\nb"),
-        called("classic: name of a variable with escapes of terminals", "\u{1b}[31mred\u{1b}[0m\u{7}"),
+        called(
+            "classic: name of a variable with escapes of terminals",
+            "\u{1b}[31mred\u{1b}[0m\u{7}",
+        ),
         called("classic: name of a variable with a slash", "a/b"),
         called("classic: name of a variable that leads up", ".."),
         called("classic: empty name of a variable", ""),

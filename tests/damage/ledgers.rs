@@ -59,7 +59,9 @@ pub fn cases() -> Vec<Case> {
             opened(told, &tree);
         }),
         spoiled("ledger: cut off", |bytes| bytes.truncate(5000)),
-        spoiled("ledger: of a later version", |bytes| bytes[60..64].copy_from_slice(&[0, 0, 0x27, 0x0f])),
+        spoiled("ledger: of a later version", |bytes| {
+            bytes[60..64].copy_from_slice(&[0, 0, 0x27, 0x0f])
+        }),
         spoiled("ledger: of another program", |bytes| bytes[68..72].copy_from_slice(b"GPKG")),
         spoiled("ledger: page overwritten", |bytes| bytes[4096..8192].fill(0xff)),
         manifest("manifest: cut off", |path| {

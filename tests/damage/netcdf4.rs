@@ -24,7 +24,8 @@ fn time_messages(shape: u64) -> Vec<Message> {
 }
 
 fn put_time(file: &mut File) -> u64 {
-    let months: Vec<u8> = (0..6u8).flat_map(|month| (30.0 * f64::from(month) + 15.0).to_le_bytes()).collect();
+    let months: Vec<u8> =
+        (0..6u8).flat_map(|month| (30.0 * f64::from(month) + 15.0).to_le_bytes()).collect();
     let values = file.put(&months);
     let mut messages = time_messages(MONTHS);
     messages.push(hdf5::contiguous(values, months.len() as u64));
@@ -49,7 +50,8 @@ fn put_chunks(file: &mut File) -> Vec<(u32, [u64; 1], u64)> {
 }
 
 fn put_tree(file: &mut File, chunks: &[(u32, [u64; 1], u64)]) -> u64 {
-    let entries: Vec<hdf5::Entry> = chunks.iter().map(|(size, at, address)| (*size, &at[..], *address)).collect();
+    let entries: Vec<hdf5::Entry> =
+        chunks.iter().map(|(size, at, address)| (*size, &at[..], *address)).collect();
     file.put(&hdf5::tree_node(0, &entries, &[MONTHS]))
 }
 
@@ -219,13 +221,29 @@ fn places() -> Vec<Case> {
         cut_and_sealed("netCDF-4: cut off behind the superblock, which says so", b"\x89HDF", 48),
         of_superblock("netCDF-4: superblock of version 7", 8, &[7]),
         of_superblock("netCDF-4: addresses of three bytes", 9, &[3]),
-        of_superblock("netCDF-4: end of file beyond its end", 28, &[0xff, 0xff, 0xff, 0xff, 0, 0, 0, 0]),
+        of_superblock(
+            "netCDF-4: end of file beyond its end",
+            28,
+            &[0xff, 0xff, 0xff, 0xff, 0, 0, 0, 0],
+        ),
         of_superblock("netCDF-4: end of file before its end", 28, &[64, 0, 0, 0, 0, 0, 0, 0]),
-        of_superblock("netCDF-4: base address that leads out", 12, &[0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x7f]),
+        of_superblock(
+            "netCDF-4: base address that leads out",
+            12,
+            &[0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x7f],
+        ),
         of_superblock("netCDF-4: root group nowhere", 36, &[0xff; 8]),
-        of_superblock("netCDF-4: root group outside the file", 36, &[0xff, 0xff, 0xff, 0xff, 0, 0, 0, 0]),
+        of_superblock(
+            "netCDF-4: root group outside the file",
+            36,
+            &[0xff, 0xff, 0xff, 0xff, 0, 0, 0, 0],
+        ),
         of_superblock("netCDF-4: root group at the superblock", 36, &[0; 8]),
-        of_superblock("netCDF-4: extension of the superblock outside the file", 20, &[0xff, 0xff, 0xff, 0xff, 0, 0, 0, 0]),
+        of_superblock(
+            "netCDF-4: extension of the superblock outside the file",
+            20,
+            &[0xff, 0xff, 0xff, 0xff, 0, 0, 0, 0],
+        ),
         flipped("netCDF-4: checksum of the superblock", b"\x89HDF", 44),
         flipped("netCDF-4: checksum of a header", b"OHDR", 30),
         flipped("netCDF-4: signature of the tree of chunks", b"TREE", 3),
@@ -247,9 +265,13 @@ fn structures() -> Vec<Case> {
         file("netCDF-4: continuation of a header that goes on in itself", || {
             let mut file = File::new();
             let at = file.end();
-            let messages = hdf5::concatenated(&[(hdf5::CONTINUATION, [at.to_le_bytes(), 28u64.to_le_bytes()].concat())]);
+            let messages = hdf5::concatenated(&[(
+                hdf5::CONTINUATION,
+                [at.to_le_bytes(), 28u64.to_le_bytes()].concat(),
+            )]);
             file.put(&hdf5::sealed([&b"OCHK"[..], &messages].concat()));
-            let root = file.object(&[(hdf5::CONTINUATION, [at.to_le_bytes(), 28u64.to_le_bytes()].concat())]);
+            let root = file
+                .object(&[(hdf5::CONTINUATION, [at.to_le_bytes(), 28u64.to_le_bytes()].concat())]);
             file.finish_at(root)
         }),
         file("netCDF-4: continuation of a header outside the file", || {
@@ -269,11 +291,13 @@ fn structures() -> Vec<Case> {
             let tas = file.object(&[hdf5::dataspace(&[6], false), hdf5::contiguous(UNDEFINED, 0)]);
             file.finish(&[(b"tas", tas)], &[])
         }),
-        file("netCDF-4: type of unknown class", || {
-            with_only_tas(&[0x1d, 0, 0, 0, 4, 0, 0, 0])
+        file("netCDF-4: type of unknown class", || with_only_tas(&[0x1d, 0, 0, 0, 4, 0, 0, 0])),
+        file("netCDF-4: elements of no bytes", || {
+            with_only_tas(&[0x10, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0])
         }),
-        file("netCDF-4: elements of no bytes", || with_only_tas(&[0x10, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0])),
-        file("netCDF-4: numbers of three bytes", || with_only_tas(b"\x10\x08\0\0\x03\0\0\0\0\0\x18\0")),
+        file("netCDF-4: numbers of three bytes", || {
+            with_only_tas(b"\x10\x08\0\0\x03\0\0\0\0\0\x18\0")
+        }),
         file("netCDF-4: fill value of the wrong size", || {
             with_more(|_| vec![hdf5::fill_value(&[3, 0x2a, 8, 0, 0, 0, 1, 2, 3, 4, 5, 6, 7, 8])])
         }),
@@ -284,7 +308,9 @@ fn structures() -> Vec<Case> {
             })
         }),
         file("netCDF-4: text of any length that points to what is no heap", || {
-            with_more(|_| vec![hdf5::attribute(b"note", &hdf5::STRING, &[], &hdf5::sequence(3, 48, 1))])
+            with_more(|_| {
+                vec![hdf5::attribute(b"note", &hdf5::STRING, &[], &hdf5::sequence(3, 48, 1))]
+            })
         }),
         file("netCDF-4: text of any length that the heap lacks", || {
             with_more(|file| {
@@ -295,7 +321,12 @@ fn structures() -> Vec<Case> {
         file("netCDF-4: text of any length that is longer than it is", || {
             with_more(|file| {
                 let heap = file.put(&hdf5::collection(&[b"abc".to_vec()]));
-                vec![hdf5::attribute(b"note", &hdf5::STRING, &[], &hdf5::sequence(1 << 30, heap, 1))]
+                vec![hdf5::attribute(
+                    b"note",
+                    &hdf5::STRING,
+                    &[],
+                    &hdf5::sequence(1 << 30, heap, 1),
+                )]
             })
         }),
         file("netCDF-4: attribute that is thousands of times the same long text", || {
@@ -308,9 +339,13 @@ fn structures() -> Vec<Case> {
         file("netCDF-4: attribute of absurd length", || {
             with_more(|_| vec![hdf5::attribute(b"note", &hdf5::BYTE, &[1 << 62], &[1, 2, 3])])
         }),
-        file("netCDF-4: heap of attributes damaged", || with_dense_attributes(|blocks| blocks[0][20] ^= 1)),
+        file("netCDF-4: heap of attributes damaged", || {
+            with_dense_attributes(|blocks| blocks[0][20] ^= 1)
+        }),
         file("netCDF-4: heap of attributes without signature", || {
-            with_dense_attributes(|blocks| blocks[0] = hdf5::sealed([b"FRHQ", &blocks[0][4..142]].concat()))
+            with_dense_attributes(|blocks| {
+                blocks[0] = hdf5::sealed([b"FRHQ", &blocks[0][4..142]].concat())
+            })
         }),
         file("netCDF-4: block of the heap of attributes damaged", || {
             with_dense_attributes(|blocks| blocks[1][0] ^= 1)
@@ -323,7 +358,9 @@ fn structures() -> Vec<Case> {
                 blocks[3] = hdf5::sealed(blocks[3].clone());
             })
         }),
-        file("netCDF-4: names of attributes damaged", || with_dense_attributes(|blocks| blocks[3][8] ^= 1)),
+        file("netCDF-4: names of attributes damaged", || {
+            with_dense_attributes(|blocks| blocks[3][8] ^= 1)
+        }),
         file("netCDF-4: dimension that is not there", || {
             let mut file = File::new();
             let time = put_time(&mut file);
@@ -379,12 +416,20 @@ fn chunks() -> Vec<Case> {
         file("netCDF-4: chunk at the end of the address space", || {
             with_chunks(|chunks| chunks[1].2 = u64::MAX - 4)
         }),
-        file("netCDF-4: chunk that nobody wrote, but that is there", || with_chunks(|chunks| chunks[1].2 = UNDEFINED)),
-        file("netCDF-4: two chunks in the same bytes", || with_chunks(|chunks| chunks[1].2 = chunks[0].2)),
-        file("netCDF-4: two chunks that overlap", || with_chunks(|chunks| chunks[1].2 = chunks[0].2 + 4)),
+        file("netCDF-4: chunk that nobody wrote, but that is there", || {
+            with_chunks(|chunks| chunks[1].2 = UNDEFINED)
+        }),
+        file("netCDF-4: two chunks in the same bytes", || {
+            with_chunks(|chunks| chunks[1].2 = chunks[0].2)
+        }),
+        file("netCDF-4: two chunks that overlap", || {
+            with_chunks(|chunks| chunks[1].2 = chunks[0].2 + 4)
+        }),
         file("netCDF-4: two chunks at the same place", || with_chunks(|chunks| chunks[1].1 = [0])),
         file("netCDF-4: chunks in the wrong order", || with_chunks(|chunks| chunks.swap(0, 2))),
-        file("netCDF-4: chunk outside the variable", || with_chunks(|chunks| chunks[2].1 = [1 << 40])),
+        file("netCDF-4: chunk outside the variable", || {
+            with_chunks(|chunks| chunks[2].1 = [1 << 40])
+        }),
         file("netCDF-4: chunk between two places", || with_chunks(|chunks| chunks[1].1 = [1])),
         file("netCDF-4: chunk of the wrong size", || with_chunks(|chunks| chunks[1].0 = 5)),
         file("netCDF-4: chunk of no bytes", || with_chunks(|chunks| chunks[1].0 = 0)),
@@ -408,7 +453,8 @@ fn chunks() -> Vec<Case> {
         file("netCDF-4: tree of chunks 200 levels high", || {
             with_tas(|file| {
                 let chunks = put_chunks(file);
-                let entries: Vec<hdf5::Entry> = chunks.iter().map(|(s, at, address)| (*s, &at[..], *address)).collect();
+                let entries: Vec<hdf5::Entry> =
+                    chunks.iter().map(|(s, at, address)| (*s, &at[..], *address)).collect();
                 let tree = file.put(&hdf5::tree_node(200, &entries, &[MONTHS]));
                 vec![hdf5::chunked(tree, &[2], 4)]
             })
@@ -416,8 +462,12 @@ fn chunks() -> Vec<Case> {
         file("netCDF-4: tree of chunks outside the file", || {
             with_tas(|_| vec![hdf5::chunked(1 << 40, &[2], 4)])
         }),
-        file("netCDF-4: chunks of no length", || with_tas(|_| vec![hdf5::chunked(UNDEFINED, &[0], 4)])),
-        file("netCDF-4: chunks of other rank", || with_tas(|_| vec![hdf5::chunked(UNDEFINED, &[2, 2], 4)])),
+        file("netCDF-4: chunks of no length", || {
+            with_tas(|_| vec![hdf5::chunked(UNDEFINED, &[0], 4)])
+        }),
+        file("netCDF-4: chunks of other rank", || {
+            with_tas(|_| vec![hdf5::chunked(UNDEFINED, &[2, 2], 4)])
+        }),
         file("netCDF-4: chunk larger than memory", || {
             with_tas(|file| {
                 let chunk = file.put(&[0; 8]);
@@ -436,8 +486,12 @@ fn chunks() -> Vec<Case> {
         }),
         file("netCDF-4: layout of version 9", || with_tas(|_| vec![hdf5::layout(&[9, 1])])),
         file("netCDF-4: layout of unknown class", || with_tas(|_| vec![hdf5::layout(&[3, 9])])),
-        file("netCDF-4: data in other files", || with_tas(|_| vec![hdf5::layout(&[4, 3, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0])])),
-        file("netCDF-4: data outside the file", || with_tas(|_| vec![hdf5::contiguous(1 << 40, 24)])),
+        file("netCDF-4: data in other files", || {
+            with_tas(|_| vec![hdf5::layout(&[4, 3, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0])])
+        }),
+        file("netCDF-4: data outside the file", || {
+            with_tas(|_| vec![hdf5::contiguous(1 << 40, 24)])
+        }),
         file("netCDF-4: data shorter than the variable", || {
             with_tas(|file| {
                 let values = file.put(&[0; 24]);
@@ -460,7 +514,9 @@ fn chunks() -> Vec<Case> {
         file("netCDF-4: szip", || filtered(&[(4, &[141, 32])])),
         file("netCDF-4: shuffle of no bytes", || filtered(&[(2, &[0])])),
         file("netCDF-4: scale-offset without parameters", || filtered(&[(6, &[])])),
-        file("netCDF-4: blosc with an unknown compressor", || filtered(&[(32_001, &[2, 2, 4, 8, 5, 1, 99])])),
+        file("netCDF-4: blosc with an unknown compressor", || {
+            filtered(&[(32_001, &[2, 2, 4, 8, 5, 1, 99])])
+        }),
         file("netCDF-4: deflate twice", || filtered(&[(1, &[9]), (1, &[9])])),
         file("netCDF-4: deflated chunks that are not deflated", || filtered(&[(1, &[9])])),
         file("netCDF-4: chunks with a checksum that is wrong", || filtered(&[(3, &[])])),
@@ -491,7 +547,9 @@ fn chunks() -> Vec<Case> {
 fn names() -> Vec<Case> {
     vec![
         file("netCDF-4: name with a line break", || linked(&[b"time", b"a\nerror: b"])),
-        file("netCDF-4: name with escapes of terminals", || linked(&[b"time", b"\x1b[2J\x1b]0;x\x07"])),
+        file("netCDF-4: name with escapes of terminals", || {
+            linked(&[b"time", b"\x1b[2J\x1b]0;x\x07"])
+        }),
         file("netCDF-4: name that is not UTF-8", || linked(&[b"time", b"\xff\xfe"])),
         file("netCDF-4: empty name", || linked(&[b"time", b""])),
         file("netCDF-4: the same name twice", || linked(&[b"time", b"x", b"x"])),
@@ -508,14 +566,20 @@ fn names() -> Vec<Case> {
         }),
         file("netCDF-4: attribute with a name of terminal escapes that cannot be read", || {
             with_more(|_| {
-                vec![hdf5::attribute(b"\x1b[31m\n", &hdf5::STRING, &[], &hdf5::sequence(3, 1 << 40, 1))]
+                vec![hdf5::attribute(
+                    b"\x1b[31m\n",
+                    &hdf5::STRING,
+                    &[],
+                    &hdf5::sequence(3, 1 << 40, 1),
+                )]
             })
         }),
         file("netCDF-4: ten thousand links to one object", || {
             let mut file = File::new();
             let time = put_time(&mut file);
             let names: Vec<String> = (0..10_000).map(|number| format!("v{number}")).collect();
-            let links: Vec<(&[u8], u64)> = names.iter().map(|name| (name.as_bytes(), time)).collect();
+            let links: Vec<(&[u8], u64)> =
+                names.iter().map(|name| (name.as_bytes(), time)).collect();
             file.finish(&links, &[])
         }),
     ]

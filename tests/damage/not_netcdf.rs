@@ -10,7 +10,8 @@ pub fn cases() -> Vec<Case> {
         file("zip file", || b"PK\x03\x04\x14\0\0\0\x08\0".to_vec()),
         file("text", || b"This directory has moved.\n".to_vec()),
         file("pointer of git-lfs", || {
-            b"version https://git-lfs.github.com/spec/v1\noid sha256:4d7a2146\nsize 12345\n".to_vec()
+            b"version https://git-lfs.github.com/spec/v1\noid sha256:4d7a2146\nsize 12345\n"
+                .to_vec()
         }),
         file("tar file", || {
             let mut tar = vec![0; 1024];

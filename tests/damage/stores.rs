@@ -34,15 +34,22 @@ pub fn cases() -> Vec<Case> {
         manifest("verify: manifest nested a hundred thousand times", |_| vec![b'['; 100_000]),
         manifest("verify: manifest that is a list", |_| b"[]".to_vec()),
         manifest("verify: manifest of nothing", |_| b"{}".to_vec()),
-        manifest("verify: references that are none", |_| b"{\"version\":1,\"refs\":{\"a\":7}}".to_vec()),
+        manifest("verify: references that are none", |_| {
+            b"{\"version\":1,\"refs\":{\"a\":7}}".to_vec()
+        }),
         manifest("verify: reference with a negative place", |_| {
             b"{\"version\":1,\"refs\":{\"a\":[\"x\",-1,1]}}".to_vec()
         }),
         manifest("verify: name with escapes of terminals", |_| {
-            b"{\"version\":1,\"refs\":{\"\\u001b[2J/zarr.json\":\"{}\",\"zarr.json\":\"{}\"}}".to_vec()
+            b"{\"version\":1,\"refs\":{\"\\u001b[2J/zarr.json\":\"{}\",\"zarr.json\":\"{}\"}}"
+                .to_vec()
         }),
         changed("verify: type of Zarr that is none", "float32", "float3\\u001b2"),
-        changed("verify: shape beyond all memory", "\\\"shape\\\":[", "\\\"shape\\\":[99999999999,"),
+        changed(
+            "verify: shape beyond all memory",
+            "\\\"shape\\\":[",
+            "\\\"shape\\\":[99999999999,",
+        ),
         changed("verify: codec that is none", "\\\"bytes\\\"", "\\\"by\\u001btes\\\""),
         changed("verify: value that is no base64", "base64:", "base64:%%%"),
         case("verify: file that is shorter", |told| {

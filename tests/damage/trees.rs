@@ -49,7 +49,9 @@ pub fn cases() -> Vec<Case> {
         second("directory called like a file", |_, path| fs::create_dir(path).unwrap()),
         second("link to nowhere", |_, path| symlink("nowhere", path).unwrap()),
         second("link to itself", |_, path| symlink(path, path).unwrap()),
-        second("link to the directory it is in", |tas, path| symlink(&tas.directory, path).unwrap()),
+        second("link to the directory it is in", |tas, path| {
+            symlink(&tas.directory, path).unwrap()
+        }),
         second("link to a device", |_, path| symlink("/dev/zero", path).unwrap()),
         case("directories that are links to each other", |told| {
             let tree = Tree::of(&["tas"]);
@@ -104,14 +106,32 @@ pub fn cases() -> Vec<Case> {
             bytes[4..8].copy_from_slice(&[0; 4]);
             tas.put(path, &bytes);
         }),
-        called("name with a line break", b"tas_Amon\n_Model_historical_r1i1p1f1_gn_185007-185012.nc"),
+        called(
+            "name with a line break",
+            b"tas_Amon\n_Model_historical_r1i1p1f1_gn_185007-185012.nc",
+        ),
         called("name with escapes of terminals", b"tas_\x1b[2J\x1b]0;owned\x07_185007-185012.nc"),
-        called("name that is not UTF-8", b"tas_Amon_M\xf6del_historical_r1i1p1f1_gn_185007-185012.nc"),
+        called(
+            "name that is not UTF-8",
+            b"tas_Amon_M\xf6del_historical_r1i1p1f1_gn_185007-185012.nc",
+        ),
         called("name of 250 characters", &LONG_NAME),
-        called("name of another dataset", b"tas_Amon_Other_historical_r1i1p1f1_gn_185007-185012.nc"),
-        called("name with dates that are none", b"tas_Amon_Model_historical_r1i1p1f1_gn_185013-185099.nc"),
-        called("name with dates in the wrong order", b"tas_Amon_Model_historical_r1i1p1f1_gn_185012-185007.nc"),
-        called("name with other dates than the file", b"tas_Amon_Model_historical_r1i1p1f1_gn_195007-195012.nc"),
+        called(
+            "name of another dataset",
+            b"tas_Amon_Other_historical_r1i1p1f1_gn_185007-185012.nc",
+        ),
+        called(
+            "name with dates that are none",
+            b"tas_Amon_Model_historical_r1i1p1f1_gn_185013-185099.nc",
+        ),
+        called(
+            "name with dates in the wrong order",
+            b"tas_Amon_Model_historical_r1i1p1f1_gn_185012-185007.nc",
+        ),
+        called(
+            "name with other dates than the file",
+            b"tas_Amon_Model_historical_r1i1p1f1_gn_195007-195012.nc",
+        ),
         case("directory with escapes of terminals", |told| {
             let tree = Tree::of(&["tas"]);
             let stray = tree.data.join("CMIP6/\u{1b}[2J\nerror: all is lost/\u{202e}x");
