@@ -43,6 +43,7 @@ impl Config {
 
 /// Just enough of a file to tell whose it is.
 #[derive(Deserialize)]
+#[serde(expecting = "names and values, such as `jobs: 4`")]
 struct Kind {
     data_node: Option<IgnoredAny>,
 }

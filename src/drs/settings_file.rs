@@ -36,6 +36,7 @@ pub struct SettingsFile {
     /// Which codecs a store has.
     pub codecs: Option<Portability>,
     /// The number of worker threads.
+    #[serde(deserialize_with = "threads")]
     pub jobs: Option<NonZeroUsize>,
     /// The projects to look for, one name or a list; all where empty.
     #[serde(deserialize_with = "one_or_many")]
@@ -67,6 +68,25 @@ fn byte_size<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<ByteSi
     }
 
     deserializer.deserialize_any(Size).map(Some)
+}
+
+fn threads<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<NonZeroUsize>, D::Error> {
+    struct Threads;
+
+    impl Visitor<'_> for Threads {
+        type Value = NonZeroUsize;
+
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("a number of threads from 1 on")
+        }
+
+        fn visit_u64<E: Error>(self, number: u64) -> Result<NonZeroUsize, E> {
+            let threads = usize::try_from(number).ok().and_then(NonZeroUsize::new);
+            threads.ok_or_else(|| E::invalid_value(serde::de::Unexpected::Unsigned(number), &self))
+        }
+    }
+
+    deserializer.deserialize_any(Threads).map(Some)
 }
 
 fn one_or_many<'de, D: Deserializer<'de>, T: From<String>>(

@@ -88,7 +88,9 @@ impl OpenFile {
         let file = File::open(path).map_err(|e| Error::io(&e, "open", path))?;
         let metadata = file.metadata().map_err(|e| Error::io(&e, "stat", path))?;
         if !metadata.is_file() {
-            return Err(Error::new(Code::NotNetcdf, "not a regular file").in_file(path));
+            return Err(Error::new(Code::NotNetcdf, "not a regular file")
+                .in_file(path)
+                .with_hint("put the file itself, or a link to it, in its place, or remove it"));
         }
         Ok(Self { file, len: metadata.len() })
     }
@@ -159,8 +161,7 @@ impl<'a> Source<'a> {
         if asked_for <= LEAST_BUDGET.saturating_add(self.len().saturating_mul(REREADS)) {
             return Ok(());
         }
-        Err(Error::new(Code::TooLarge, "the file refers to the same bytes from too many places")
-            .with_hint("it is damaged, or made to do harm: write it anew"))
+        Err(Error::new(Code::TooLarge, "the file refers to the same bytes from too many places"))
     }
 
     /// `len` bytes of metadata at `offset`.

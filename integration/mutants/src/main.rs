@@ -193,7 +193,9 @@ impl Batch<'_> {
             from = self.examine_until_death(from, to);
         }
         if to.is_multiple_of(10_000) {
-            eprintln!("{to} mutants");
+            if let Ok(tally) = self.tally.lock() {
+                eprintln!("about {to} mutants: {:?}", tally.words());
+            }
         }
     }
 

@@ -42,6 +42,15 @@ impl Tally {
         }
     }
 
+    /// How many ended by each word.
+    pub fn words(&self) -> BTreeMap<&str, u64> {
+        let mut words: BTreeMap<&str, u64> = BTreeMap::new();
+        for ((word, _), (count, _)) in &self.ends {
+            *words.entry(word).or_default() += count;
+        }
+        words
+    }
+
     pub fn has_defects(&self) -> bool {
         let has = |defect: &&str| self.ends.keys().any(|(word, _)| word == *defect);
         DEFECTS.iter().any(|defect| has(&defect)) || !self.excesses.is_empty()
@@ -69,10 +78,7 @@ fn without_numbers(message: &str) -> String {
 
 impl fmt::Display for Tally {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut words: BTreeMap<&str, u64> = BTreeMap::new();
-        for ((word, _), (count, _)) in &self.ends {
-            *words.entry(word).or_default() += count;
-        }
+        let words = self.words();
         writeln!(f, "{:>9} mutants", words.values().sum::<u64>())?;
         for (word, count) in words {
             writeln!(f, "{count:>9} {word}")?;
