@@ -71,13 +71,33 @@ impl Told {
                 let start: String = line.chars().take(300).collect();
                 self.complaints.push(format!("{complaint}: {}", start.escape_debug()));
             }
-            writeln!(self.text, "{}", without_numbers(&line.replace(&place, "TMP/"))).unwrap();
+        }
+        for message in messages(&run.stderr).iter().chain(&messages(&run.stdout)) {
+            for line in message.lines() {
+                writeln!(self.text, "{}", without_numbers(&line.replace(&place, "TMP/"))).unwrap();
+            }
         }
         let code = run.code.expect("no signal ends it");
         assert!(code < 4, "{run:#?}");
         writeln!(self.text, "exit code {code}").unwrap();
         run
     }
+}
+
+/// Messages with their hints, in order: which of two datasets is ready first is chance.
+fn messages(said: &str) -> Vec<String> {
+    let mut messages: Vec<String> = Vec::new();
+    for line in said.lines() {
+        match messages.last_mut() {
+            Some(message) if line.starts_with(' ') => *message += &format!("\n{line}"),
+            _ => messages.push(line.to_owned()),
+        }
+    }
+    messages.sort_by_key(|message| {
+        let is_problem = message.starts_with("error: ") || message.starts_with("warning: ");
+        (!is_problem, is_problem.then(|| message.clone()))
+    });
+    messages
 }
 
 /// Why a line is not made for people, or not harmless on a terminal.

@@ -23,7 +23,7 @@ pub fn chunks(file: &File, address: u64, grid: &Grid) -> Result<Vec<Chunk>> {
 struct Branch {
     address: u64,
     /// Its key, and the one behind it; none lead to the root.
-    keys: Option<(Box<[u8]>, Box<[u8]>)>,
+    keys: Option<[Box<[u8]>; 2]>,
 }
 
 /// A walk over a version 1 B-tree of chunks.
@@ -94,7 +94,7 @@ impl<'a> BTree<'a> {
                 let mut at = self.file.cursor(entry);
                 at.skip(8 + 8 * (self.axes.len() + 1))?;
                 let address = at.defined_address("a node of a chunk B-tree")?;
-                below.push(Branch { address, keys: Some((entry.into(), (*next).into())) });
+                below.push(Branch { address, keys: Some([entry.into(), (*next).into()]) });
             }
             return Ok(());
         }
@@ -111,10 +111,10 @@ impl<'a> BTree<'a> {
     fn check_order(&self, keys: &[&[u8]], branch: &Branch) -> Result<()> {
         let is_in_order = |(a, b): (&[u8], &[u8])| self.first(a).lt(self.first(b));
         let is_within = match (&branch.keys, keys) {
-            (Some((from, to)), [first, .., last, _]) => {
+            (Some([from, to]), [first, .., last, _]) => {
                 self.first(from).le(self.first(first)) && is_in_order((last, to))
             }
-            (Some((from, to)), [first, _]) => {
+            (Some([from, to]), [first, _]) => {
                 self.first(from).le(self.first(first)) && is_in_order((first, to))
             }
             _ => true,
