@@ -1,10 +1,13 @@
 """Inputs that the fuzzer starts from: small files of every kind, and for the target of a structure, where it lies in them.
 
-    seeds.py DIRECTORY      one directory for each target is made there, and what is in them stays
+    seeds.py DIRECTORY              one directory for each target is made there, and what is in them stays
+    seeds.py --files DIRECTORY      the files alone
 """
 
+import bz2
 import sys
 import tempfile
+import zlib
 from collections.abc import Iterator
 from hashlib import sha256
 from pathlib import Path
@@ -144,6 +147,50 @@ def parameters(address: int, unlimited: int, element_size: int = 2, rank: int = 
     return bytes([rank - 1, unlimited, element_size, 4, 6, 1, 1, 1, 2, 1, 1, 0]) + address.to_bytes(4, "little")
 
 
+def texts() -> Iterator[tuple[str, bytes]]:
+    """What is no NetCDF: the target and its input."""
+    id = "CMIP6.CMIP.INM.INM-CM5-0.historical.r1i1p1f1.Amon.tas.gr1"
+    directory = f"/data/{id.replace('.', '/')}/v20190610"
+    name = "tas_Amon_INM-CM5-0_historical_r1i1p1f1_gr1_185001-194912.nc"
+    digest = sha256(b"").hexdigest()
+    for version in ("#20190610", ".v20190610"):
+        options = f"mod_time=1560124800.5 | checksum={digest} | checksum_type=SHA256 | dataset_tech_notes=http://a=b"
+        yield "mapfile", f"# a mapfile\n{id}{version} | {directory}/{name} | 12345 | {options}\n".encode()
+        yield "mapfile", f"{id}{version} | /d/a y.nc | 0 | checksum=1220{digest}\n".encode()
+    yield (
+        "config",
+        b"data_node: n.org\ndata_roots: {/data: esgf}\nmountpoint_map: {/css: /real}\nglobus_uuid: none\nproject: cmip6\n"
+        b"https_url: 'https://h/{}/{}|application/netcdf|HTTPServer'\nstac_config: {stac_api: https://stac.org}\n"
+        b"kerchunk: {data_dir: {/refs: https://r}, filter_frequency: mon, format: json}\ncmip6_clone: primavera\n"
+        b"user_project_config: {x: {DRS: [a, b], CONST_ATTR: {project: X}}, clone_project: cmip6}\n",
+    )
+    yield (
+        "config",
+        b"data_roots: {/z: https://h/z}\nledger: l.sqlite\noutput_dir: /o\njobs: 8\nproject: [CMIP6]\ncontiguous_chunk: 4MiB\n"
+        b"max_reencode: 5\non_overlap: first\non_static_mismatch: refuse\ncodecs: portable\nproject_files: a\ncv: b\n",
+    )
+    for path in sorted((Path(__file__).parents[2] / "src/drs/projects").glob("*.yaml")):
+        yaml = path.read_bytes()
+        yield "project", yaml
+        yield "project", yaml + b"\0" + f"{directory}/{name}".encode()
+    yield "project", b"name: X\ndirectory: [a, b, version]\nversion: vN\nvalues: {a: [X]}\nfile_name: [b]\nvariable: b\n\0/d/X/b/v1/b_1850.nc"
+    for path in (
+        f"{directory}/{name}",
+        "/data/cmip5/output1/MOHC/HadGEM2-ES/rcp45/day/land/day/r1i1p1/v20111128/mrsos/mrsos_day_HadGEM2-ES_rcp45_r1i1p1_20051201-20151130.nc",
+        "/data/cordex/output/EUR-11/DMI/ICHEC-EC-EARTH/historical/r3i1p1/DMI-HIRHAM5/v1/day/pr/v20131119/"
+        "pr_EUR-11_ICHEC-EC-EARTH_historical_r3i1p1_DMI-HIRHAM5_v1_day_19510101-19551231.nc",
+        "/data/E3SM/1_0/historical/1deg/atmos/native/model-output/mon/ens1/v1/20180129.DECKv1b.ne30_oEC.cam.h0.0001-01.nc",
+        "185001-201412-clim",
+    ):
+        yield "path", path.encode()
+    document = '"{\\"zarr_format\\":3,\\"node_type\\":\\"group\\"}"'
+    yield (
+        "manifest",
+        f'{{"version":1,"refs":{{\n"zarr.json":{document},\n"tas/c/0":["https://h/a.nc",3,4],\n"x/c/0":"base64:AAE=",\n'
+        f'"w":["u"]\n}},"sources":[\n{{"url":"https://h/a.nc","size":7,"steps":3}}\n]}}\n'.encode(),
+    )
+
+
 def main(corpus: Path) -> None:
     def keep(target: str, content: bytes) -> None:
         directory = corpus / target
@@ -172,14 +219,17 @@ def main(corpus: Path) -> None:
                 for kind, body in messages(content, at):
                     if kind in MESSAGES:
                         keep(MESSAGES[kind], bytes([0x14 if kind in (0x04, 0x08) else 0x10]) + body)
+    for target, content in texts():
+        keep(target, content)
     plain = np.arange(64, dtype="f4").tobytes()
-    import bz2
-    import zlib
-
     for filter, stored in ((1, zlib.compress(plain)), (2, plain), (3, plain + bytes(4)), (4, bz2.compress(plain))):
         keep("filters", bytes([filter, 0, 0, 4, 0, 0, 1]) + stored)
         keep("filters", bytes([2, filter, 0, 4, 0, 0, 1]) + stored)
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]))
+    if sys.argv[1] == "--files":
+        Path(sys.argv[2]).mkdir(parents=True, exist_ok=True)
+        list(files(Path(sys.argv[2])))
+    else:
+        main(Path(sys.argv[1]))

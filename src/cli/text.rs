@@ -13,13 +13,26 @@ pub fn problem(problem: &ProblemRecord) -> String {
         let _ = write!(text, "`{}`: ", self::path(path));
     }
     if let Some(variable) = &problem.variable {
-        let _ = write!(text, "variable `{}`: ", printable(variable));
+        let _ = write!(text, "variable `{}`: ", shortened(variable, LONGEST_NAME));
     }
-    let _ = write!(text, "{} [{}]", printable(&problem.message), problem.code);
+    let _ = write!(text, "{} [{}]", shortened(&problem.message, LONGEST), problem.code);
     if let Some(hint) = &problem.hint {
-        let _ = write!(text, "\n  hint: {}", printable(hint));
+        let _ = write!(text, "\n  hint: {}", shortened(hint, LONGEST));
     }
     text
+}
+
+/// Most characters of a name of a variable that are shown: one may have 64 KiB.
+const LONGEST_NAME: usize = 200;
+/// Most characters of a message that are shown.
+const LONGEST: usize = 1000;
+
+/// The start of a text, without control characters; all of it where it is short.
+fn shortened(text: &str, most: usize) -> String {
+    match text.char_indices().nth(most) {
+        Some((end, _)) => format!("{}...", printable(&text[..end])),
+        None => printable(text),
+    }
 }
 
 /// A path without control characters.
@@ -27,10 +40,13 @@ pub fn path(path: &Path) -> String {
     printable(&path.display().to_string())
 }
 
-/// A text without control characters, which could mislead whoever reads it on a terminal.
+/// A text without control characters and marks of direction, which could mislead whoever reads it on a
+/// terminal.
 pub fn printable(text: &str) -> String {
+    let misleads =
+        |c: char| c.is_control() || matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
     text.chars()
-        .map(|c| if c.is_control() { c.escape_default().to_string() } else { c.into() })
+        .map(|c| if misleads(c) { c.escape_default().to_string() } else { c.into() })
         .collect()
 }
 

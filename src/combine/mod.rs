@@ -98,6 +98,9 @@ pub struct Source {
     pub tracking_id: Option<String>,
 }
 
+/// Most variables that are named where another is missing.
+const MOST_NAMES: usize = 20;
+
 /// How far combining may go.
 #[derive(Clone, Copy, Debug)]
 pub struct Limits {
@@ -288,11 +291,16 @@ fn check_source(source: &SourceIndex, data_variable: &str) -> Result<()> {
     if index.variable(data_variable).is_some() {
         return Ok(());
     }
-    let names: Vec<_> = index.variables.iter().map(|variable| variable.name.as_str()).collect();
+    let names = index.variables.iter().map(|variable| variable.name.as_str());
+    let names: Vec<_> = names.take(MOST_NAMES).collect();
+    let others = if index.variables.len() > MOST_NAMES { " and others" } else { "" };
     Err(Error::new(Code::VariableMissing, "the variable of the dataset is not in the file")
         .in_file(path)
         .of_variable(data_variable)
-        .with_hint(format!("the file holds {}; check its name and place", names.join(", "))))
+        .with_hint(format!(
+            "the file holds {}{others}; check its name and place",
+            names.join(", ")
+        )))
 }
 
 fn leave_out_checksums(sources: &mut [SourceIndex]) -> Result<()> {

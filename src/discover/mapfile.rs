@@ -88,7 +88,8 @@ fn meaningful(text: &str) -> impl Iterator<Item = (usize, &str)> {
         .filter(|(_, line)| !line.is_empty() && !line.starts_with('#'))
 }
 
-fn parse(text: &str) -> Result<Datasets> {
+/// The files that the text of a mapfile lists.
+pub fn parse(text: &str) -> Result<Datasets> {
     let mut datasets = Datasets::new();
     let mut places: HashMap<PathBuf, usize> = HashMap::new();
     for (number, line) in meaningful(text) {

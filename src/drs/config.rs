@@ -27,7 +27,8 @@ impl Config {
         Self::parse(&text).map_err(|error| error.in_file(path))
     }
 
-    fn parse(text: &str) -> Result<Self> {
+    /// Reads the text of such a file.
+    pub fn parse(text: &str) -> Result<Self> {
         // A file without content is the YAML null; as settings it sets nothing.
         let kind: Option<Kind> = parse(text)?;
         match kind {
@@ -42,6 +43,7 @@ impl Config {
 
 /// Just enough of a file to tell whose it is.
 #[derive(Deserialize)]
+#[serde(expecting = "names and values, such as `jobs: 4`")]
 struct Kind {
     data_node: Option<IgnoredAny>,
 }

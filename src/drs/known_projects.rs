@@ -62,8 +62,7 @@ impl Drs {
         Ok(Self { projects, selection: Vec::new(), vocabularies: Vocabularies::default() })
     }
 
-    /// A project of which `yaml` is the file.
-    #[cfg(test)]
+    /// No project but the one of which `yaml` is the file.
     pub fn from_yaml(yaml: &str) -> Result<Self> {
         let mut drs = Self::builtin()?;
         drs.projects = vec![Project::from_yaml(yaml)?];

@@ -38,8 +38,10 @@ pub struct SettingsFile {
     /// Which codecs a store has.
     pub codecs: Option<Portability>,
     /// The number of worker threads.
+    #[serde(deserialize_with = "threads")]
     pub jobs: Option<NonZeroUsize>,
     /// The number of files that are read at once.
+    #[serde(deserialize_with = "threads")]
     pub io_depth: Option<NonZeroUsize>,
     /// How long to wait for the file system; for ever where it is zero.
     #[serde(deserialize_with = "time_span")]
@@ -85,6 +87,25 @@ fn byte_size<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<ByteSi
 fn time_span<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Duration>, D::Error> {
     let text = String::deserialize(deserializer)?;
     span(&text).map(Some).map_err(D::Error::custom)
+}
+
+fn threads<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<NonZeroUsize>, D::Error> {
+    struct Threads;
+
+    impl Visitor<'_> for Threads {
+        type Value = NonZeroUsize;
+
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("a number of threads from 1 on")
+        }
+
+        fn visit_u64<E: Error>(self, number: u64) -> Result<NonZeroUsize, E> {
+            let threads = usize::try_from(number).ok().and_then(NonZeroUsize::new);
+            threads.ok_or_else(|| E::invalid_value(serde::de::Unexpected::Unsigned(number), &self))
+        }
+    }
+
+    deserializer.deserialize_any(Threads).map(Some)
 }
 
 fn one_or_many<'de, D: Deserializer<'de>, T: From<String>>(

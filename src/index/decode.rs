@@ -15,6 +15,8 @@ use super::source::Source;
 
 /// Most bytes of a coordinate, or of its bounds, that are read while the file is open.
 const COORDINATE: u64 = 64 * 1024 * 1024;
+/// Bytes that all values read while the file is open may come to, beside twice those of the file.
+const ALL_VALUES: u64 = 48 * 1024 * 1024;
 /// Most bytes that a variable decoded at once may come to.
 const MOST: u64 = 1024 * 1024 * 1024;
 /// Most bytes that may come from a fill value alone.
@@ -25,13 +27,19 @@ const MOST_FILLED: u64 = 64 * 1024 * 1024;
 ///
 /// A variable that was never written and has no fill value holds nothing that could be read: it is
 /// left without values, for whoever needs them to refuse. So is one whose filters cannot be undone
-/// here: readers of the store may be able to.
+/// here: readers of the store may be able to. And so is one that would take more memory than a file of
+/// that size can justify.
 pub fn read_small_variables(source: &Source, index: &mut FileIndex) -> Result<()> {
     let coordinates = coordinates_and_bounds(index);
+    let mut room = ALL_VALUES.saturating_add(source.len().saturating_mul(2));
     for variable in &mut index.variables {
         let most = if coordinates.contains(&variable.name) { COORDINATE } else { SMALL };
-        let wanted = decoded_size(variable).is_some_and(|size| size <= most);
-        if wanted && variable.values.is_none() {
+        let wanted = decoded_size(variable).filter(|size| *size <= most);
+        if let Some(size) = wanted
+            && variable.values.is_none()
+            && size.saturating_add(memory_to_decode(variable)) <= room
+        {
+            room -= size;
             variable.values = match read(source, variable) {
                 Ok(values) => Some(values),
                 Err(error) if is_left_to_others(variable, &error) => None,
@@ -40,6 +48,14 @@ pub fn read_small_variables(source: &Source, index: &mut FileIndex) -> Result<()
         }
     }
     Ok(())
+}
+
+/// Bytes that undoing the filters of a chunk takes: it is held before and after each.
+fn memory_to_decode(variable: &Variable) -> u64 {
+    let chunk = variable.chunk_shape().filter(|_| !variable.filters.is_empty());
+    let elements = chunk.map_or(Some(0), product);
+    let size = elements.and_then(|elements| elements.checked_mul(variable.dtype.size()?));
+    size.unwrap_or(u64::MAX).saturating_mul(2)
 }
 
 fn is_left_to_others(variable: &Variable, error: &Error) -> bool {

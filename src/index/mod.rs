@@ -10,6 +10,7 @@ pub mod packed;
 pub mod source;
 pub mod stored;
 
+use std::collections::HashSet;
 use std::path::Path;
 
 use crate::model::array::{FileIndex, Values, Variable};
@@ -29,14 +30,49 @@ pub fn index_file(path: &Path) -> Result<FileIndex> {
 
 /// Indexes the NetCDF file in `file`.
 pub fn index(file: &dyn ReadAt) -> Result<FileIndex> {
+    let mut index = read(file).map_err(with_way_out)?;
+    index.refused = index.refused.into_iter().map(with_way_out).collect();
+    Ok(index)
+}
+
+fn read(file: &dyn ReadAt) -> Result<FileIndex> {
     let source = Source::new(file)?;
     let mut index = match format_of(&source)? {
         Format::Hdf5 { superblock } => netcdf4::index(&source, superblock)?,
         Format::Netcdf3 => netcdf3::index(&source)?,
     };
+    check_names(&index)?;
     decode::read_small_variables(&source, &mut index)?;
     index.cost = source.cost();
     Ok(index)
+}
+
+/// What to do about a file that cannot be read, where nothing better is known.
+fn with_way_out(error: Error) -> Error {
+    match error.code() {
+        Code::Corrupt | Code::Truncated => {
+            error.with_hint("compare size and checksum with the source and transfer the file again")
+        }
+        Code::Unsupported => error.with_hint(
+            "rewrite the file with a current netCDF, for example `nccopy -k netCDF-4 OLD.nc NEW.nc`",
+        ),
+        Code::TooLarge => error.with_hint("the file is damaged, or made to do harm: write it anew"),
+        _ => error,
+    }
+}
+
+/// Names tell variables apart, here and in stores; no library writes one twice, or none, or with a NUL in it.
+fn check_names(index: &FileIndex) -> Result<()> {
+    let mut seen = HashSet::new();
+    for Variable { name, .. } in &index.variables {
+        if name.is_empty() || name.contains('\0') {
+            return Err(Error::corrupt("the name is empty, or has a NUL in it").of_variable(name));
+        }
+        if !seen.insert(name) {
+            return Err(Error::corrupt("two variables have this name").of_variable(name));
+        }
+    }
+    Ok(())
 }
 
 /// All elements of `variable`, as indexed from the file at `path`.
@@ -64,11 +100,36 @@ fn format_of(source: &Source) -> Result<Format> {
     if let Some(superblock) = hdf5::superblock::find(source)? {
         return Ok(Format::Hdf5 { superblock });
     }
-    let looks = if start.trim_ascii_start().starts_with(b"<") {
-        "it looks like HTML or XML: the download may have saved an error page"
-    } else {
-        "its first bytes are neither `CDF` nor an HDF5 signature"
-    };
+    let looks = looks_like(source, &start)?;
     Err(Error::new(Code::NotNetcdf, format!("not a NetCDF file: {looks}"))
         .with_hint("transfer the file again, or remove it"))
+}
+
+/// What a file is that is no NetCDF, in words.
+fn looks_like(source: &Source, start: &[u8]) -> Result<&'static str> {
+    const KNOWN: [(&[u8], &str); 9] = [
+        (b"\x1f\x8b", "it is compressed by gzip: unpack it"),
+        (b"PK\x03\x04", "it is a ZIP archive: unpack it"),
+        (b"BZh", "it is compressed by bzip2: unpack it"),
+        (b"\x28\xb5\x2f\xfd", "it is compressed by zstd: unpack it"),
+        (b"GRIB", "it is a GRIB file"),
+        (b"\x0e\x03\x13\x01", "it is an HDF4 file"),
+        (b"version https://git-lfs", "it is a pointer of Git LFS, the file itself was not fetched"),
+        (b"\x89HDF", "its HDF5 signature is damaged: it may have been transferred as text"),
+        (b"<", "it looks like HTML or XML: the download may have saved an error page"),
+    ];
+    let text = start.trim_ascii_start();
+    if let Some((_, words)) = KNOWN.iter().find(|(known, _)| {
+        // Of a long signature, the first bytes are enough.
+        text.starts_with(&known[..known.len().min(8)])
+    }) {
+        return Ok(words);
+    }
+    if source.bytes_up_to(257, 5)? == b"ustar"[..] {
+        return Ok("it is a tar archive: unpack it");
+    }
+    if start.iter().all(|byte| *byte == 0) {
+        return Ok("it begins with zeros: the transfer may have been interrupted");
+    }
+    Ok("its first bytes are neither `CDF` nor an HDF5 signature")
 }

@@ -35,6 +35,13 @@ const AHEAD: usize = 64;
 /// A read that takes longer did not come from memory, so that telling of others is worth its cost.
 const SLOW: Duration = Duration::from_micros(50);
 
+/// Bytes that may be asked for, beside those of the file [`REREADS`] times over.
+const LEAST_BUDGET: u64 = 32 * 1024 * 1024;
+/// How often all of a file may be asked for: each byte of it is needed a few times.
+const REREADS: u64 = 4;
+/// What a request counts for at least.
+const REQUEST: u64 = 64;
+
 /// Something of known length that can be read at any place.
 pub trait ReadAt {
     /// Length in bytes.
@@ -81,7 +88,9 @@ impl OpenFile {
         let file = File::open(path).map_err(|e| Error::io(&e, "open", path))?;
         let metadata = file.metadata().map_err(|e| Error::io(&e, "stat", path))?;
         if !metadata.is_file() {
-            return Err(Error::new(Code::NotNetcdf, "not a regular file").in_file(path));
+            return Err(Error::new(Code::NotNetcdf, "not a regular file")
+                .in_file(path)
+                .with_hint("put the file itself, or a link to it, in its place, or remove it"));
         }
         Ok(Self { file, len: metadata.len() })
     }
@@ -113,13 +122,20 @@ pub struct Source<'a> {
     head: Bytes,
     windows: RefCell<VecDeque<(u64, Bytes)>>,
     cost: Cell<ReadCost>,
+    /// Bytes asked for, also of those that were kept.
+    asked_for: Cell<u64>,
 }
 
 impl<'a> Source<'a> {
     /// Reads the first bytes of `file`.
     pub fn new(file: &'a dyn ReadAt) -> Result<Self> {
-        let mut source =
-            Self { file, head: Bytes::new(), windows: RefCell::default(), cost: Cell::default() };
+        let mut source = Self {
+            file,
+            head: Bytes::new(),
+            windows: RefCell::default(),
+            cost: Cell::default(),
+            asked_for: Cell::default(),
+        };
         source.head = source.fetch(0, file.len().min(FIRST_READ))?;
         Ok(source)
     }
@@ -142,9 +158,21 @@ impl<'a> Source<'a> {
         self.cost.get()
     }
 
+    /// Accounts for `len` bytes that are needed once more, or refuses them: a small file that leads to the
+    /// same large piece from many places would otherwise take as much time and memory as it likes.
+    pub fn account_for(&self, len: u64) -> Result<()> {
+        let asked_for = self.asked_for.get().saturating_add(len.max(REQUEST));
+        self.asked_for.set(asked_for);
+        if asked_for <= LEAST_BUDGET.saturating_add(self.len().saturating_mul(REREADS)) {
+            return Ok(());
+        }
+        Err(Error::new(Code::TooLarge, "the file refers to the same bytes from too many places"))
+    }
+
     /// `len` bytes of metadata at `offset`.
     pub fn bytes(&self, offset: u64, len: u64) -> Result<Bytes> {
         let end = self.end(offset, len)?;
+        self.account_for(len)?;
         if let Some(bytes) = cut(&self.head, 0, offset, end) {
             return Ok(bytes);
         }
@@ -194,6 +222,7 @@ impl<'a> Source<'a> {
                 }
                 for _ in 0..span.pieces {
                     let (offset, len) = pieces[number];
+                    self.account_for(len)?;
                     let piece = in_memory(offset - span.start)
                         .zip(in_memory(len))
                         .and_then(|(from, len)| buffer.get(from..from.checked_add(len)?));

@@ -4,7 +4,7 @@
 //! What is verified must not vouch for itself: this module uses nothing of `index`, `combine` and
 //! `emit`. See `docs/design/009-verify.md`.
 //!
-//! All but the words for the outcome needs the cargo feature `netcdf`.
+//! All but the words for the outcome and [`references`] needs the cargo feature `netcdf`.
 
 use std::fmt;
 use std::ops::Range;
@@ -31,8 +31,7 @@ mod lost;
 mod ranges;
 #[cfg(feature = "netcdf")]
 mod readback;
-#[cfg(feature = "netcdf")]
-mod references;
+pub mod references;
 #[cfg(feature = "netcdf")]
 mod sampling;
 #[cfg(feature = "netcdf")]

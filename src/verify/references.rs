@@ -15,10 +15,20 @@ use serde_json::Value;
 pub enum Reference {
     /// The value itself, as written.
     Inline(Box<str>),
-    /// Some bytes of the file at a location, given by its number.
-    Range { location: usize, offset: u64, length: u64 },
+    /// Some bytes of the file at a location.
+    Range {
+        /// The number of the location.
+        location: usize,
+        /// The first byte.
+        offset: u64,
+        /// How many bytes.
+        length: u64,
+    },
     /// The whole file at a location.
-    Whole { location: usize },
+    Whole {
+        /// The number of the location.
+        location: usize,
+    },
 }
 
 /// All keys of a store.
@@ -61,6 +71,7 @@ impl References {
     }
 
     /// What `key` refers to.
+    #[must_use]
     pub fn get(&self, key: &str) -> Option<&Reference> {
         self.entries.get(key)
     }

@@ -13,7 +13,7 @@ libfuzzer_sys::fuzz_target!(|input: &[u8]| {
     let filters: Vec<Filter> = [a, b, c]
         .iter()
         .filter_map(|&filter| KNOWN.get(usize::from(filter)).filter(|&&id| id > 0))
-        .map(|&id| Filter { id, client_data: vec![number.into()] })
+        .map(|&id| Filter::new(id, &[number.into()]))
         .collect();
     let mut decoder = Decoder::default();
     decoder.bytes = stored.to_vec();

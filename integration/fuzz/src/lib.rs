@@ -61,6 +61,7 @@ pub fn in_file_with_grid(input: &[u8], target: impl FnOnce(&File, u64, &Grid)) {
         maximum: &maximum,
         chunk_shape: &lengths(7).map(|length: u64| length.max(1)).collect::<Vec<_>>(),
         element_size: u64::from(parameters[2]).max(1),
+        is_filtered: false,
         unfiltered_edges: unlimited(7),
     };
     let address = u32::from_le_bytes([parameters[12], parameters[13], parameters[14], parameters[15]]);

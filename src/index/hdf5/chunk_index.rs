@@ -127,6 +127,24 @@ fn check(file: &File, chunks: &[Chunk], grid: &Grid) -> Result<()> {
     }
     match chunks.windows(2).find(|pair| pair[0].index == pair[1].index) {
         Some(pair) => Err(Error::corrupt(format!("chunk {} is stored twice", pair[0].index))),
+        None => check_apart(chunks),
+    }
+}
+
+/// No two chunks have bytes in common.
+fn check_apart(chunks: &[Chunk]) -> Result<()> {
+    let overlap = |first: &Chunk, second: &Chunk| first.offset + first.size > second.offset;
+    // Mostly they lie in the order of their numbers.
+    if !chunks.windows(2).any(|pair| overlap(&pair[0], &pair[1])) {
+        return Ok(());
+    }
+    let mut by_place: Vec<&Chunk> = chunks.iter().collect();
+    by_place.sort_unstable_by_key(|chunk| chunk.offset);
+    match by_place.windows(2).find(|pair| overlap(pair[0], pair[1])) {
+        Some(pair) => Err(Error::corrupt(format!(
+            "chunks {} and {} have bytes in common, from byte {} on",
+            pair[0].index, pair[1].index, pair[1].offset
+        ))),
         None => Ok(()),
     }
 }

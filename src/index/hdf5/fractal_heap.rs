@@ -177,6 +177,7 @@ impl<'a> FractalHeap<'a> {
         }
         let bytes = self.direct_block(&block)?;
         let start = usize::try_from(offset - block.start).unwrap_or(usize::MAX);
+        self.file.source().account_for(len)?;
         let end = usize::try_from(len).ok().and_then(|len| start.checked_add(len));
         end.filter(|&end| end <= bytes.len())
             .map(|end| bytes.slice(start..end))
