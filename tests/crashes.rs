@@ -1,7 +1,11 @@
 //! Inputs that once crashed a reader, hung it, or made it take too much memory: `tests/crashes/TARGET/`, by the
 //! target of `integration/fuzz` that found it, or would have. Each ends in a result, and soon.
 
-#![allow(clippy::unwrap_used, reason = "allowed in tests, also in the functions they share")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "allowed in tests, also in the functions they share"
+)]
 
 use std::fs;
 use std::path::Path;
@@ -17,17 +21,17 @@ use vzarr_publish::verify::references::References;
 const SOON: Duration = Duration::from_secs(5);
 
 /// Hands `input` to what `target` is about.
-fn run(target: &str, input: Vec<u8>) {
-    let text = String::from_utf8_lossy(&input);
+fn run(target: &str, input: &[u8]) {
+    let text = String::from_utf8_lossy(input);
     match target {
-        "file" => drop(index(&input)),
-        "netcdf3" => drop(index(&[&b"CDF"[..], &input].concat())),
+        "file" => drop(index(&input.to_vec())),
+        "netcdf3" => drop(index(&[&b"CDF"[..], input].concat())),
         "mapfile" => drop(mapfile::parse(&text)),
         "config" => drop(Config::parse(&text)),
         "project" => drop(Drs::from_yaml(text.split('\0').next().unwrap())),
         "manifest" => {
-            drop(References::parse(&input));
-            drop(relocation::portable_digest(&input[..]));
+            drop(References::parse(input));
+            drop(relocation::portable_digest(input));
         }
         _ => panic!("nothing is known of the target {target}"),
     }
@@ -42,7 +46,7 @@ fn what_was_found_once_is_not_found_again() {
         for input in fs::read_dir(&directory).unwrap() {
             let path = input.unwrap().path();
             let start = Instant::now();
-            run(target, fs::read(&path).unwrap());
+            run(target, &fs::read(&path).unwrap());
             assert!(start.elapsed() < SOON, "{}: {:?}", path.display(), start.elapsed());
         }
     }

@@ -110,7 +110,7 @@ pub fn cases() -> Vec<Case> {
         ),
         patched("classic: data in the header", b"degrees_east\0\0\0\x06", 4, &[0, 0, 0, 8]),
         patched("classic: a dimension twice", b"\0\0\0\x03lat\0\0\0\0\x02", 4, b"lat"),
-        spoiled("classic: a variable twice", |file| file.variables[3].name = "lat".to_owned()),
+        spoiled("classic: a variable twice", |file| "lat".clone_into(&mut file.variables[3].name)),
         spoiled("classic: record dimension that is not the first", |file| {
             file.variables[5].dimensions = vec!["lat", "lon", "time"];
         }),

@@ -1,5 +1,6 @@
 //! Broken mapfiles, settings, files of the publisher, and project files.
 
+use std::fmt::Write as _;
 use std::fs;
 
 use super::tree::Tree;
@@ -41,7 +42,7 @@ fn laughs() -> Vec<u8> {
     let mut text = String::from("a0: &a0 x\n");
     for level in 1..20 {
         let before = format!("*a{}", level - 1);
-        text += &format!("a{level}: &a{level} [{}]\n", vec![before; 10].join(", "));
+        writeln!(text, "a{level}: &a{level} [{}]", vec![before; 10].join(", ")).unwrap();
     }
     (text + "data_node: *a19\n").into_bytes()
 }

@@ -60,7 +60,7 @@ pub fn cases() -> Vec<Case> {
         }),
         spoiled("ledger: cut off", |bytes| bytes.truncate(5000)),
         spoiled("ledger: of a later version", |bytes| {
-            bytes[60..64].copy_from_slice(&[0, 0, 0x27, 0x0f])
+            bytes[60..64].copy_from_slice(&[0, 0, 0x27, 0x0f]);
         }),
         spoiled("ledger: of another program", |bytes| bytes[68..72].copy_from_slice(b"GPKG")),
         spoiled("ledger: page overwritten", |bytes| bytes[4096..8192].fill(0xff)),
@@ -77,7 +77,7 @@ pub fn cases() -> Vec<Case> {
             let tree = Tree::of(&["tas"]);
             tree.scan(&[]).exits(0);
             tree.file("told", "{\"id\": \u{1b}[2J}\n");
-            told.run(&tree, &["advertise", "--acknowledge", "told"]);
+            told.run(&tree, &["advertise", "--ack", "told"]);
         }),
     ]
 }

@@ -344,7 +344,7 @@ fn structures() -> Vec<Case> {
         }),
         file("netCDF-4: heap of attributes without signature", || {
             with_dense_attributes(|blocks| {
-                blocks[0] = hdf5::sealed([b"FRHQ", &blocks[0][4..142]].concat())
+                blocks[0] = hdf5::sealed([b"FRHQ", &blocks[0][4..142]].concat());
             })
         }),
         file("netCDF-4: block of the heap of attributes damaged", || {

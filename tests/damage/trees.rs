@@ -50,7 +50,7 @@ pub fn cases() -> Vec<Case> {
         second("link to nowhere", |_, path| symlink("nowhere", path).unwrap()),
         second("link to itself", |_, path| symlink(path, path).unwrap()),
         second("link to the directory it is in", |tas, path| {
-            symlink(&tas.directory, path).unwrap()
+            symlink(&tas.directory, path).unwrap();
         }),
         second("link to a device", |_, path| symlink("/dev/zero", path).unwrap()),
         case("directories that are links to each other", |told| {

@@ -92,7 +92,11 @@ impl Dataset {
             Layout::Compact(bytes) => Ok(Storage::Compact(bytes.clone())),
             Layout::Contiguous(None) => Ok(Storage::Contiguous(None)),
             Layout::Contiguous(Some(address)) => self.contiguous(file, *address, element_size),
-            Layout::Chunked { chunk_shape, address, index, unfiltered_edges } => {
+            &Layout::Chunked { element_size: stored, .. } if stored != element_size => {
+                let message = format!("chunks have elements of {stored} bytes, not {element_size}");
+                Err(Error::corrupt(message))
+            }
+            Layout::Chunked { chunk_shape, address, index, unfiltered_edges, .. } => {
                 let grid = Grid {
                     shape,
                     stored_shape: &self.shape,

@@ -35,6 +35,11 @@ impl Dataspace {
         } else {
             shape.iter().copied().map(Some).collect()
         };
+        let exceeds =
+            |(length, most): (&u64, &Option<u64>)| most.is_some_and(|most| *length > most);
+        if shape.iter().zip(&maximum).any(exceeds) {
+            return Err(Error::corrupt("a dimension is longer than it may become"));
+        }
         Ok(Self::Simple { shape, maximum })
     }
 

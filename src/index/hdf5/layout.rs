@@ -15,6 +15,8 @@ pub enum Layout {
     Chunked {
         /// Elements of a chunk along each dimension.
         chunk_shape: Vec<u64>,
+        /// Bytes of an element, by which libhdf5 finds chunks, too.
+        element_size: u64,
         /// Address of the index, if a chunk was ever written.
         address: Option<u64>,
         /// The index.
@@ -83,9 +85,10 @@ fn read_v1_v2(at: &mut Cursor, rank: usize) -> Result<Layout> {
         1 => Ok(Layout::Contiguous(at.address()?)),
         2 => {
             let address = at.address()?;
-            let chunk_shape = chunk_shape(at, dimensionality, 4, rank)?;
+            let (chunk_shape, element_size) = chunk_shape(at, dimensionality, 4, rank)?;
             Ok(Layout::Chunked {
                 chunk_shape,
+                element_size,
                 address,
                 index: Index::BTreeV1,
                 unfiltered_edges: false,
@@ -105,9 +108,10 @@ fn read_v3_to_v5(at: &mut Cursor, rank: usize, version: u8, is_filtered: bool) -
         2 if version == 3 => {
             let dimensionality = usize::from(at.u8()?);
             let address = at.address()?;
-            let chunk_shape = chunk_shape(at, dimensionality, 4, rank)?;
+            let (chunk_shape, element_size) = chunk_shape(at, dimensionality, 4, rank)?;
             Ok(Layout::Chunked {
                 chunk_shape,
+                element_size,
                 address,
                 index: Index::BTreeV1,
                 unfiltered_edges: false,
@@ -124,7 +128,7 @@ fn chunked_v4(at: &mut Cursor, rank: usize, is_filtered: bool) -> Result<Layout>
     let flags = at.u8()?;
     let dimensionality = usize::from(at.u8()?);
     let width = usize::from(at.u8()?);
-    let chunk_shape = chunk_shape(at, dimensionality, width, rank)?;
+    let (chunk_shape, element_size) = chunk_shape(at, dimensionality, width, rank)?;
     // The parameters of arrays and trees are repeated in their headers.
     let (index, parameters) = match at.u8()? {
         1 if flags & 2 != 0 => (Index::Single(Some((at.length()?, at.u32()?))), 0),
@@ -137,7 +141,13 @@ fn chunked_v4(at: &mut Cursor, rank: usize, is_filtered: bool) -> Result<Layout>
     };
     at.skip(parameters)?;
     let address = at.address()?;
-    Ok(Layout::Chunked { chunk_shape, address, index, unfiltered_edges: flags & 1 != 0 })
+    Ok(Layout::Chunked {
+        chunk_shape,
+        element_size,
+        address,
+        index,
+        unfiltered_edges: flags & 1 != 0,
+    })
 }
 
 fn compact(at: &mut Cursor, size: u32) -> Result<Layout> {
@@ -151,7 +161,7 @@ fn chunk_shape(
     dimensionality: usize,
     width: usize,
     rank: usize,
-) -> Result<Vec<u64>> {
+) -> Result<(Vec<u64>, u64)> {
     if dimensionality != rank + 1 {
         return Err(Error::corrupt(format!(
             "chunks have {} dimensions but the dataset has {rank}",
@@ -159,9 +169,9 @@ fn chunk_shape(
         )));
     }
     let shape = (0..rank).map(|_| at.uint(width)).collect::<Result<Vec<_>>>()?;
-    at.uint(width)?;
+    let element_size = at.uint(width)?;
     if shape.contains(&0) {
         return Err(Error::corrupt("chunks have a length of 0"));
     }
-    Ok(shape)
+    Ok((shape, element_size))
 }
