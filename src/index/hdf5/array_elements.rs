@@ -14,13 +14,16 @@ pub struct Elements<'a> {
     order: ElementOrder,
     chunk_bytes: u64,
     chunks: Vec<Chunk>,
+    /// Elements that the header counts: libhdf5 takes those behind for never written.
+    pub count: u64,
 }
 
 impl<'a> Elements<'a> {
     /// No elements yet, of an index of `grid`.
     pub fn new(file: &'a File<'a>, grid: &Grid) -> Result<Self> {
         let order = ElementOrder::of(grid)?;
-        Ok(Self { file, order, chunk_bytes: grid.chunk_bytes()?, chunks: Vec::new() })
+        let chunk_bytes = grid.chunk_bytes()?;
+        Ok(Self { file, order, chunk_bytes, chunks: Vec::new(), count: u64::MAX })
     }
 
     /// The chunks that the elements were.
@@ -36,6 +39,10 @@ impl<'a> Elements<'a> {
         for (number, element) in (first..).zip(bytes.chunks_exact(size)) {
             let mut at = self.file.cursor(element);
             let Some(address) = at.address()? else { continue };
+            if number >= self.count {
+                let message = format!("chunk {number} of an index that counts {}", self.count);
+                return Err(Error::corrupt(message));
+            }
             let (size, filter_mask) = if size == address_size {
                 (self.chunk_bytes, 0)
             } else {

@@ -13,6 +13,7 @@ use crate::model::error::{Error, Result};
 /// Hands the elements of the array whose header is at `address` to `elements`.
 pub fn read(file: &File, address: u64, elements: &mut Elements) -> Result<()> {
     let Some((array, index_block)) = Array::read(file, address)? else { return Ok(()) };
+    elements.count = array.count;
     let mut blocks = Blocks::default();
     array.index_block(index_block, elements, &mut blocks)?;
     array.super_blocks(&mut blocks)?;
