@@ -104,7 +104,7 @@ pub fn write(
     manifest.sources(sources)
 }
 
-/// Whether `from` reads a manifest of the form that [`write`] gives it.
+/// Whether `from` reads a manifest of the form that [`write()`] gives it.
 pub fn is_manifest(mut from: impl BufRead) -> bool {
     let mut begin = [0; BEGIN.len()];
     let begins = from.read_exact(&mut begin).is_ok() && begin == *BEGIN.as_bytes();

@@ -3,7 +3,7 @@
 //! One thread walks and plans, many read files, a pool of workers builds, and the calling thread alone writes
 //! the ledger and reports. Bounds on what is in hand keep memory flat.
 //!
-//! No thread is waited for that a file system may keep for ever: see [`super::watch`].
+//! No thread is waited for that a file system may keep for ever: see `watch`.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
