@@ -93,12 +93,15 @@ def _replay(archive: Archive, step: Step, log: Path, most: int | None, chance: r
     archive.put(step.state)
     model = disk.Disk(archive.place, [archive.data, archive.place / "new", archive.place / "state"])
     states: dict[bytes, tuple[str, dict[str, bytes]]] = {}
-    count = 0
-    for count, operation in enumerate(operations(log), 1):
+    recorded = list(operations(log))
+    count = len(recorded)
+    # To work out the states takes its time, too.
+    moments = set(range(1, count + 1) if most is None else chance.sample(range(1, count + 1), min(count, 4 * most)))
+    for number, operation in enumerate(recorded, 1):
         model.apply(operation)
-        for names, content in disk.LOSSES:
+        for names, content in disk.LOSSES if number in moments else ():
             found = model.after(names, content, chance)
-            label = f"{count} ({operation.kind} {operation.path.name}), names {names}, bytes {content}"
+            label = f"{number} ({operation.kind} {operation.path.name}), names {names}, bytes {content}"
             states.setdefault(_digest(found), (label, found))
     # What the program said is done must be done, whatever is lost now.
     last = model.after("none", "none", chance)

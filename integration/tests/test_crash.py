@@ -50,7 +50,7 @@ def test_refused_calls_are_told_and_healed(vzarr_publish: Publisher, tmp_path: P
 
 
 def test_power_may_be_lost_at_any_time(vzarr_publish: Publisher, tmp_path: Path, shim: Shim, seed: int) -> None:
-    result = power.run(vzarr_publish.binary, tmp_path, 16, 3, seed, shim)
+    result = power.run(vzarr_publish.binary, tmp_path, 16, 2, seed, shim)
     print(result)
     assert result.differences == []
 
