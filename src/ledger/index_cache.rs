@@ -16,13 +16,13 @@ use crate::model::error::{Code, Error, Result};
 const VERSION: i64 = 1;
 
 const SCHEMA: &str = "
-    CREATE TABLE indexes (
+    CREATE TABLE IF NOT EXISTS indexes (
         instance_id TEXT PRIMARY KEY,
         -- When it was written: the first to go where there is no room.
         serial INTEGER NOT NULL,
         packed BLOB NOT NULL
     );
-    CREATE INDEX indexes_by_serial ON indexes (serial);
+    CREATE INDEX IF NOT EXISTS indexes_by_serial ON indexes (serial);
     PRAGMA user_version = 1;
 ";
 

@@ -23,7 +23,7 @@ use crate::verify::Verification;
 use super::leftovers;
 use super::placement::{Placement, Sites};
 use super::plan;
-use super::readers::{Indexed, Ready};
+use super::readers::{Indexed, Ready, unstable};
 use super::store::{self, StoreWriter, WrittenStore};
 use super::verifier::Verifier;
 
@@ -42,6 +42,7 @@ pub struct Job {
 
 /// What building needs beside the job.
 #[derive(Clone, Copy, Debug)]
+#[allow(clippy::struct_excessive_bools, reason = "each is a switch")]
 pub struct Workshop<'a> {
     /// The projects and their syntax.
     pub drs: &'a Drs,
@@ -53,6 +54,8 @@ pub struct Workshop<'a> {
     pub dry_run: bool,
     /// Whether files are compared with their checksums, as far as these are known.
     pub checksums: bool,
+    /// Whether files were compared with anything when they were found: with a mapfile, or with their age.
+    pub compares_files: bool,
     /// Whether indexes are to be kept for later runs.
     pub keeps_indexes: bool,
     /// What verifies each store before it is published, if anything.
@@ -125,12 +128,12 @@ impl Workshop<'_> {
 
     /// Builds the store of a dataset. Errors go into the record: they end this dataset, not the run.
     fn build(&self, ready: Ready) -> Outcome {
-        let Ready { job, files, .. } = ready;
+        let Ready { job, mut files, .. } = ready;
         let Job { mut candidate, placement, known, interruption } = job;
         let has_leftovers = interruption != Interruption::Never && !self.dry_run;
         let mut warnings = std::mem::take(&mut candidate.warnings);
         warnings.extend(self.sites.warning(&candidate, &placement));
-        as_read(&mut candidate, &files);
+        as_read(&mut candidate, &mut files, self.compares_files);
         let indexes = self.keeps_indexes.then(|| pack(&candidate, &files)).flatten();
         let built = self.store(&mut candidate, files, &placement, &mut warnings);
         let mut record = blank_record(&candidate, &placement, &warnings);
@@ -307,11 +310,17 @@ fn check_checksums(candidate: &Candidate, warnings: &mut Vec<Error>) -> Result<(
     first.map_or(Ok(()), Err)
 }
 
-/// Takes down files that were read as they were read: they may have changed since they were found.
-fn as_read(candidate: &mut Candidate, indexed: &[Result<Indexed>]) {
+/// Takes down files that were read as they were read: they may have changed since they were found. Where that
+/// was compared with something else, the change is an error; the checksum of what was there is dropped.
+fn as_read(candidate: &mut Candidate, indexed: &mut [Result<Indexed>], was_compared: bool) {
     for (file, indexed) in candidate.files.iter_mut().zip(indexed) {
-        if let Ok(indexed) = indexed {
-            file.clone_from(&indexed.file);
+        match indexed {
+            Ok(read) if read.file != *file && was_compared => *indexed = Err(unstable(&file.path)),
+            Ok(read) if read.file != *file => {
+                candidate.checksums.remove(&file.path);
+                file.clone_from(&read.file);
+            }
+            Ok(_) | Err(_) => {}
         }
     }
 }
@@ -468,5 +477,67 @@ fn blank_record(candidate: &Candidate, placement: &Placement, warnings: &[Error]
         verification: None,
         replacement: None,
         superseded_by: None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::discover::Checksums;
+    use crate::drs::Drs;
+    use crate::model::array::{FileFormat, FileIndex, ReadCost};
+    use crate::model::attribute::Attributes;
+    use crate::model::multihash::Multihash;
+
+    const DIRECTORY: &str = "/d/CMIP6/CMIP/NCAR/CESM2/historical/r1i1p1f1/Amon/pr/gn/v20200101";
+
+    fn found(mtime_ns: i64) -> SourceFile {
+        SourceFile { path: format!("{DIRECTORY}/pr.nc").into(), size: 1, mtime_ns, inode: 1 }
+    }
+
+    fn read(file: SourceFile) -> Indexed {
+        let index = FileIndex {
+            format: FileFormat::Netcdf3(1),
+            size: file.size,
+            dimensions: Vec::new(),
+            attributes: Attributes::default(),
+            variables: Vec::new(),
+            groups: Vec::new(),
+            refused: Vec::new(),
+            cost: ReadCost::default(),
+        };
+        Indexed { file, index, is_new: true }
+    }
+
+    /// What becomes of a file that was found, with a checksum, and read as this one.
+    fn taken(as_read_file: SourceFile, was_compared: bool) -> (Candidate, Result<Indexed>) {
+        let sum = Multihash::of_sha256(&"1".repeat(64));
+        let mut candidate = Candidate {
+            dataset: Drs::builtin().unwrap().dataset(Path::new(DIRECTORY)).unwrap(),
+            directory: DIRECTORY.into(),
+            files: vec![found(1)],
+            unreachable: Vec::new(),
+            warnings: Vec::new(),
+            checksums: Checksums::from([(found(1).path, sum)]),
+        };
+        let mut indexed = vec![Ok(read(as_read_file))];
+        as_read(&mut candidate, &mut indexed, was_compared);
+        (candidate, indexed.remove(0))
+    }
+
+    #[test]
+    fn a_file_that_changed_since_it_was_found_loses_the_checksum_of_what_was_there() {
+        let (candidate, indexed) = taken(found(2), false);
+        assert!(indexed.is_ok() && candidate.checksums.is_empty());
+        assert_eq!(candidate.files, [found(2)]);
+        assert_eq!(taken(found(1), false).0.checksums.len(), 1);
+    }
+
+    #[test]
+    fn where_it_was_compared_the_change_is_an_error() {
+        let (candidate, indexed) = taken(found(2), true);
+        assert_eq!(indexed.unwrap_err().code(), Code::Unstable);
+        assert_eq!(candidate.files, [found(1)]);
+        assert!(taken(found(1), true).1.is_ok());
     }
 }

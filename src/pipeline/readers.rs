@@ -390,7 +390,10 @@ fn index_unchanged(path: &Path) -> Result<Option<Indexed>> {
     if stamp(&open, path)? != before || SourceFile::of(path)? != before {
         return Ok(None);
     }
-    Ok(Some(Indexed { file: before, index: indexed?, is_new: true }))
+    let index = indexed?;
+    // It may have grown between being opened and being asked.
+    let is_whole = index.size == before.size;
+    Ok(is_whole.then_some(Indexed { file: before, index, is_new: true }))
 }
 
 fn stamp(open: &OpenFile, path: &Path) -> Result<SourceFile> {

@@ -272,13 +272,16 @@ impl Crew {
     }
 
     fn workshop(&self) -> Workshop<'_> {
-        let Scan { drs, sites, limits, dry_run, checksums, .. } = &*self.scan;
+        let Scan { origin, drs, sites, limits, min_age, dry_run, checksums, .. } = &*self.scan;
         Workshop {
             drs,
             sites,
             limits: *limits,
             dry_run: *dry_run,
             checksums: *checksums,
+            compares_files: *checksums
+                || !min_age.is_zero()
+                || matches!(origin, Origin::Mapfiles(_)),
             keeps_indexes: self.keeps_indexes,
             verifier: self.verifier.as_deref(),
         }
