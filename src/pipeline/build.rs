@@ -62,6 +62,9 @@ pub struct Workshop<'a> {
     pub verifier: Option<&'a Verifier>,
 }
 
+/// Whether a store is still wanted: whoever waited for it may have given it up.
+pub(super) type IsWanted<'a> = &'a (dyn Fn() -> bool + Sync);
+
 /// What became of a dataset.
 #[derive(Debug)]
 pub struct Outcome {
@@ -117,17 +120,18 @@ impl Workshop<'_> {
         verifies || self.checksums
     }
 
-    /// Builds the store of a dataset. A defect of this program ends this dataset, not the run.
-    pub(super) fn build_guarded(&self, ready: Ready) -> Outcome {
+    /// Builds the store of a dataset, and publishes it if it `is_wanted` by then. A defect of this program ends
+    /// this dataset, not the run.
+    pub(super) fn build_guarded(&self, ready: Ready, is_wanted: IsWanted) -> Outcome {
         let unfinished = Unfinished::of(&ready.job);
-        catch_unwind(AssertUnwindSafe(|| self.build(ready))).unwrap_or_else(|_| {
+        catch_unwind(AssertUnwindSafe(|| self.build(ready, is_wanted))).unwrap_or_else(|_| {
             let message = "building the store made this program fail, which is a defect of it";
             unfinished.with(&Error::new(Code::Internal, message))
         })
     }
 
     /// Builds the store of a dataset. Errors go into the record: they end this dataset, not the run.
-    fn build(&self, ready: Ready) -> Outcome {
+    fn build(&self, ready: Ready, is_wanted: IsWanted) -> Outcome {
         let Ready { job, mut files, .. } = ready;
         let Job { mut candidate, placement, known, interruption } = job;
         let has_leftovers = interruption != Interruption::Never && !self.dry_run;
@@ -135,7 +139,7 @@ impl Workshop<'_> {
         warnings.extend(self.sites.warning(&candidate, &placement));
         as_read(&mut candidate, &mut files, self.compares_files);
         let indexes = self.keeps_indexes.then(|| pack(&candidate, &files)).flatten();
-        let built = self.store(&mut candidate, files, &placement, &mut warnings);
+        let built = self.store(&mut candidate, files, (&placement, is_wanted), &mut warnings);
         let mut record = blank_record(&candidate, &placement, &warnings);
         let mut withdrawn = false;
         let mut verification = None;
@@ -184,7 +188,7 @@ impl Workshop<'_> {
         &self,
         candidate: &mut Candidate,
         indexed: Vec<Result<Indexed>>,
-        placement: &Placement,
+        (placement, is_wanted): (&Placement, IsWanted),
         warnings: &mut Vec<Error>,
     ) -> Result<Store> {
         let mut unreachable = std::mem::take(&mut candidate.unreachable).into_iter();
@@ -218,7 +222,7 @@ impl Workshop<'_> {
         let written = if self.dry_run {
             writer.rehearse(&combined).map(|seams| (None, seams, None))
         } else {
-            let written = writer.write(&combined, &files, self.verifier);
+            let written = writer.write(&combined, &files, self.verifier, is_wanted);
             written.map(|WrittenStore { record, seams, verification }| {
                 (Some(record), seams, verification)
             })

@@ -26,7 +26,7 @@ use super::readers::{Bounds, Readers};
 use super::shard_file::Shard;
 use super::verifier::Verifier;
 use super::walk::Walk;
-use super::watch::{Watch, spawn};
+use super::watch::{Watch, Watched, spawn};
 use super::writer::{BATCH, Event, Writer};
 
 /// What to scan and how.
@@ -262,7 +262,8 @@ impl Crew {
             // Reading all data takes as long as it takes.
             let watched = (!workshop.reads_data())
                 .then(|| self.watch.begin(&ready.job.candidate.directory, given_up));
-            let outcome = self.pool.install(|| workshop.build_guarded(ready));
+            let is_wanted = || watched.as_ref().is_none_or(Watched::is_held);
+            let outcome = self.pool.install(|| workshop.build_guarded(ready, &is_wanted));
             if watched.is_some_and(|watched| !watched.end()) {
                 // Another thread does this one's work by now.
                 return;

@@ -22,6 +22,7 @@ use crate::model::verdict::Cost;
 use crate::model::virtual_dataset::VirtualDataset;
 use crate::verify::{self, Outcome, Verification};
 
+use super::build::IsWanted;
 use super::placement::{Placement, Sites};
 use super::readers::unstable;
 use super::verifier::Verifier;
@@ -57,12 +58,13 @@ pub struct WrittenStore {
 impl StoreWriter<'_> {
     /// Writes the store of `combined`, whose source files are the first of `files`. What manifests refer
     /// to gets its name first, the manifest of the whole last; with a `verifier` all is verified before,
-    /// and a store that differs from its files is an error.
+    /// and a store that differs from its files is an error. So is one that is not wanted any more.
     pub fn write(
         &self,
         combined: &Combined,
         files: &[FileRecord],
         verifier: Option<&Verifier>,
+        is_wanted: IsWanted,
     ) -> Result<WrittenStore> {
         if let Some(output_dir) = &self.sites.output_dir {
             let directory = self.placement.manifest.parent().unwrap_or(output_dir);
@@ -74,6 +76,9 @@ impl StoreWriter<'_> {
             None => None,
         };
         files.iter().try_for_each(|file| check_unchanged(&file.source))?;
+        if !is_wanted() {
+            return Err(Error::new(Code::Timeout, "the store was given up before it was written"));
+        }
         let parts = parts.into_iter().map(|(kind, prepared)| {
             prepared.publish().map(|sealed| PartRecord { kind, written: self.written(sealed) })
         });

@@ -138,6 +138,11 @@ impl Watched {
         self.watch.lock().entries.remove(&self.id).is_some()
     }
 
+    /// Whether it was not given up.
+    pub(super) fn is_held(&self) -> bool {
+        self.watch.lock().entries.contains_key(&self.id)
+    }
+
     /// It has come as far as `path`.
     pub(super) fn comes_to(&self, path: &Path) {
         self.change(|entry| {
@@ -193,6 +198,7 @@ mod tests {
         let resting = begin("/resting");
         resting.rests();
         let error = errors.recv().unwrap();
+        assert!(!hung.is_held() && resting.is_held());
         assert_eq!((error.code(), error.path()), (Code::Timeout, Some(Path::new("/hung"))));
         assert!(!hung.end());
         assert!(resting.end());
