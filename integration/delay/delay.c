@@ -1,6 +1,6 @@
-/* Delays reads and listings, as a file system does that is slow or does not answer. For LD_PRELOAD.
- *   DELAY_US      microseconds
- *   DELAY_PATHS   only of these files and directories, with a newline between; of all files without
+/* Delays reads, listings and syncs, as a file system does that is slow or does not answer. For LD_PRELOAD.
+ *   DELAYS        a line each: microseconds, a space, and a path: of a file for reads, of a directory for listings, of a
+ *                 directory with a slash behind it for syncs of its files
  *   DELAY_TIMES   only so many times; always without
  * Build: cc -shared -fPIC -o delay.so delay.c -ldl
  */
@@ -17,33 +17,44 @@
 
 static atomic_long times = 0;
 
-static int is_meant(const char *path) {
-    const char *paths = getenv("DELAY_PATHS");
-    if (!paths) return 1;
-    size_t length = strlen(path);
-    for (const char *at = paths; at; at = strchr(at, '\n')) {
-        if (*at == '\n') at++;
-        if (strncmp(at, path, length) == 0 && (at[length] == '\n' || at[length] == '\0')) return 1;
+/* How long is meant for the first `length` bytes of `path`. */
+static long microseconds(const char *path, size_t length) {
+    const char *at = getenv("DELAYS");
+    while (at && *at) {
+        char *name;
+        long us = strtol(at, &name, 10);
+        if (*name == ' ') name++;
+        if (strncmp(name, path, length) == 0 && (name[length] == '\n' || name[length] == '\0')) return us;
+        at = strchr(at, '\n');
+        if (at) at++;
     }
     return 0;
 }
 
-static void delay(const char *path) {
-    const char *microseconds = getenv("DELAY_US"), *most = getenv("DELAY_TIMES");
-    if (!microseconds || !is_meant(path)) return;
-    if (most && atomic_fetch_add(&times, 1) >= atol(most)) return;
-    long us = atol(microseconds);
+static void delay(long us) {
+    const char *most = getenv("DELAY_TIMES");
+    if (us <= 0 || (most && atomic_fetch_add(&times, 1) >= atol(most))) return;
     struct timespec left = {us / 1000000, us % 1000000 * 1000};
     while (nanosleep(&left, &left) != 0) {}
 }
 
-static void delay_file(int file) {
-    char link[64], path[PATH_MAX + 1];
+static int path_of(int file, char path[PATH_MAX + 1]) {
+    char link[64];
     snprintf(link, sizeof link, "/proc/self/fd/%d", file);
     ssize_t length = readlink(link, path, PATH_MAX);
-    if (length < 0) return;
-    path[length] = '\0';
-    delay(path);
+    path[length < 0 ? 0 : length] = '\0';
+    return length > 0;
+}
+
+static void delay_file(int file) {
+    char path[PATH_MAX + 1];
+    if (path_of(file, path)) delay(microseconds(path, strlen(path)));
+}
+
+static void delay_sync(int file) {
+    char path[PATH_MAX + 1];
+    if (!path_of(file, path)) return;
+    delay(microseconds(path, strrchr(path, '/') + 1 - path));
 }
 
 #define NEXT(name) static __typeof__(&(name)) next; if (!next) next = (__typeof__(&(name)))dlsym(RTLD_NEXT, #name)
@@ -62,6 +73,12 @@ ssize_t pread(int file, void *buffer, size_t length, off_t offset) {
 
 DIR *opendir(const char *path) {
     NEXT(opendir);
-    delay(path);
+    delay(microseconds(path, strlen(path)));
     return next(path);
+}
+
+int fsync(int file) {
+    NEXT(fsync);
+    delay_sync(file);
+    return next(file);
 }

@@ -1,6 +1,6 @@
 """A file system that hangs, and files that change while they are read.
 
-delay.c stands between the tool and the system, and delays reads and listings of some paths, as a server that does not answer does.
+delay.c stands between the tool and the system, and delays reads, listings and syncs of some paths, as a server that does not answer does.
 """
 
 import os
@@ -39,9 +39,9 @@ def files_of(tree: Path, source_id: str) -> list[Path]:
     return sorted(trees.version_directory(tree, source_id).glob("*.nc"))
 
 
-def delayed(library: Path, paths: Iterable[Path], microseconds: int = FOR_EVER_US, times: int | None = None) -> dict[str, str]:
-    """The environment in which reading `paths` takes so long."""
-    environment = {"LD_PRELOAD": str(library), "DELAY_US": str(microseconds), "DELAY_PATHS": "\n".join(map(str, paths))}
+def delayed(library: Path, paths: Iterable[Path | str], microseconds: int = FOR_EVER_US, times: int | None = None) -> dict[str, str]:
+    """The environment in which reading or syncing `paths` takes so long."""
+    environment = {"LD_PRELOAD": str(library), "DELAYS": "\n".join(f"{microseconds} {path}" for path in paths)}
     return environment if times is None else {**environment, "DELAY_TIMES": str(times)}
 
 
@@ -127,3 +127,36 @@ def test_a_file_that_goes_on_changing_is_unstable(vzarr_publish: Publisher, tree
     assert code == 1 and "2 built" in said, said
     assert f"`{file}`: the file changed while it was read [unstable]" in said
     assert "--min-age" in said
+
+
+def place_of(tree: Path, source_id: str) -> Path:
+    """Where the store of a dataset goes that does not go beside its files."""
+    return tree.parent / "stores" / trees.version_directory(tree, source_id).relative_to(tree)
+
+
+def test_a_disk_for_stores_that_hangs_fails_the_dataset_and_nothing_is_there(vzarr_publish: Publisher, tree: Path, delay: Path):
+    output = ["--output-dir", str(tree.parent / "stores")]
+    place = place_of(tree, "HANGS")
+    code, said, seconds = run(vzarr_publish, tree, delayed(delay, [f"{place}/"]), "--timeout", "2s", *output)
+    assert code == 1 and "2 built" in said and "1 failed" in said, said
+    assert "nothing came from the file system for 2 s [timeout]" in said
+    assert seconds < 30
+    assert not list(place.glob("*.json"))
+    code, said, _ = run(vzarr_publish, tree, {}, *output)
+    assert (code, "1 built, 2 unchanged" in said) == (0, True), said
+    assert len(os.listdir(place)) == 1
+
+
+def test_a_store_that_was_given_up_is_not_published_when_its_disk_wakes_up(vzarr_publish: Publisher, tree: Path, delay: Path):
+    # Read one after the other, the files of the others keep the scan busy until long after the disk woke up.
+    others = [file for source_id in SOURCES[1:] for file in files_of(tree, source_id)]
+    place = place_of(tree, "HANGS")
+    slow = delayed(delay, others, 1_200_000)
+    slow["DELAYS"] += f"\n3000000 {place}/"
+    output = ["--output-dir", str(tree.parent / "stores")]
+    code, said, seconds = run(vzarr_publish, tree, slow, "--timeout", "2s", "--io-depth", "1", *output)
+    assert code == 1 and "2 built" in said and "1 failed" in said, said
+    assert seconds > 4, "the scan ended before the disk woke up"
+    assert os.listdir(place) == []
+    code, said, _ = run(vzarr_publish, tree, {}, *output)
+    assert (code, "1 built, 2 unchanged" in said) == (0, True), said

@@ -3,20 +3,21 @@
 use std::fs;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
-use std::time::Instant;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use vzarr_publish::combine::Limits;
-use vzarr_publish::discover::{Candidate, Checksums, SourceFile};
-use vzarr_publish::drs::{Dataset, Drs};
+use vzarr_publish::drs::Drs;
 use vzarr_publish::index;
-use vzarr_publish::ledger::{DatasetRecord, PartKind, WrittenFile};
+use vzarr_publish::ledger::{DatasetRecord, Gone, PartKind, Severity, WrittenFile};
 use vzarr_publish::model::byte_size::ByteSize;
 use vzarr_publish::model::error::{Code, Error};
 use vzarr_publish::model::on_overlap::OnOverlap;
 use vzarr_publish::model::on_static_mismatch::OnStaticMismatch;
 use vzarr_publish::model::portability::Portability;
-use vzarr_publish::pipeline::build::{Job, Workshop};
+use vzarr_publish::pipeline::build::Outcome;
 use vzarr_publish::pipeline::placement::Sites;
+use vzarr_publish::pipeline::scan::{self, Observer, Origin, Scan};
 use vzarr_publish::verify::{self, Mode, Published, Scope, Written};
 
 use crate::memory;
@@ -38,10 +39,8 @@ pub trait Progress {
 
 /// Where mutants become files and stores.
 pub struct Place {
-    directory: PathBuf,
-    drs: Drs,
-    dataset: Dataset,
-    limits: Limits,
+    file: PathBuf,
+    scan: Arc<Scan>,
 }
 
 /// How it ended: a word, and what there is to say about it.
@@ -51,8 +50,7 @@ impl Place {
     pub fn new(top: &Path) -> Result<Self, Box<dyn std::error::Error>> {
         let directory = top.join(DIRECTORY);
         fs::create_dir_all(&directory)?;
-        let drs = Drs::builtin()?;
-        let dataset = drs.dataset(&directory)?;
+        let file = directory.join("file.nc");
         let limits = Limits {
             contiguous_chunk: "1KiB".parse::<ByteSize>()?,
             max_reencode: 100,
@@ -60,7 +58,26 @@ impl Place {
             on_static_mismatch: OnStaticMismatch::default(),
             codecs: Portability::default(),
         };
-        Ok(Self { directory, drs, dataset, limits })
+        let scan = Scan {
+            origin: Origin::Trees(vec![file.clone()]),
+            drs: Drs::builtin()?,
+            frequencies: None,
+            sites: Sites::default(),
+            limits,
+            jobs: 1,
+            io_depth: 1,
+            timeout: None,
+            max_memory: u64::MAX,
+            index_cache: None,
+            force: false,
+            min_age: Duration::ZERO,
+            accept_gone: false,
+            reports_unchanged: false,
+            dry_run: false,
+            checksums: false,
+            verify: None,
+        };
+        Ok(Self { file, scan: Arc::new(scan) })
     }
 
     pub fn examine(&self, bytes: Vec<u8>, progress: &mut impl Progress) -> Verdict {
@@ -75,28 +92,29 @@ impl Place {
             Ok(Ok(())) => {}
         }
         // Another file for each: HDF5 knows files by their number, and may still hold one that it gave up.
-        let path = self.directory.join("file.nc");
-        let verdict = match fs::write(&path, bytes) {
-            Ok(()) => self.build_and_compare(&path, progress),
+        let verdict = match fs::write(&self.file, bytes) {
+            Ok(()) => self.build_and_compare(progress),
             Err(error) => ("failed", format!("cannot write: {error}")),
         };
-        _ = fs::remove_file(&path);
+        _ = fs::remove_file(&self.file);
         verdict
     }
 
-    fn build_and_compare(&self, path: &Path, progress: &mut impl Progress) -> Verdict {
+    fn build_and_compare(&self, progress: &mut impl Progress) -> Verdict {
         progress.begins("build");
         let start = Instant::now();
-        let guarded = || catch_unwind(AssertUnwindSafe(|| self.build(path)));
-        let (built, most) = memory::most_held(guarded);
+        let (built, most) = memory::most_held(|| self.build());
         progress.took("build", start.elapsed().as_micros(), most);
         let record = match built {
-            Err(_) => return ("panic", "while building".to_owned()),
-            Ok(Err(message)) => return ("failed", message),
-            Ok(Ok(record)) => record,
+            Err(message) => return ("failed", message),
+            Ok(record) => record,
         };
-        if let Some(error) = record.error {
-            return ("unbuilt", format!("{} {}", error.code, error.message));
+        match record.error {
+            Some(error) if error.code == Code::Internal.as_str() => {
+                return ("panic", error.message);
+            }
+            Some(error) => return ("unbuilt", format!("{} {}", error.code, error.message)),
+            None => {}
         }
         progress.begins("compare");
         let verdict = catch_unwind(AssertUnwindSafe(|| compare(&record)));
@@ -106,28 +124,36 @@ impl Place {
         verdict.unwrap_or(("reader-panic", String::new()))
     }
 
-    fn build(&self, path: &Path) -> Result<DatasetRecord, String> {
-        let source = SourceFile::of(path).map_err(|error| error.to_string())?;
-        let sites = Sites::default();
-        let candidate = Candidate {
-            dataset: self.dataset.clone(),
-            directory: self.directory.clone(),
-            files: vec![source],
-            unreachable: Vec::new(),
-            warnings: Vec::new(),
-            checksums: Checksums::new(),
-        };
-        let placement = sites.place(&candidate, self.limits);
-        let workshop = Workshop {
-            drs: &self.drs,
-            sites: &sites,
-            limits: self.limits,
-            dry_run: false,
-            checksums: false,
-            verifier: None,
-        };
-        Ok(workshop.build(Job { candidate, placement, known: None }).record)
+    /// Scans the file as `vzarr-publish scan` does.
+    fn build(&self) -> Result<DatasetRecord, String> {
+        let mut seen = Seen::default();
+        scan::scan(&self.scan, None, &mut seen, &Arc::default()).map_err(|error| error.to_string())?;
+        seen.record.ok_or_else(|| seen.problems.join("; "))
     }
+}
+
+/// What a scan of one dataset says.
+#[derive(Default)]
+struct Seen {
+    record: Option<DatasetRecord>,
+    problems: Vec<String>,
+}
+
+impl Observer for Seen {
+    fn finished(&mut self, outcome: &Outcome) {
+        self.record = Some(outcome.record.clone());
+    }
+
+    fn problem(&mut self, _: Severity, problem: &Error) {
+        self.problems.push(problem.to_string());
+    }
+
+    fn found(&mut self) {}
+    fn slow(&mut self, _: &Path, _: Duration) {}
+    fn unchanged(&mut self, _: &DatasetRecord) {}
+    fn waits(&mut self, _: &str, _: &Path) {}
+    fn retracted(&mut self, _: &str) {}
+    fn gone(&mut self, _: &Gone) {}
 }
 
 fn compare(record: &DatasetRecord) -> Verdict {
@@ -141,7 +167,9 @@ fn compare(record: &DatasetRecord) -> Verdict {
         files: record.files.iter().map(|file| (&file.source, file.steps.clone())).collect(),
     };
     let verification = verify::verify(&published, &SCOPE);
-    let is_unlike = |finding: &&Error| finding.code() == Code::Different && !finding.message().contains(NEITHER);
+    let is_unlike = |finding: &&Error| {
+        finding.code() == Code::Different && !finding.message().contains(NEITHER)
+    };
     let unlike = verification.findings.iter().find(is_unlike);
     let said = |finding: &Error| {
         let variable = finding.variable().map(|name| format!("`{}`: ", name.escape_debug()));
