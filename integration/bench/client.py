@@ -1,4 +1,4 @@
-"""What readers wait for: our manifest, VirtualiZarr's of the same files, and the same data as native Zarr V3, from nginx on the loopback.
+"""What readers wait for: our manifest, VirtualiZarr's of the same files, and the same data as native Zarr V3, served by nginx.
 
 Each reading is a fresh process, what it imports is not counted; contenders take turns. Opens the dataset, reads one chunk, then a
 time series of 300 steps at one point. Requests are those in the access log of nginx. All must read the same.
@@ -173,7 +173,8 @@ def main() -> None:
     arguments.directory.mkdir(parents=True, exist_ok=True)
     print("\n## Readers\n")
     print(f"{machine.load()} Seconds, medians of {arguments.runs} runs, and requests at nginx.\n")
-    print("| references | manifest and line | " + " | ".join(f"{step} s" for step in STEPS) + " | requests: open | one chunk | 300 steps | peak MB |")
+    seconds = " | ".join(f"{step} s" for step in STEPS)
+    print(f"| references | manifest and line | {seconds} | requests: open | one chunk | 300 steps | peak MB |")
     print("|---|---|---|---|---|---|---|---|---|")
     reached: list[str] = []
     with tempfile.TemporaryDirectory(prefix="vzarr-node-") as private, DataNode(arguments.directory, Path(private)) as node:

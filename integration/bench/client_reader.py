@@ -2,8 +2,8 @@
 
     client_reader.py LINE URL
 
-Imports what readers import, prints `{}`, and for each line of standard input takes the next step and prints its seconds and the mean
-of what was read.
+Imports what readers import, prints `{}`, and for each line of standard input takes the next step and prints its seconds and the
+mean of what was read.
 """
 
 import json

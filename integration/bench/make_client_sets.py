@@ -2,8 +2,8 @@
 
     make_client_sets.py DIRECTORY STEPS
 
-Ten files with a chunk for each step, tiny, so that the number of references is what readers feel. The native store has the chunks that
-the files have, byte for byte, and the metadata of our manifest, so that nothing differs but where readers find things.
+Ten files with a chunk for each step, tiny, so that the number of references is what readers feel. The native store has the chunks
+that the files have, byte for byte, and the metadata of our manifest, so that nothing differs but where readers find things.
 """
 
 import base64

@@ -39,8 +39,8 @@ def directory_of(tree: Path, source_id: str) -> Path:
 
 
 def name_of(source_id: str, first: int, steps: int) -> str:
-    """Days of a calendar without leap years from 0001-01-01 on."""
-    start, end = (f"{1 + day // 365:04}{_month(day % 365)}" for day in (first, first + steps - 1))
+    """Days of a calendar without leap years from 1850-01-01 on, as the times are."""
+    start, end = (f"{1850 + day // 365}{_month(day % 365)}" for day in (first, first + steps - 1))
     return f"tas_day_{source_id}_historical_r1i1p1f1_gn_{start}-{end}.nc"
 
 

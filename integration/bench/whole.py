@@ -1,5 +1,5 @@
-"""Time and memory of whole commands: `vzarr-publish scan` beside `esgcet kerchunk generate`, `find`, a program that only repeats our
-reads, and a loop over libhdf5.
+"""Time and memory of whole commands: `vzarr-publish scan` beside `esgcet kerchunk generate`, `find`, a program that only repeats
+our reads, and a loop over libhdf5.
 
 Every contender is a process of its own; contenders take turns, so that whatever else the machine does meets all of them. Prints
 Markdown: scans of the sets of make_trees.py, a scan that finds nothing new, files that are not in the page cache, reads that take
@@ -78,14 +78,15 @@ class Contender:
                 shutil.rmtree(leftover) if leftover.is_dir() else leftover.unlink(missing_ok=True)
         with tempfile.TemporaryFile() as said, tempfile.TemporaryFile() as wrong:
             run, status, in_time = measure(self.command, said, wrong, {**os.environ, **self.environment}, limit)
-            said.seek(0), wrong.seek(0)
+            said.seek(0)
+            wrong.seek(0)
             self.said, complaint = said.read().decode(errors="replace"), wrong.read().decode(errors="replace")
         if not in_time:
             self.failure = f"not done after {limit:.0f} s"
         elif status != 0 or (self.manifest and not self.manifest.is_file()):
             lines = [line.strip() for line in (self.said + complaint).splitlines() if line.strip()]
             # What fails in a library is the last line that names an error.
-            named = [line for line in lines if re.search(r"error|exception|refused|panicked", line, re.IGNORECASE)]
+            named = [line for line in lines if re.search(r"error|exception|refused:|panicked", line, re.IGNORECASE)]
             last = (named or lines or ["no word"])[-1][:160].replace("|", "/")
             self.failure = f"failed, exit {status}: {last}"
         return None if self.failure else run
@@ -104,12 +105,13 @@ class Contender:
         return statistics.median(getattr(run, of) for run in self.runs)
 
     def output(self) -> str:
-        """What the manifest holds, read from the Zarr V2 keys that all contenders write."""
+        """What the manifest holds; with seams there is no Zarr V2 in it."""
         if not self.manifest:
             return ""
         refs = json.loads(self.manifest.read_bytes())["refs"]
         chunks = sum(isinstance(value, list) for value in refs.values())
-        array = refs["tas/.zarray"] if isinstance(refs["tas/.zarray"], dict) else json.loads(refs["tas/.zarray"])
+        array = refs.get("tas/.zarray") or refs["tas/zarr.json"]
+        array = array if isinstance(array, dict) else json.loads(array)
         return f"{array['shape'][0]:,} steps, {chunks:,} references, {self.manifest.stat().st_size / 1e6:.1f} MB"
 
 
@@ -192,7 +194,8 @@ class Bench:
         stores, ledger = self.output / "stores", self.output / "ledger.sqlite"
         places = places or [tree]
         command = [self.ours, "scan", *map(str, places), "--output-dir", str(stores), "--ledger", str(ledger)]
-        command += ["--data-root", f"{tree}={URL}", *options]
+        # Seams are files of the store, which then is served as well.
+        command += ["--data-root", f"{tree}={URL}", "--data-root", f"{stores}={URL}-stores", *options]
         datasets = self.datasets(name)
         writes = len(datasets) == 1 and "--dry-run" not in options
         manifest = stores / datasets[0].relative_to(tree) / f"{instance_id(tree, datasets[0])}.json" if writes else None
@@ -211,8 +214,9 @@ class Bench:
 
     def scans(self) -> Iterator[str]:
         yield "### Scans\n"
-        yield f"Without ledger and store, files in the page cache, stores and ledger synchronised to disk; medians of {self.arguments.runs}"
-        yield f"runs ({self.arguments.slow_runs} of S; of esgcet no more after {self.arguments.slow_seconds:.0f} s).\n"
+        yield "Without ledger and store, files in the page cache, stores and ledger synchronised to disk. Medians of"
+        runs, slow_runs, seconds = self.arguments.runs, self.arguments.slow_runs, self.arguments.slow_seconds
+        yield f"{runs} runs, {slow_runs} of S; of esgcet no more after {seconds} s.\n"
         yield "| set | | wall s (min to max) | times as long | cpu s | peak MB | output |"
         yield "|---|---|---|---|---|---|---|"
         for name in self.arguments.sets:
@@ -232,11 +236,9 @@ class Bench:
                 continue
             wall, peak = contender.median("wall"), contender.median("peak")
             spread = f"{min(run.wall for run in contender.runs):.3f} to {max(run.wall for run in contender.runs):.3f}"
-            times = f"{wall / ours.median('wall'):.1f}"
-            output = contender.output()
-            if name == "S":
-                output = f"{len(self.datasets('S')) / wall:,.0f} datasets/s"
-            yield f"| {name} | {contender.name} | {wall:.3f} ({spread}) | {times} | {contender.median('cpu'):.3f} | {peak:.0f} | {output} |"
+            times, cpu = f"{wall / ours.median('wall'):.1f}", f"{contender.median('cpu'):.3f}"
+            output = f"{len(self.datasets('S')) / wall:,.0f} datasets/s" if name == "S" else contender.output()
+            yield f"| {name} | {contender.name} | {wall:.3f} ({spread}) | {times} | {cpu} | {peak:.0f} | {output} |"
 
     def goals_of_scan(self, name: str, ours: Contender, theirs: list[Contender]) -> None:
         done = [contender for contender in theirs if not contender.failure]
@@ -257,8 +259,8 @@ class Bench:
         tree = self.trees / "T"
         kept = self.trees / "T-scanned"  # also for later runs: the first scan takes longest
         kept.mkdir(exist_ok=True)
-        command = [self.ours, "scan", str(tree), "--output-dir", str(kept / "stores"), "--ledger", str(kept / "ledger.sqlite")]
-        command += ["--data-root", f"{tree}={URL}"]
+        command = [self.ours, "scan", str(tree), "--data-root", f"{tree}={URL}"]
+        command += ["--output-dir", str(kept / "stores"), "--ledger", str(kept / "ledger.sqlite")]
         first = Contender("the first scan", command)
         first.count(first.run(10 * self.arguments.limit))
         ours = Contender("vzarr-publish `scan`, nothing changed", command)
@@ -267,7 +269,8 @@ class Bench:
         for contender in (first, ours, find):
             if contender.failure:
                 sys.exit(f"T, {contender.name}: {contender.failure}")
-        yield f"\n### Nothing new\n\n{len(self.datasets('T')):,} datasets, {len(self.files('T')):,} files, in the cache of the system.\n"
+        yield "\n### Nothing new\n"
+        yield f"{len(self.datasets('T')):,} datasets, {len(self.files('T')):,} files, in the cache of the system.\n"
         yield "| | wall s (min to max) | times as long as `find` | cpu s | peak MB |\n|---|---|---|---|---|"
         for contender in (ours, find):
             walls = [run.wall for run in contender.runs]
@@ -286,10 +289,11 @@ class Bench:
 
     def cold(self) -> Iterator[str]:
         yield "\n### Files that are not in the page cache\n"
-        yield "Dropped by posix_fadvise before every run. The floor repeats the reads of a scan, all of a file announced first (WILLNEED),"
-        yield f"and looks at nothing; it, and the reader alone, are timed within their process, with {READERS} threads. Milliseconds for all"
-        yield "files of the set; where the data lie, files have holes.\n"
-        yield "| set | files | floor | reader alone | `scan --dry-run` | `scan` | libhdf5 in C, one thread |\n|---|---|---|---|---|---|---|"
+        yield "Dropped by posix_fadvise before every run. The floor repeats the reads of a scan, all of a file announced first"
+        yield "(WILLNEED), and looks at nothing; it, the reader alone and libhdf5 are timed within their process, the first two by"
+        yield f"{READERS} threads. Milliseconds for all files; where the data lie, files have holes.\n"
+        yield "| set | files | floor | reader alone | `scan --dry-run` | `scan` | libhdf5 in C, one thread |"
+        yield "|---|---|---|---|---|---|---|"
         for name in [name for name in COLD if name in self.arguments.sets]:
             most = SMALL if name == "S" else None
             files, places = self.files(name, most), self.datasets(name)[:most]
@@ -307,9 +311,9 @@ class Bench:
 
     def slow_reads(self) -> Iterator[str]:
         yield f"\n### Reads that take {DELAY / 1000:g} ms longer\n"
-        yield "As on a parallel file system: reads.c, preloaded, delays every pread, those of SQLite as well; files in the page cache."
-        yield "Milliseconds for all files. The reader alone is timed within its process.\n"
-        yield "| set | files | `scan --dry-run` | the same, `--io-depth 64` | `scan` | reader alone, 32 threads | libhdf5 in C, one thread |"
+        yield "As on a parallel file system: reads.c, preloaded, delays every pread, those of SQLite as well; files in the page"
+        yield "cache. Milliseconds for all files. The reader alone and libhdf5 are timed within their process.\n"
+        yield f"| set | files | `scan --dry-run` | with `--io-depth 64` | `scan` | reader alone, {READERS} threads | libhdf5 in C |"
         yield "|---|---|---|---|---|---|---|"
         for name in [name for name in SLOW_READS if name in self.arguments.sets]:
             most = SMALL if name == "S" else None

@@ -1,7 +1,7 @@
 //! The requests that readers make for a store: they depend on its chunks alone, and waiting for them is
 //! most of the time that reading takes.
 
-use std::io::{BufRead, Read};
+use std::io::BufRead;
 
 use serde_json::{Map, Value};
 
