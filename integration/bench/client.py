@@ -159,12 +159,12 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--quick", action="store_true", help="only 2,000 and 60,000 references, one run, and no patience")
     parser.add_argument("--references", help="how many, with commas between (default 2000,60000,250000)")
     parser.add_argument("--runs", type=int, help="runs of each contender, taken in turn (default 3)")
-    parser.add_argument("--limit", type=float, help="seconds that a step may take (default 60)")
+    parser.add_argument("--limit", type=float, help="seconds that a step may take (default 30)")
     parser.add_argument("--directory", type=Path, default=Path("/var/tmp/vzarr-bench/client"), help="where the files are kept")
     arguments = parser.parse_args()
     arguments.references = arguments.references or ("2000,60000" if arguments.quick else "2000,60000,250000")
     arguments.runs = arguments.runs or (1 if arguments.quick else 3)
-    arguments.limit = arguments.limit or (20 if arguments.quick else 60)
+    arguments.limit = arguments.limit or (15 if arguments.quick else 30)
     return arguments
 
 

@@ -32,10 +32,14 @@ def load() -> str:
 def versions() -> str:
     ours = subprocess.run([os.environ["VZARR_PUBLISH"], "--version"], capture_output=True, text=True, check=True).stdout.strip()
     commit = subprocess.run(["git", "-C", HERE, "describe", "--always", "--dirty"], capture_output=True, text=True).stdout.strip()
-    script = f"from importlib.metadata import version; print(', '.join(f'{{n}} {{version(n)}}' for n in '{PACKAGES}'.split()))"
-    theirs = subprocess.run([HERE / ".venv/bin/python", "-c", script], capture_output=True, text=True, check=True).stdout.strip()
+    theirs = ", ".join(packages(where / ".venv/bin/python", names) for where, names in PACKAGES.items())
     scripts = f" (scripts of {commit})" if commit else ""
     return f"{ours}{scripts}; {theirs}; Python {platform.python_version()}"
+
+
+def packages(python: Path, names: str) -> str:
+    script = f"from importlib.metadata import version; print(', '.join(f'{{n}} {{version(n)}}' for n in '{names}'.split()))"
+    return subprocess.run([python, "-c", script], capture_output=True, text=True, check=True).stdout.strip()
 
 
 def main() -> None:
