@@ -23,9 +23,9 @@ def main() -> None:
         command = ["cargo", "bench", "--locked", "--quiet", "--manifest-path", str(HERE / "reader_bench/Cargo.toml")]
         command += ["--target-dir", os.environ.get("CARGO_TARGET_DIR", str(HERE.parents[1] / "target")), "--bench", "inner_loops"]
         command += ["--", "--noplot", "--warm-up-time", seconds[0], "--measurement-time", seconds[1]]
-        done = subprocess.run(command, env={**os.environ, "CRITERION_HOME": found}, stdout=subprocess.PIPE, text=True)
+        done = subprocess.run(command, env={**os.environ, "CRITERION_HOME": found}, capture_output=True, text=True)
         if done.returncode != 0:
-            sys.exit(f"cargo bench: exit {done.returncode}\n{done.stdout}")
+            sys.exit(f"cargo bench: exit {done.returncode}\n{done.stdout}{done.stderr}")
         print("\n## Inner loops\n")
         print(f"{machine.load()} Inputs in memory, one thread; medians of criterion.\n")
         print("| loop | elements | ms | million elements a second |\n|---|---|---|---|")

@@ -17,7 +17,7 @@ use vzarr_publish::index::hdf5::file::File;
 use vzarr_publish::index::hdf5::layout::Index;
 use vzarr_publish::index::hdf5::object_header;
 use vzarr_publish::index::hdf5::superblock::Superblock;
-use vzarr_publish::index::source::Source;
+use vzarr_publish::index::source::{ReadAt, Source};
 use vzarr_publish::model::array::{Chunk, Fill};
 use vzarr_publish::model::attribute::Attributes;
 use vzarr_publish::model::calendar::Calendar;
@@ -56,8 +56,29 @@ fn key(number: u64) -> Vec<u8> {
     key
 }
 
-/// A version 1 B-tree of `count` chunks in a file of its own, long enough for them; and the address of its root.
-fn b_tree(count: u64) -> (Vec<u8>, u64) {
+/// A file whose metadata come first; of the data behind there is only the length.
+struct Metadata {
+    bytes: Vec<u8>,
+    len: u64,
+}
+
+impl ReadAt for Metadata {
+    fn len(&self) -> u64 {
+        self.len
+    }
+
+    fn read_exact_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<()> {
+        let start = usize::try_from(offset).map_err(|_| io::ErrorKind::UnexpectedEof)?;
+        let there = self.bytes.get(start..).unwrap_or_default();
+        let there = &there[..buffer.len().min(there.len())];
+        buffer[..there.len()].copy_from_slice(there);
+        buffer[there.len()..].fill(0);
+        Ok(())
+    }
+}
+
+/// A file of a version 1 B-tree of `count` chunks, and the address of its root.
+fn b_tree(count: u64) -> (Metadata, u64) {
     let mut file = Vec::new();
     // Number of the first chunk, and address.
     let mut below: Vec<(u64, u64)> =
@@ -83,9 +104,7 @@ fn b_tree(count: u64) -> (Vec<u8>, u64) {
             })
             .collect();
         if let [(_, root)] = nodes[..] {
-            let end = chunk(count).offset;
-            file.resize(file.len().max(usize::try_from(end).unwrap_or(0)), 0);
-            return (file, root);
+            return (Metadata { bytes: file, len: chunk(count).offset }, root);
         }
         below = nodes;
     }
@@ -94,7 +113,7 @@ fn b_tree(count: u64) -> (Vec<u8>, u64) {
 
 fn walk_b_tree(bench: &mut Criterion) {
     const COUNT: u64 = 20_000;
-    let (bytes, root) = b_tree(COUNT);
+    let (file, root) = b_tree(COUNT);
     let shape = [COUNT, 96, 144];
     let grid = Grid {
         shape: &shape,
@@ -106,7 +125,7 @@ fn walk_b_tree(bench: &mut Criterion) {
         unfiltered_edges: false,
     };
     let walk = || -> Result<Chunks> {
-        let source = Source::new(&bytes)?;
+        let source = Source::new(&file)?;
         let file = File::new(&source, superblock());
         Ok(chunk_index::chunks(&file, Some(root), Index::BTreeV1, &grid)?)
     };
