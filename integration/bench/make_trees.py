@@ -12,6 +12,7 @@
 | M | 1 x 50 x 20,000 | a million chunks |
 | N | 1 x 20 x 1,980 | NetCDF classic |
 | L | 1 x 20 x 1,980 | the newest index of HDF5, an extensible array |
+| T | 10,000 x 10 x 2 | tiny files, for a scan that finds nothing new |
 
 Only the first file of a set is written by a library; the others are copies of it with other times. Where the data lie, copies have
 holes: the metadata lie as far apart as in a real file, and the disk stays free. R, whose seams are read, has its data.
@@ -38,8 +39,8 @@ def directory_of(tree: Path, source_id: str) -> Path:
 
 
 def name_of(source_id: str, first: int, steps: int) -> str:
-    """Days of a calendar without leap years from 0001-01-01 on."""
-    start, end = (f"{1 + day // 365:04}{_month(day % 365)}" for day in (first, first + steps - 1))
+    """Days of a calendar without leap years from 1850-01-01 on, as the times are."""
+    start, end = (f"{1850 + day // 365}{_month(day % 365)}" for day in (first, first + steps - 1))
     return f"tas_day_{source_id}_historical_r1i1p1f1_gn_{start}-{end}.nc"
 
 
@@ -49,6 +50,18 @@ def _month(day: int) -> str:
             return f"{month:02}{day + 1:02}"
         day -= length
     raise ValueError(day)
+
+
+def write_tiny(path: Path, first: int, steps: int) -> None:
+    with netCDF4.Dataset(path, "w", format="NETCDF3_CLASSIC") as dataset:
+        for name, size in (("time", None), ("lat", 2), ("lon", 2)):
+            dataset.createDimension(name, size)
+        for name, dimensions in (("time", ("time",)), ("lat", ("lat",)), ("lon", ("lon",)), ("tas", ("time", "lat", "lon"))):
+            attributes = {key: value for key, value in files.VARIABLES[name].items() if key in ("units", "calendar", "axis")}
+            dataset.createVariable(name, "f8", dimensions).setncatts(attributes)
+        dataset["lat"][:] = dataset["lon"][:] = (0, 1)
+        dataset["time"][:] = first + np.arange(steps) + 0.5
+        dataset["tas"][:] = np.full((steps, 2, 2), 280.0)
 
 
 def write_classic(path: Path, steps: int) -> None:
@@ -113,6 +126,22 @@ def make_small(tree: Path, datasets: int) -> None:
     original.unlink()
 
 
+def make_tiny(tree: Path, datasets: int) -> None:
+    tree.mkdir(parents=True)
+    firsts = range(0, 20, 2)
+    originals = [tree / f"from-{first}" for first in firsts]
+    for original, first in zip(originals, firsts, strict=True):
+        write_tiny(original, first, 2)
+    for number in range(datasets):
+        source_id = f"TINY-{number:05}"
+        directory = directory_of(tree, source_id)
+        directory.mkdir(parents=True)
+        for original, first in zip(originals, firsts, strict=True):
+            shutil.copyfile(original, directory / name_of(source_id, first, 2))
+    for original in originals:
+        original.unlink()
+
+
 def makers(scale: float) -> dict[str, Callable[[Path], None]]:
     def series(name: str, count: int, steps: int, write: Callable[[Path, int], None], holes: bool = True) -> Callable[[Path], None]:
         few = max(2, round(count * scale))
@@ -127,6 +156,7 @@ def makers(scale: float) -> dict[str, Callable[[Path], None]]:
         "M": series("M", 50, 20_000, lambda path, steps: files.write_netcdf(path, steps, 512)),
         "N": series("N", 20, 1980, write_classic, holes=False),
         "L": series("L", 20, 1980, lambda path, steps: files.write_latest(path, steps, (None, NY, NX))),
+        "T": lambda tree: make_tiny(tree, round(10_000 * scale)),
     }
 
 

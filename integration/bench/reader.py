@@ -9,20 +9,19 @@ named after, without looking at what it reads.
 """
 
 import argparse
-import datetime
 import json
 import os
-import platform
 import re
 import statistics
 import subprocess
 import sys
 import tempfile
-import tomllib
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from importlib.metadata import version
 from pathlib import Path
+
+import machine
 
 HERE = Path(__file__).resolve().parent
 WHOLE = {"files": 20, "steps": 1980, "long": 20000, "paged": 300000}
@@ -203,20 +202,6 @@ def make_sets(directory: Path, sizes: dict[str, int], with_data: bool) -> None:
     subprocess.run([sys.executable, HERE / "make_reader_sets.py", directory, *options], check=True)
 
 
-def versions() -> str:
-    with (HERE / "../../Cargo.toml").open("rb") as file:
-        ours = tomllib.load(file)["package"]["version"]
-    commit = subprocess.run(["git", "-C", HERE, "describe", "--always", "--dirty"], capture_output=True, text=True).stdout.strip()
-    return f"vzarr-publish {ours} {commit}, Python {platform.python_version()}; of the others see below"
-
-
-def processor() -> str:
-    names = [
-        line.split(":", 1)[1].strip() for line in Path("/proc/cpuinfo").read_text().splitlines() if line.startswith("model name")
-    ]
-    return f"{os.cpu_count()} x {names[0] if names else platform.machine()}"
-
-
 def milliseconds(text: str) -> float:
     match = re.fullmatch(r"([0-9.]+) ?(ms|us)", text)
     if not match:
@@ -257,8 +242,7 @@ def main() -> None:
     delay += ", announced or not" if arguments.ignore_advice else ""
     print(f"Per file, medians of {arguments.runs} runs taken in turn, files {circumstances}{delay}, one thread unless told;")
     load = os.getloadavg()[0]
-    print(f"{datetime.date.today()}, {processor()}, load average {load:.1f} before the first run.")
-    print(f"Versions: {versions()}.")
+    print(f"{machine.today()}, {machine.processor()}. {machine.load()}")
     by_wall = waits(arguments)
     print(f"Times as long: by {'wall' if by_wall else 'cpu'} time, beside vzarr-publish doing the same.")
     reached: list[str] = []

@@ -1,11 +1,13 @@
 //! `show` on the command line.
 
 use std::fmt::Write as _;
-use std::io::{self, Write as _};
+use std::fs::File;
+use std::io::{self, BufReader, Write as _};
 
+use crate::emit::requests::{Requests, requests};
 use crate::ledger::{
     DatasetRecord, FileRecord, Ledger, PartRecord, Period, Replacement, StoreTimes, VariableRecord,
-    VerificationRecord,
+    VerificationRecord, WrittenFile,
 };
 use crate::model::error::{Code, Error, Result};
 use crate::model::verdict::Verdict;
@@ -70,6 +72,11 @@ fn describe(record: &DatasetRecord) -> String {
         line("refers to", if store.local { "local paths" } else { "URLs" });
         line("references", &store.reference_count.to_string());
         line("inlined", &text::bytes(store.inlined_bytes));
+        if let Some(manifest) = &store.manifest {
+            for described in requests_of_readers(manifest, &record.variables) {
+                line("requests", &described);
+            }
+        }
         if let Some(StoreTimes { created_at, updated_at }) = &store.times {
             line("written", &format!("{updated_at}, at first {created_at}"));
         }
@@ -126,6 +133,26 @@ pub fn described(variable: &VariableRecord) -> String {
         add(format!("{}{of_chunks}", text::bytes(cost.inlined_bytes)));
     }
     shown
+}
+
+/// How many requests readers make, as far as the manifest tells.
+fn requests_of_readers(manifest: &WrittenFile, variables: &[VariableRecord]) -> Vec<String> {
+    let references = |name: &str| {
+        let found = variables.iter().find(|variable| variable.name == name);
+        found.map_or(0, |variable| variable.cost.references)
+    };
+    let Requests { open, series } = match File::open(&manifest.path) {
+        Ok(file) => match requests(BufReader::new(file), references) {
+            Some(requests) => requests,
+            None => return vec!["unknown: that is no manifest".to_owned()],
+        },
+        Err(error) => return vec![format!("unknown: {error}")],
+    };
+    let to_open = format!("{open} to open");
+    let of_series = series.into_iter().map(|(name, most)| {
+        format!("{most} for a time series of {} at one point", text::printable(&name))
+    });
+    [to_open].into_iter().chain(of_series).collect()
 }
 
 /// What came of verifying the store, when and how, and the first difference.

@@ -7,6 +7,7 @@ pub mod directory;
 mod encode;
 pub mod reference_json;
 pub mod relocation;
+pub mod requests;
 pub mod seal;
 pub mod seams;
 mod temporary;

@@ -132,6 +132,8 @@ fn show_tells_all_about_one_dataset() {
         "url          none".to_owned(),
         "refers to    local paths".to_owned(),
         "references   12".to_owned(),
+        "requests     1 to open".to_owned(),
+        "requests     12 for a time series of pr at one point".to_owned(),
         "variable     pr virtual, 12 references to 288 B".to_owned(),
         "variable     time inlined, 96 B".to_owned(),
     ] {
@@ -141,6 +143,17 @@ fn show_tells_all_about_one_dataset() {
     assert_eq!(files, 2);
     let run = tree.run(&["show", &tas.id]).exits(0).prints("status       refused");
     run.prints("[time-overlap]").prints("hint: ").prints(tas.file(4, 3).to_str().unwrap());
+}
+
+#[test]
+fn show_says_why_it_cannot_tell_the_requests_of_readers() {
+    let tree = Tree::of(&["pr"]);
+    tree.scan(&[]).exits(0);
+    let pr = tree.dataset("pr");
+    fs::write(pr.manifest(), "{}").unwrap();
+    tree.run(&["show", &pr.id]).exits(0).prints("requests     unknown: that is no manifest");
+    fs::remove_file(pr.manifest()).unwrap();
+    tree.run(&["show", &pr.id]).exits(0).prints("requests     unknown: No such file");
 }
 
 #[test]

@@ -4,17 +4,24 @@
 //! `reader_bench metadata FILE...`: the same without reading the values of small variables.
 //! `reader_bench floor-index FILE...`, `floor-metadata FILE...`: opens the file and repeats the reads of the above, nothing else.
 //!
-//! `integration/bench/reader` calls this and its peers in turn; all take the same options and print the same.
+//! With `--cold` the files are dropped from the page cache before every pass; with `--announce` a floor tells the system of all
+//! reads of a file before the first, which no program can do better.
+//!
+//! `integration/bench/reader` and `integration/bench/run` call this and its peers in turn; all take the same
+//! options, but these two, and print the same.
 
 use std::error::Error;
+use std::fs::File;
 use std::hint::black_box;
 use std::io;
+use std::num::NonZeroU64;
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use clap::{Parser, ValueEnum};
+use rustix::fs::{Advice, fadvise};
 use rustix::time::{ClockId, clock_gettime};
 use serde_json::json;
 use vzarr_publish::index;
@@ -37,6 +44,10 @@ struct Arguments {
     passes: Option<usize>,
     #[arg(long, default_value_t = 1)]
     threads: usize,
+    #[arg(long)]
+    cold: bool,
+    #[arg(long)]
+    announce: bool,
     #[arg(required = true)]
     files: Vec<PathBuf>,
 }
@@ -98,20 +109,20 @@ impl ReadAt for Recorder {
 enum Job {
     Index,
     Metadata,
-    /// The reads of each file.
-    Replay(Vec<Vec<(u64, usize)>>),
+    /// The reads of each file, and whether they are announced.
+    Replay(Vec<Vec<(u64, usize)>>, bool),
 }
 
 impl Job {
-    fn new(mode: Mode, files: &[PathBuf]) -> Result<Self> {
+    fn new(mode: Mode, files: &[PathBuf], announce: bool) -> Result<Self> {
         let record = |of: fn(&dyn ReadAt) -> Result<FileIndex>| {
             files.iter().map(|path| recorded(path, of)).collect::<Result<_>>()
         };
         Ok(match mode {
             Mode::Index => Self::Index,
             Mode::Metadata => Self::Metadata,
-            Mode::FloorIndex => Self::Replay(record(|file| Ok(index::index(file)?))?),
-            Mode::FloorMetadata => Self::Replay(record(metadata)?),
+            Mode::FloorIndex => Self::Replay(record(|file| Ok(index::index(file)?))?, announce),
+            Mode::FloorMetadata => Self::Replay(record(metadata)?, announce),
         })
     }
 
@@ -119,7 +130,7 @@ impl Job {
         Ok(match self {
             Self::Index => Found::in_index(black_box(&index::index_file(path)?)),
             Self::Metadata => Found::in_index(black_box(&metadata(&OpenFile::open(path)?)?)),
-            Self::Replay(reads) => replay(path, &reads[number])?,
+            Self::Replay(reads, announce) => replay(path, &reads[number], *announce)?,
         })
     }
 }
@@ -138,7 +149,13 @@ fn recorded(path: &Path, of: fn(&dyn ReadAt) -> Result<FileIndex>) -> Result<Vec
     Ok(recorder.reads.into_inner()?)
 }
 
-fn replay(path: &Path, reads: &[(u64, usize)]) -> Result<Found> {
+fn replay(path: &Path, reads: &[(u64, usize)], announce: bool) -> Result<Found> {
+    if announce {
+        let file = File::open(path)?;
+        for &(offset, len) in reads {
+            fadvise(&file, offset, NonZeroU64::new(len as u64), Advice::WillNeed)?;
+        }
+    }
     let file = OpenFile::open(path)?;
     let mut buffer = vec![0; reads.iter().map(|&(_, len)| len).max().unwrap_or(0)];
     let mut found = Found { reads: reads.len() as u64, ..Found::default() };
@@ -148,6 +165,16 @@ fn replay(path: &Path, reads: &[(u64, usize)]) -> Result<Found> {
         black_box(&buffer);
     }
     Ok(found)
+}
+
+/// The system keeps nothing of the files that has to be read again.
+fn drop_from_page_cache(files: &[PathBuf]) -> Result<()> {
+    for path in files {
+        let file = File::open(path)?;
+        file.sync_all()?;
+        fadvise(&file, 0, None, Advice::DontNeed)?;
+    }
+    Ok(())
 }
 
 /// All files `times` times, shared among `threads`.
@@ -185,8 +212,8 @@ fn cpu() -> f64 {
 }
 
 fn main() -> Result<()> {
-    let Arguments { mode, seconds, passes, threads, files } = Arguments::parse();
-    let job = Job::new(mode, &files)?;
+    let Arguments { mode, seconds, passes, threads, cold, announce, files } = Arguments::parse();
+    let job = Job::new(mode, &files, announce)?;
     // Long enough that starting threads does not count, nor the last file, which one of them has to itself.
     let times =
         if threads > 1 && passes.is_none() { FILES_FOR_THREADS.div_ceil(files.len()) } else { 1 };
@@ -197,6 +224,9 @@ fn main() -> Result<()> {
     let (start, start_cpu) = (Instant::now(), cpu());
     let mut walls = Vec::new();
     let found = loop {
+        if cold {
+            drop_from_page_cache(&files)?;
+        }
         let before = Instant::now();
         let found = pass(&job, &files, times, threads)?;
         walls.push(before.elapsed().div_f64(f64::from(divisor)).as_secs_f64());
