@@ -4,8 +4,8 @@ use std::fmt::Write as _;
 use std::io::{self, Write as _};
 
 use crate::ledger::{
-    DatasetRecord, FileRecord, Ledger, PartRecord, Period, Replacement, StoreTimes, VariableRecord,
-    VerificationRecord,
+    ArtefactRecord, DatasetRecord, FileRecord, Ledger, PartRecord, Period, Replacement, StoreTimes,
+    VariableRecord, VerificationRecord,
 };
 use crate::model::error::{Code, Error, Result};
 use crate::model::verdict::Verdict;
@@ -70,12 +70,23 @@ fn describe(record: &DatasetRecord) -> String {
         line("refers to", if store.local { "local paths" } else { "URLs" });
         line("references", &store.reference_count.to_string());
         line("inlined", &text::bytes(store.inlined_bytes));
+        if store.v3_only {
+            line("zarr", "V3 only");
+        }
         if let Some(StoreTimes { created_at, updated_at }) = &store.times {
             line("written", &format!("{updated_at}, at first {created_at}"));
         }
         for PartRecord { kind, written } in &store.parts {
             let described = format!("{} {}", text::path(&written.path), text::bytes(written.size));
             line(kind.as_str(), &described);
+        }
+        for artefact in &store.artefacts {
+            let ArtefactRecord { format, path, size, url, snapshot, .. } = artefact;
+            let url = url.as_deref().unwrap_or("no url");
+            let snapshot = snapshot.iter().map(|it| format!(", snapshot {}", text::printable(it)));
+            let snapshot = snapshot.collect::<String>();
+            let described = format!("{} {}, {url}{snapshot}", text::path(path), text::bytes(*size));
+            line(format.as_str(), &described);
         }
     }
     if let Some(found) = &record.verification {

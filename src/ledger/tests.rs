@@ -7,6 +7,7 @@ use tempfile::{TempDir, tempdir};
 use super::*;
 use crate::discover::SourceFile;
 use crate::model::error::{Code, Error};
+use crate::model::format::Format;
 use crate::model::multihash::Multihash;
 use crate::model::verdict::{Cost, Verdict};
 
@@ -60,6 +61,8 @@ fn built(instance_id: &str, directory: &str) -> DatasetRecord {
             local: false,
             reference_count: 1980,
             inlined_bytes: 15_840,
+            v3_only: true,
+            artefacts: vec![artefact(&directory.join(format!("{instance_id}.parq")))],
             parts: [(PartKind::Seams, "seams"), (PartKind::Segment, "seg00.json")]
                 .map(|(kind, name)| PartRecord {
                     kind,
@@ -84,6 +87,19 @@ fn built(instance_id: &str, directory: &str) -> DatasetRecord {
         replacement: None,
         superseded_by: None,
         directory,
+    }
+}
+
+fn artefact(path: &Path) -> ArtefactRecord {
+    ArtefactRecord {
+        format: Format::Parquet,
+        path: path.to_owned(),
+        url: Some("https://example.org/tas.parq".to_owned()),
+        digest: "a".repeat(64),
+        size: 99,
+        reference_count: 1980,
+        snapshot: None,
+        times: None,
     }
 }
 

@@ -24,7 +24,7 @@ pub struct Source {
 }
 
 /// The files behind all locations of a manifest.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Sources {
     sources: Vec<Option<Source>>,
     client: Option<Client>,
