@@ -210,8 +210,8 @@ pub struct BuildArgs {
     /// always there, and alone by default; repeatable, or several with commas between.
     #[arg(long, value_name = "json|parquet|icechunk|auto", value_delimiter = ',')]
     pub format: Vec<FormatChoice>,
-    /// Write manifests of Zarr V3 alone, with the chunk keys that V3 has by default, as VirtualiZarr
-    /// needs them; kerchunk's engine, which the usual line of readers names, does not open these.
+    /// Write manifests of Zarr V3 alone, with the chunk keys that V3 has by default, as
+    /// `VirtualiZarr` needs them; kerchunk's engine, which the usual line of readers names, does not open these.
     #[arg(long)]
     pub v3_only: bool,
     /// Number of worker threads; by default one per processor.

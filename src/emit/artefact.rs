@@ -66,6 +66,7 @@ pub fn is_ours(format: Format, path: &Path) -> bool {
 }
 
 /// Removes the artefact at `path`. Tells whether it was there.
+#[must_use]
 pub fn remove(format: Format, path: &Path) -> bool {
     match format {
         Format::Json => false,

@@ -374,3 +374,129 @@ fn failed(error: ParquetError) -> Failure {
         error => Failure::System(io::Error::other(error)),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use tempfile::tempdir;
+
+    use super::*;
+    use crate::emit::seams::Seams;
+    use crate::model::array::{Chunk, Values};
+    use crate::model::attribute::Attributes;
+    use crate::model::dtype::DataType;
+    use crate::model::virtual_dataset::{Run, Stored};
+
+    const URL: &str = "https://n.org/a.nc";
+
+    fn array(name: &str, shape: Vec<u64>, body: Body) -> VirtualArray {
+        VirtualArray {
+            name: name.into(),
+            dimensions: shape.iter().map(|length| format!("n{length}")).collect(),
+            shape,
+            dtype: DataType::Text(1),
+            fill: Fill::Value(vec![7]),
+            attributes: Attributes::default(),
+            body,
+        }
+    }
+
+    /// An array of `rows` chunks of one element, of which those are there that `is_written` says.
+    fn chunked(name: &str, rows: u64, is_written: impl Fn(u64) -> bool) -> VirtualArray {
+        let chunk =
+            |index| Chunk { index, offset: 100 + index, size: 1, filter_mask: 0, trailing: 0 };
+        let run = Run {
+            file: 0,
+            rows,
+            chunk_rows: 1,
+            first: 0,
+            chunks: (0..rows).filter(|index| is_written(*index)).map(chunk).collect(),
+            stored: Stored::AsArray(Vec::new()),
+        };
+        let body = Body::Virtual { chunk_shape: vec![1], codecs: Vec::new(), runs: vec![run] };
+        array(name, vec![rows], body)
+    }
+
+    fn prepared(target: &Path, arrays: Vec<VirtualArray>) -> Result<(PreparedSet, u64)> {
+        let dataset = VirtualDataset { attributes: Attributes::default(), arrays, joint: None };
+        let (files, seams) = ([URL.to_owned()], Seams::default());
+        prepare(target, &dataset, Locations { files: &files, seams: &seams, seam_file: None })
+    }
+
+    fn rows(set: &Path, name: &str) -> Rows {
+        Rows::read(&set.join(name)).unwrap().unwrap()
+    }
+
+    #[test]
+    fn every_chunk_has_a_row_in_the_form_that_its_file_needs() {
+        let place = tempdir().unwrap();
+        let target = place.path().join("a.parq");
+        let (set, references) = prepared(
+            &target,
+            vec![
+                chunked("all", RECORD + 3, |_| true),
+                chunked("some", 5, |index| index != 2),
+                chunked("none", 4, |_| false),
+                array("time", vec![2], Body::Inline(Values::Bytes(vec![1, 2]))),
+                array("height", Vec::new(), Body::Inline(Values::Bytes(vec![9]))),
+                array("empty", vec![0], Body::Inline(Values::Bytes(Vec::new()))),
+            ],
+        )
+        .unwrap();
+        assert_eq!(references, RECORD + 3 + 4);
+        set.publish().unwrap();
+        let first = rows(&target, "all/refs.0.parq");
+        assert_eq!((first.paths.len() as u64, first.form()), (RECORD, (false, false)));
+        assert_eq!((first.offsets[7], first.sizes[7]), (107, 1));
+        assert_eq!(rows(&target, "all/refs.1.parq").paths, vec![ByteArray::from(URL); 3]);
+        let some = rows(&target, "some/refs.0.parq");
+        assert_eq!((some.form(), some.is_raw), ((false, true), vec![0, 0, 1, 0, 0]));
+        assert_eq!((some.raw, some.offsets[3]), (vec![ByteArray::from(vec![7])], 103));
+        assert_eq!(rows(&target, "none/refs.0.parq").raw, vec![ByteArray::from(vec![7]); 4]);
+        assert_eq!(rows(&target, "time/refs.0.parq").raw, [ByteArray::from(vec![1, 2])]);
+        assert_eq!(rows(&target, "height/refs.0.parq").form(), (true, true));
+        assert!(!target.join("empty").exists());
+        let metadata = fs::read_to_string(target.join(METADATA)).unwrap();
+        let metadata: Value = serde_json::from_str(&metadata).unwrap();
+        assert_eq!(
+            (&metadata["record_size"], metadata["metadata"].get("empty/.zarray").is_some()),
+            (&json!(RECORD), true)
+        );
+        assert!(crate::emit::artefact::is_ours(crate::model::format::Format::Parquet, &target));
+    }
+
+    #[test]
+    fn a_relocated_set_is_one_that_was_written_there() {
+        let place = tempdir().unwrap();
+        let arrays = || vec![chunked("some", 5, |index| index != 2), chunked("all", 3, |_| true)];
+        let [old, new] = ["old.parq", "new.parq"].map(|name| place.path().join(name));
+        let digest = prepared(&old, arrays()).unwrap().0.publish().unwrap().digest;
+        let moved = |to: &str| {
+            let to = to.to_owned();
+            relocate(&old, &new, &mut move |from| {
+                assert_eq!(from, URL);
+                Ok(to.clone())
+            })
+            .unwrap()
+        };
+        assert_eq!(moved(URL).sealed().digest, digest);
+        let elsewhere = moved("https://other.org/a.nc");
+        assert_ne!(elsewhere.sealed().digest, digest);
+        let some = rows(elsewhere.path(), "some/refs.0.parq");
+        assert_eq!(some.paths[0], ByteArray::from("https://other.org/a.nc"));
+        assert_eq!(some.paths[2], ByteArray::from(""));
+        let refused = relocate(&old, &new, &mut |_| Err(io::Error::other("unknown")));
+        assert!(refused.is_err() && !new.exists());
+    }
+
+    #[test]
+    fn what_cannot_be_a_directory_or_has_no_fill_value_is_refused() {
+        let place = tempdir().unwrap();
+        let target = place.path().join("a.parq");
+        let error = prepared(&target, vec![chunked("..", 1, |_| true)]).unwrap_err();
+        assert_eq!((error.code(), error.variable()), (Code::Unsupported, Some("..")));
+        let mut unknown = chunked("some", 2, |index| index > 0);
+        unknown.fill = Fill::Undefined;
+        assert_eq!(prepared(&target, vec![unknown]).unwrap_err().code(), Code::FillUndefined);
+        assert_eq!(fs::read_dir(place.path()).unwrap().count(), 0);
+    }
+}

@@ -183,7 +183,7 @@ impl Manifest<'_> {
             Body::Virtual { runs, .. } => {
                 for target in references::targets(array, locations) {
                     let (index, target) = target?;
-                    self.target(key.of(index), target)?;
+                    self.target(key.of(index), &target)?;
                 }
                 if self.zarr == Zarr::Both {
                     self.constant_chunks(array, layout, runs, &mut key)?;
@@ -194,7 +194,7 @@ impl Manifest<'_> {
     }
 
     /// What stands for a chunk; `key` and locations are quoted already.
-    fn target(&mut self, key: &str, target: Target) -> Written<()> {
+    fn target(&mut self, key: &str, target: &Target) -> Written<()> {
         match target {
             Target::Held(bytes) => self.bytes(key, bytes),
             Target::Range { location, offset, size } => {

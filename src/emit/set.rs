@@ -52,14 +52,9 @@ impl PreparedSet {
     pub fn publish(self) -> Result<SealedSet> {
         let Self { temporary, sealed } = self;
         let (directory, _) = seal::place(&sealed.path)?;
-        let in_place = if sealed.unchanged {
-            drop(temporary);
-            Ok(())
-        } else {
-            temporary.replace(&sealed.path)
-        };
-        in_place
-            .and_then(|()| directory::sync(directory))
+        let left = if sealed.unchanged { Ok(temporary) } else { temporary.replace(&sealed.path) };
+        // The old one goes when nothing can bring its name back.
+        left.and_then(|left| directory::sync(directory).map(|()| drop(left)))
             .map_err(|error| seal::explain(&error, directory, &sealed.path))?;
         Ok(sealed)
     }
@@ -185,6 +180,7 @@ pub fn size_of(path: &Path) -> io::Result<u64> {
 }
 
 /// Removes the set at `path`: all of it is out of sight at once. Tells whether it was there.
+#[must_use]
 pub fn remove(path: &Path) -> bool {
     if !fs::symlink_metadata(path).is_ok_and(|found| found.is_dir()) {
         return false;

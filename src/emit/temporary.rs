@@ -87,14 +87,20 @@ impl TemporaryDirectory {
 
     /// Puts the directory in the place of what is at `target`, if anything is, so that who comes meets the
     /// one or the other. Where the file system cannot exchange names there is nothing for a moment. What was
-    /// there is removed with what is left.
-    pub(super) fn replace(self, target: &Path) -> io::Result<()> {
+    /// there is returned, to be removed once its end is certain.
+    pub(super) fn replace(self, target: &Path) -> io::Result<Self> {
         match renameat_with(CWD, &self.0, CWD, target, RenameFlags::EXCHANGE) {
-            Ok(()) => Ok(()),
-            Err(Errno::NOENT) => fs::rename(&self.0, target),
+            Ok(()) => Ok(self),
+            Err(Errno::NOENT) => fs::rename(&self.0, target).map(|()| self),
             Err(Errno::INVAL | Errno::NOSYS | Errno::OPNOTSUPP) => {
-                let _old = Self::take(target)?;
-                fs::rename(&self.0, target)
+                let old = Self::take(target)?;
+                match fs::rename(&self.0, target) {
+                    Ok(()) => Ok(old),
+                    Err(error) => {
+                        let _ = fs::rename(&old.0, target);
+                        Err(error)
+                    }
+                }
             }
             Err(error) => Err(error.into()),
         }

@@ -126,6 +126,9 @@ fn problem(message: &str) -> ProblemRecord {
 fn untimed(mut record: DatasetRecord) -> DatasetRecord {
     let times = record.store.as_mut().and_then(|store| store.times.take());
     assert_eq!(times.is_some(), record.store.is_some());
+    for artefact in record.store.iter_mut().flat_map(|store| &mut store.artefacts) {
+        assert!(artefact.times.take().is_some());
+    }
     record
 }
 
@@ -396,6 +399,7 @@ fn a_listing_is_what_list_json_promises() {
             r#""changed_in_place":null,"reason":null,"manifest":"/data/a.v1.json","#,
             r#""url":"https://example.org/tas.json","#,
             r#""segments":["/data/seg00.json"],"seams":"/data/seams","#,
+            r#""artefacts":{"parquet":"/data/a.v1.parq"},"#,
             r#""files":["/data/tas_0.nc","/data/tas_1.nc","/data/tas_2.nc"],"#,
             r#""variables":{"tas":"segmented","time":"inlined","lat":"inlined"},"verified":null}"#
         )

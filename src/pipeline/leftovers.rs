@@ -39,7 +39,9 @@ pub fn remove(manifest: &Path, kept: Option<&StoreRecord>) -> bool {
         are_removed |=
             !is_kept(&path) && artefact::is_ours(format, &path) && artefact::remove(format, &path);
     }
-    left.iter().for_each(|path| remove(path));
+    for path in &left {
+        remove(path);
+    }
     is_removed | are_removed
 }
 

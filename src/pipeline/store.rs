@@ -358,8 +358,11 @@ pub fn remove(store: &StoreRecord, kept: Option<&StoreRecord>) -> bool {
     }
     // These refer to parts as it does.
     for ArtefactRecord { format, path, digest, .. } in &store.artefacts {
-        if !is_kept(path) && artefact::is_intact(*format, path, digest) {
-            artefact::remove(*format, path);
+        if !is_kept(path)
+            && artefact::is_intact(*format, path, digest)
+            && !artefact::remove(*format, path)
+        {
+            ::log::warn!("`{}` cannot be removed", path.display().to_string().escape_debug());
         }
     }
     if store.files().skip(1).filter(|written| remove(written)).count() > 0 {

@@ -75,11 +75,11 @@ impl Comparison<'_> {
 
     /// As the ledger has it: of what `sha256sum` prints.
     fn digest(&mut self, names: &BTreeSet<String>) -> std::io::Result<()> {
-        let mut lines = String::new();
-        for name in names {
+        let line = |name: &String| {
             let content = fs::read(self.set.path.join(name))?;
-            lines.push_str(&format!("{}  {name}\n", hex(&content)));
-        }
+            Ok(format!("{}  {name}\n", hex(&content)))
+        };
+        let lines: String = names.iter().map(line).collect::<std::io::Result<_>>()?;
         if hex(lines.as_bytes()) != self.set.digest {
             let message = "it is not as it was written: its digest is another than in the ledger";
             self.found.push(different(message));
