@@ -179,6 +179,7 @@ fn relocate_parquet(
 }
 
 #[cfg(not(feature = "parquet"))]
+#[allow(clippy::unnecessary_wraps, reason = "with the feature it can fail")]
 fn relocate_parquet(
     _: &Path,
     _: &Path,

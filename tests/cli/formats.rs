@@ -1,33 +1,16 @@
 //! `--format` and `--v3-only`: stores in other forms, from the scan to their end.
 
-use std::collections::BTreeMap;
 use std::fs;
-use std::path::{Path, PathBuf};
-use std::process::Stdio;
-use std::thread::sleep;
-use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use super::tree::{Run, Tree, all_below, stamp};
+use super::tree::{Run, Tree};
 
 const URL: &str = "https://n.org/thredds/fileServer/data";
 
 fn scan(tree: &Tree, options: &[&str]) -> Run {
     let data_root = format!("{}={URL}", tree.data.display());
     tree.scan(&[&["--data-root", &data_root], options].concat())
-}
-
-fn parquet(manifest: &Path) -> PathBuf {
-    manifest.with_extension("parq")
-}
-
-/// What is on disk beside the NetCDF files, but with the place of the tree left out.
-fn written(tree: &Tree) -> BTreeMap<PathBuf, Vec<u8>> {
-    let files = all_below(&tree.data).into_iter().filter(|path| path.is_file());
-    let files = files.filter(|path| path.extension() != Some("nc".as_ref()));
-    let relative = |path: &Path| path.strip_prefix(&tree.data).unwrap().to_owned();
-    files.map(|path| (relative(&path), fs::read(&path).unwrap())).collect()
 }
 
 #[test]
@@ -84,7 +67,26 @@ fn what_is_not_built_in_is_named() {
 
 #[cfg(feature = "parquet")]
 mod in_parquet {
+    use std::collections::BTreeMap;
+    use std::path::{Path, PathBuf};
+    use std::process::Stdio;
+    use std::thread::sleep;
+    use std::time::Duration;
+
+    use super::super::tree::{all_below, stamp};
     use super::*;
+
+    fn parquet(manifest: &Path) -> PathBuf {
+        manifest.with_extension("parq")
+    }
+
+    /// What is on disk beside the NetCDF files, but with the place of the tree left out.
+    fn written(tree: &Tree) -> BTreeMap<PathBuf, Vec<u8>> {
+        let files = all_below(&tree.data).into_iter().filter(|path| path.is_file());
+        let files = files.filter(|path| path.extension() != Some("nc".as_ref()));
+        let relative = |path: &Path| path.strip_prefix(&tree.data).unwrap().to_owned();
+        files.map(|path| (relative(&path), fs::read(&path).unwrap())).collect()
+    }
 
     #[test]
     fn a_set_is_there_as_long_as_it_is_wanted() {
