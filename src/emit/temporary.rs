@@ -92,17 +92,27 @@ impl TemporaryDirectory {
         match renameat_with(CWD, &self.0, CWD, target, RenameFlags::EXCHANGE) {
             Ok(()) => Ok(self),
             Err(Errno::NOENT) => fs::rename(&self.0, target).map(|()| self),
-            Err(Errno::INVAL | Errno::NOSYS | Errno::OPNOTSUPP) => {
-                let old = Self::take(target)?;
-                match fs::rename(&self.0, target) {
-                    Ok(()) => Ok(old),
-                    Err(error) => {
-                        let _ = fs::rename(&old.0, target);
-                        Err(error)
-                    }
-                }
-            }
+            Err(Errno::INVAL | Errno::NOSYS | Errno::OPNOTSUPP) => self.replace_in_turn(target),
             Err(error) => Err(error.into()),
+        }
+    }
+
+    /// The same where the file system cannot exchange names: what is there is taken out of the way first.
+    fn replace_in_turn(self, target: &Path) -> io::Result<Self> {
+        let old = match Self::take(target) {
+            // Such a file system says so whether or not there is something to exchange with.
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                return fs::rename(&self.0, target).map(|()| self);
+            }
+            taken => taken?,
+        };
+        match fs::rename(&self.0, target) {
+            Ok(()) => Ok(old),
+            Err(error) => {
+                // Rather the old one than none.
+                let _ = fs::rename(&old.0, target);
+                Err(error)
+            }
         }
     }
 }
@@ -244,5 +254,28 @@ mod tests {
         assert!(is_stale(OsStr::new(&kept[2]), || true));
         drop(temporary);
         assert_eq!(fs::read_dir(place.path()).unwrap().count(), kept.len());
+    }
+
+    #[test]
+    fn a_directory_takes_the_place_of_another_by_exchange_or_in_turn() {
+        let replacements = [TemporaryDirectory::replace, TemporaryDirectory::replace_in_turn];
+        for replace in replacements {
+            let place = tempfile::tempdir().unwrap();
+            let target = place.path().join("a.parq");
+            let first = TemporaryDirectory::create(place.path(), OsStr::new("a.parq")).unwrap();
+            fs::write(first.path().join("old"), "").unwrap();
+            drop(replace(first, &target).unwrap());
+            let new = TemporaryDirectory::create(place.path(), OsStr::new("a.parq")).unwrap();
+            fs::write(new.path().join("new"), "").unwrap();
+            let left = replace(new, &target).unwrap();
+            assert!(target.join("new").exists() && left.path().join("old").exists());
+            drop(left);
+            assert_eq!(fs::read_dir(place.path()).unwrap().count(), 1);
+            // What is not there any more cannot take its place.
+            let lost = TemporaryDirectory::create(place.path(), OsStr::new("a.parq")).unwrap();
+            fs::remove_dir(lost.path()).unwrap();
+            assert!(replace(lost, &target).is_err());
+            assert!(target.join("new").exists());
+        }
     }
 }
