@@ -1,4 +1,4 @@
-//! Directories of files that take their place as [`seal`](super::seal) has it for one file: who comes meets
+//! Directories of files that take their place as [`seal`] has it for one file: who comes meets
 //! the old one or the new one, never a part.
 //!
 //! The digest of a set is the SHA-256 of what `sha256sum` prints of its files, by name.
