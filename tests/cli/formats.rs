@@ -194,6 +194,21 @@ mod in_parquet {
         assert_eq!(tell().0.len(), 0);
     }
 
+    #[cfg(feature = "netcdf")]
+    #[test]
+    fn verifying_compares_each_row_with_the_manifest() {
+        let tree = Tree::of(&["tas"]);
+        scan(&tree, &["--format", "parquet", "--verify=all"]).exits(0).says("1 built");
+        tree.run(&["verify"]).exits(0).says("1 verified");
+        let set = parquet(&tree.dataset("tas").manifest());
+        fs::copy(set.join("time_bnds/refs.0.parq"), set.join("time/refs.0.parq")).unwrap();
+        let run = tree.run(&["verify"]).exits(1).says("1 different");
+        run.says("row 0 does not stand for what `time/0` does").says("its digest is another");
+        scan(&tree, &["--format", "parquet", "--force"]).exits(0);
+        fs::remove_file(set.join("lat/refs.0.parq")).unwrap();
+        tree.run(&["verify"]).exits(1).says("`lat/refs.0.parq` is missing");
+    }
+
     #[test]
     fn relocation_reaches_every_form() {
         let tree = Tree::of(&["tas"]);
