@@ -1,4 +1,4 @@
--- The ledger of vzarr-publish: what was found, built, refused, advertised, retracted and why. Schema 5.
+-- The ledger of vzarr-publish: what was found, built, refused, advertised, retracted and why. Schema 6.
 --
 -- This file is the contract. Anyone may read a ledger with it, also while a scan writes: readers
 -- see whole transactions and block nobody. Only vzarr-publish writes. Every change of the schema
@@ -15,7 +15,7 @@
 --   reasons    the codes of vzarr-publish, kebab-case words such as `time-overlap`
 
 PRAGMA application_id = 1987731826; -- "vzar"
-PRAGMA user_version = 5;
+PRAGMA user_version = 6;
 
 -- One row for each run of the program that may write.
 CREATE TABLE runs (
@@ -96,7 +96,26 @@ CREATE TABLE stores (
     inlined_bytes   INTEGER NOT NULL,   -- bytes of data copied into it
     created_at      TEXT NOT NULL,      -- when the dataset got its first store
     updated_at      TEXT NOT NULL,      -- when it got this one
+    -- 1: Zarr V3 alone, with the chunk keys that V3 has by default
+    v3_only         INTEGER NOT NULL DEFAULT 0 CHECK (v3_only IN (0, 1)),
     CHECK ((manifest IS NULL) = (digest IS NULL) AND (manifest IS NULL) = (size IS NULL)),
+    PRIMARY KEY (dataset, format)
+) STRICT, WITHOUT ROWID;
+
+-- The same datasets in other forms beside the manifest, each a directory.
+CREATE TABLE artefacts (
+    dataset         INTEGER NOT NULL REFERENCES datasets (id) ON DELETE CASCADE,
+    -- parquet:  kerchunk's references in Parquet
+    -- icechunk: an Icechunk repository
+    format          TEXT NOT NULL CHECK (format IN ('parquet', 'icechunk')),
+    path            TEXT NOT NULL,
+    url             TEXT,               -- where it is published; NULL: no data root covers it
+    digest          TEXT NOT NULL,      -- of parquet: SHA-256 of what sha256sum prints of its files by name
+    size            INTEGER NOT NULL,   -- bytes of its files
+    reference_count INTEGER NOT NULL,   -- byte ranges that it refers to
+    snapshot        TEXT,               -- of icechunk: the ID of the snapshot; NULL: of another format
+    created_at      TEXT NOT NULL,      -- when the dataset got the first of this format
+    updated_at      TEXT NOT NULL,      -- when it got this one
     PRIMARY KEY (dataset, format)
 ) STRICT, WITHOUT ROWID;
 
@@ -199,5 +218,7 @@ CREATE TABLE advertisements (
     digest          TEXT CHECK (length(digest) = 64), -- of the manifest at `url`
     sent_at         TEXT NOT NULL,
     acknowledged_at TEXT,               -- NULL: the publisher may or may not have it
+    artefacts       TEXT NOT NULL DEFAULT '', -- told with it: a line `FORMAT DIGEST URL` for each, by format
+    withdrawn       TEXT NOT NULL DEFAULT '', -- told to be removed, the same
     CHECK ((digest IS NULL) = (action = 'remove'))
 ) STRICT;

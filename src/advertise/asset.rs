@@ -4,10 +4,13 @@
 //! (<https://esgf.github.io/stac-transaction-api/>), those of the file extension 2.1.0 and of the
 //! alternate-assets extension 1.2.0, and what clients of ESGF look for.
 
+use std::path::Path;
+
 use serde::Serialize;
 
 use crate::drs::Drs;
-use crate::ledger::DatasetRecord;
+use crate::ledger::{ArtefactRecord, DatasetRecord};
+use crate::model::format::Format;
 use crate::model::multihash::Multihash;
 
 /// As "Zarr best practices" of STAC have it for references in the form of kerchunk.
@@ -81,13 +84,12 @@ impl Asset {
         let manifest = store.manifest.as_ref()?;
         let times = store.times.as_ref()?;
         // Only where the manifest is not regular are there segments beside it.
-        let description = match store.parts_of(crate::ledger::PartKind::Segment).next() {
-            None => "Virtual Zarr reference file (kerchunk)",
-            Some(_) => "Virtual Zarr reference file (kerchunk, Zarr V3 only)",
+        let has_segments = store.parts_of(crate::ledger::PartKind::Segment).next().is_some();
+        let description = if has_segments || store.v3_only {
+            "Virtual Zarr reference file (kerchunk, Zarr V3 only)"
+        } else {
+            "Virtual Zarr reference file (kerchunk)"
         };
-        let below_root = drs.dataset(&record.directory).ok().map(|dataset| dataset.below_root);
-        let local_path = below_root
-            .and_then(|below| Some(below.join(manifest.path.file_name()?).to_str()?.to_owned()));
         Some(Self {
             href: href.to_owned(),
             description,
@@ -99,19 +101,76 @@ impl Asset {
             protocol: "kerchunk",
             size: manifest.size,
             checksum: Multihash::of_sha256(digest).to_string(),
-            local_path,
+            local_path: local_path(record, &manifest.path, drs),
         })
     }
+
+    /// The assets of the other forms of the store of `record` that may be advertised.
+    pub fn of_artefacts<'a>(
+        record: &'a DatasetRecord,
+        site: &'a Site,
+        drs: &'a Drs,
+    ) -> impl Iterator<Item = (Format, Self)> {
+        record.advertisable_artefacts().filter_map(move |(artefact, href)| {
+            let ArtefactRecord { format, path, digest, size, times, .. } = artefact;
+            let times = times.as_ref()?;
+            let (description, media_type, protocol) = match format {
+                Format::Json => return None,
+                Format::Parquet => (
+                    "Virtual Zarr references in Parquet (kerchunk)",
+                    "application/vnd.apache.parquet",
+                    "kerchunk",
+                ),
+                Format::Icechunk => {
+                    ("Virtual Zarr in Icechunk", "application/vnd.zarr+icechunk", "icechunk")
+                }
+            };
+            let asset = Self {
+                href: href.to_owned(),
+                description,
+                media_type: media_type.to_owned(),
+                roles: ["data", "virtual"],
+                data_node: site.data_node(href),
+                created: to_the_second(&times.created_at),
+                updated: to_the_second(&times.updated_at),
+                protocol,
+                size: *size,
+                checksum: Multihash::of_sha256(digest).to_string(),
+                local_path: local_path(record, path, drs),
+            };
+            Some((*format, asset))
+        })
+    }
+}
+
+/// The path of a file or a directory of a store from the DRS on.
+fn local_path(record: &DatasetRecord, path: &Path, drs: &Drs) -> Option<String> {
+    let below_root = drs.dataset(&record.directory).ok()?.below_root;
+    Some(below_root.join(path.file_name()?).to_str()?.to_owned())
 }
 
 /// The key of the asset of a store: where a dataset has several, as in CMIP5, each has what tells them
 /// apart behind it.
 #[must_use]
 pub fn asset_key(record: &DatasetRecord) -> String {
+    distinguished(KEY, record)
+}
+
+/// The same of another form of the store.
+#[must_use]
+pub fn artefact_key(record: &DatasetRecord, format: Format) -> String {
+    match format {
+        Format::Json => asset_key(record),
+        Format::Parquet => distinguished("reference_parquet", record),
+        Format::Icechunk => distinguished("icechunk", record),
+    }
+}
+
+fn distinguished(key: &str, record: &DatasetRecord) -> String {
     let distinction = record.instance_id.strip_prefix(record.dataset_id.as_str());
     match distinction.map(|rest| rest.trim_start_matches('.')) {
-        None | Some("") => KEY.to_owned(),
-        Some(distinction) => format!("{KEY}_{}", distinction.replace('.', "_")),
+        None | Some("") => key.to_owned(),
+        Some(distinction) => format!("{key}_{}", distinction.replace('.', "_")),
     }
 }
 
@@ -155,7 +214,9 @@ pub(super) mod tests {
                 local: false,
                 reference_count: 1,
                 inlined_bytes: 1,
+                v3_only: false,
                 parts: Vec::new(),
+                artefacts: Vec::new(),
                 times: Some(StoreTimes {
                     created_at: "2026-01-02T03:04:05.678Z".to_owned(),
                     updated_at: "2026-02-03T04:05:06Z".to_owned(),
@@ -208,5 +269,34 @@ pub(super) mod tests {
         assert_eq!(asset_key(&record), "reference_file");
         record.instance_id.push_str(".tas.gr");
         assert_eq!(asset_key(&record), "reference_file_tas_gr");
+        assert_eq!(artefact_key(&record, Format::Parquet), "reference_parquet_tas_gr");
+    }
+
+    #[test]
+    fn other_forms_are_assets_of_their_own_as_long_as_the_store_is_one() {
+        let mut record = record();
+        let id = DRS.replace('/', ".");
+        let store = record.store.as_mut().unwrap();
+        let artefact = |format: Format, url: Option<&str>| ArtefactRecord {
+            format,
+            path: format!("/data/{DRS}/{id}.{}", format.extension()).into(),
+            url: url.map(str::to_owned),
+            digest: "cd".repeat(32),
+            size: 99,
+            reference_count: 1,
+            snapshot: None,
+            times: store.times.clone(),
+        };
+        let url = format!("https://n.org/data/{DRS}/{id}.parq");
+        store.artefacts =
+            vec![artefact(Format::Parquet, Some(&url)), artefact(Format::Icechunk, None)];
+        let (site, drs) = (Site::new(None, None), Drs::builtin().unwrap());
+        let assets: Vec<_> = Asset::of_artefacts(&record, &site, &drs).collect();
+        let [(Format::Parquet, asset)] = &assets[..] else { panic!("{assets:?}") };
+        assert_eq!((asset.href.as_str(), asset.size), (url.as_str(), 99));
+        assert_eq!(asset.media_type, "application/vnd.apache.parquet");
+        assert_eq!(asset.local_path, Some(format!("{DRS}/{id}.parq")));
+        record.status = Status::Retracted;
+        assert_eq!(Asset::of_artefacts(&record, &site, &drs).count(), 0);
     }
 }

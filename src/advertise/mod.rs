@@ -6,7 +6,7 @@ mod item;
 mod patch;
 mod publication_record;
 
-pub use asset::{Asset, Site, asset_key};
+pub use asset::{Asset, Site, artefact_key, asset_key};
 pub use item::{Collection, catalog, item};
 pub use patch::{Change, patch};
 pub use publication_record::{Form, annotate, dataset_id};

@@ -73,7 +73,7 @@ pub fn run_annotate(args: AnnotateArgs) -> Result<Exit> {
     };
     let mut assets = Vec::new();
     let exit = print(&task, &mut ledger, &mut |line| {
-        assets.extend(line.asset.map(|asset| (line.asset_key, asset)));
+        assets.extend(line.assets().map(|(key, asset)| (key.to_owned(), asset.clone())));
     })?;
     if assets.is_empty() {
         ::log::warn!("{} has no store to add", task.ids.concat());

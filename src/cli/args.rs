@@ -12,6 +12,7 @@ use std::time::Duration;
 use clap::{Args, Parser, Subcommand};
 
 use crate::model::byte_size::ByteSize;
+use crate::model::format::FormatChoice;
 use crate::model::on_overlap::OnOverlap;
 use crate::model::on_static_mismatch::OnStaticMismatch;
 use crate::model::portability::Portability;
@@ -204,6 +205,15 @@ pub struct BuildArgs {
     /// (portable). The checksums are verified instead, which reads such datasets whole, once.
     #[arg(long, value_name = "faithful|portable")]
     pub codecs: Option<Portability>,
+    /// Write stores in other forms, too: parquet, icechunk, or auto, which is those that this program was
+    /// built with, each for stores with so many references that it is worth it. The manifest in JSON is
+    /// always there, and alone by default; repeatable, or several with commas between.
+    #[arg(long, value_name = "json|parquet|icechunk|auto", value_delimiter = ',')]
+    pub format: Vec<FormatChoice>,
+    /// Write manifests of Zarr V3 alone, with the chunk keys that V3 has by default, as
+    /// `VirtualiZarr` needs them; kerchunk's engine, which the usual line of readers names, does not open these.
+    #[arg(long)]
+    pub v3_only: bool,
     /// Number of worker threads; by default one per processor.
     #[arg(short, long, value_name = "N")]
     pub jobs: Option<NonZeroUsize>,

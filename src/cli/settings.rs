@@ -11,13 +11,15 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use crate::combine::Limits;
 use crate::discover::mapfile;
+use crate::drs::SettingsFile;
 use crate::model::byte_size::ByteSize;
 use crate::model::error::{Code, Error, Result};
+use crate::model::format::{Form, Formats, Thresholds};
 use crate::pipeline::scan::{Origin, Scan};
 use crate::pipeline::shard_file::Shard;
 use crate::verify::{Mode, SAMPLE, Scope};
 
-use super::args::{LedgerArgs, ScanArgs};
+use super::args::{BuildArgs, LedgerArgs, ScanArgs};
 use super::node::Node;
 
 /// Small enough to be fetched for a single time step, large enough not to cost a request each.
@@ -56,6 +58,7 @@ impl ScanSettings {
         let origin = origin(&args)?;
         let Node { file, drs, sites, frequencies, .. } =
             Node::resolve(&args.build, args.data_root, args.output_dir.as_deref())?;
+        let form = form(&args.build, &file)?;
         let contiguous_chunk = args.build.contiguous_chunk.or(file.contiguous_chunk);
         let processors = || thread::available_parallelism().map_or(1, NonZeroUsize::get);
         let reading = &args.build.reading;
@@ -91,6 +94,7 @@ impl ScanSettings {
                         .unwrap_or_default(),
                     codecs: args.build.codecs.or(file.codecs).unwrap_or_default(),
                 },
+                form,
                 jobs,
                 io_depth: reading.io_depth.or(file.io_depth).map_or(IO_DEPTH, NonZeroUsize::get),
                 timeout: reading
@@ -161,6 +165,18 @@ fn max_memory(asked: Option<ByteSize>) -> u64 {
         bytes.map(|bytes| bytes / 2)
     };
     asked.map(ByteSize::bytes).or_else(half).unwrap_or(u64::MAX)
+}
+
+/// What form stores have.
+fn form(args: &BuildArgs, file: &SettingsFile) -> Result<Form> {
+    let choices = if args.format.is_empty() { &file.format } else { &args.format };
+    let usual = Thresholds::default();
+    let thresholds = Thresholds {
+        parquet: file.parquet_above.unwrap_or(usual.parquet),
+        icechunk: file.icechunk_above.unwrap_or(usual.icechunk),
+    };
+    let formats = Formats::resolve(choices, thresholds)?;
+    Ok(Form { v3_only: args.v3_only || file.v3_only.unwrap_or_default(), formats })
 }
 
 /// How much of each store is verified before it is published.

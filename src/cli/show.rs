@@ -6,8 +6,8 @@ use std::io::{self, BufReader, Write as _};
 
 use crate::emit::requests::{Requests, requests};
 use crate::ledger::{
-    DatasetRecord, FileRecord, Ledger, PartRecord, Period, Replacement, StoreTimes, VariableRecord,
-    VerificationRecord, WrittenFile,
+    ArtefactRecord, DatasetRecord, FileRecord, Ledger, PartRecord, Period, Replacement, StoreTimes,
+    VariableRecord, VerificationRecord, WrittenFile,
 };
 use crate::model::error::{Code, Error, Result};
 use crate::model::verdict::Verdict;
@@ -72,6 +72,9 @@ fn describe(record: &DatasetRecord) -> String {
         line("refers to", if store.local { "local paths" } else { "URLs" });
         line("references", &store.reference_count.to_string());
         line("inlined", &text::bytes(store.inlined_bytes));
+        if store.v3_only {
+            line("zarr", "V3 only");
+        }
         if let Some(manifest) = &store.manifest {
             for described in requests_of_readers(manifest, &record.variables) {
                 line("requests", &described);
@@ -83,6 +86,14 @@ fn describe(record: &DatasetRecord) -> String {
         for PartRecord { kind, written } in &store.parts {
             let described = format!("{} {}", text::path(&written.path), text::bytes(written.size));
             line(kind.as_str(), &described);
+        }
+        for artefact in &store.artefacts {
+            let ArtefactRecord { format, path, size, url, snapshot, .. } = artefact;
+            let url = url.as_deref().unwrap_or("no url");
+            let snapshot = snapshot.iter().map(|it| format!(", snapshot {}", text::printable(it)));
+            let snapshot = snapshot.collect::<String>();
+            let described = format!("{} {}, {url}{snapshot}", text::path(path), text::bytes(*size));
+            line(format.as_str(), &described);
         }
     }
     if let Some(found) = &record.verification {

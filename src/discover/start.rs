@@ -9,6 +9,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::{Component, Path, PathBuf};
 
 use crate::model::error::{Code, Error, Result};
+use crate::model::format::Format;
 
 /// A directory to walk from: a root, or what a symbolic link leads to.
 #[derive(Clone, Debug)]
@@ -132,11 +133,12 @@ pub(super) fn starts_of_roots(roots: &[PathBuf]) -> (Vec<Start>, Vec<Error>) {
     (starts, problems)
 }
 
-/// Whether walks pass by `path`, by its name: hidden files and directories, and the real files
-/// behind versions (`files/dYYYYMMDD`), which the version directories link to.
+/// Whether walks pass by `path`, by its name: hidden files and directories, stores that are directories,
+/// and the real files behind versions (`files/dYYYYMMDD`), which the version directories link to.
 pub(super) fn is_left_out(path: &Path) -> bool {
     let name = path.file_name().unwrap_or_default().as_bytes();
-    name.starts_with(b".") || is_files_of_a_date(path, name)
+    let ends_like = |format: &Format| path.extension() == Some(OsStr::new(format.extension()));
+    name.starts_with(b".") || Format::BESIDE.iter().any(ends_like) || is_files_of_a_date(path, name)
 }
 
 fn is_files_of_a_date(path: &Path, name: &[u8]) -> bool {

@@ -9,6 +9,7 @@ use serde::de::{Error, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 
 use crate::model::byte_size::ByteSize;
+use crate::model::format::FormatChoice;
 use crate::model::on_overlap::OnOverlap;
 use crate::model::on_static_mismatch::OnStaticMismatch;
 use crate::model::portability::Portability;
@@ -37,6 +38,15 @@ pub struct SettingsFile {
     pub on_static_mismatch: Option<OnStaticMismatch>,
     /// Which codecs a store has.
     pub codecs: Option<Portability>,
+    /// The forms of stores, one name or a list; the manifest alone where empty.
+    #[serde(deserialize_with = "one_or_many")]
+    pub format: Vec<FormatChoice>,
+    /// From more references than this on, `auto` means Parquet, too.
+    pub parquet_above: Option<u64>,
+    /// From more references than this on, `auto` means Icechunk, too.
+    pub icechunk_above: Option<u64>,
+    /// Whether manifests are Zarr V3 alone.
+    pub v3_only: Option<bool>,
     /// The number of worker threads.
     #[serde(deserialize_with = "threads")]
     pub jobs: Option<NonZeroUsize>,
@@ -108,7 +118,7 @@ fn threads<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<NonZeroU
     deserializer.deserialize_any(Threads).map(Some)
 }
 
-fn one_or_many<'de, D: Deserializer<'de>, T: From<String>>(
+fn one_or_many<'de, D: Deserializer<'de>, T: TryFrom<String, Error: fmt::Display>>(
     deserializer: D,
 ) -> Result<Vec<T>, D::Error> {
     struct Names;
@@ -134,5 +144,5 @@ fn one_or_many<'de, D: Deserializer<'de>, T: From<String>>(
     }
 
     let names = deserializer.deserialize_any(Names)?;
-    Ok(names.into_iter().map(T::from).collect())
+    names.into_iter().map(|name| T::try_from(name).map_err(D::Error::custom)).collect()
 }

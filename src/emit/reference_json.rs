@@ -1,5 +1,5 @@
 //! The manifest: a reference file in kerchunk's JSON format, version 1, that is a Zarr V3 and a
-//! Zarr V2 hierarchy at once, or Zarr V3 alone where V2 has no grid for it.
+//! Zarr V2 hierarchy at once, or Zarr V3 alone where V2 has no grid for it or nobody wants it.
 //!
 //! ```json
 //! {"version":1,"refs":{
@@ -18,19 +18,17 @@
 use std::io::{BufRead, Write};
 
 use serde::Serialize;
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 
-use crate::model::array::{Chunk, Fill, Values, product};
-use crate::model::codec::Codec;
-use crate::model::dtype::DataType;
-use crate::model::error::{Code, Error, Result};
-use crate::model::virtual_dataset::{Body, Carried, Run, VirtualArray, VirtualDataset};
+use crate::model::error::{Code, Error};
+use crate::model::virtual_dataset::{Body, Run, VirtualArray, VirtualDataset};
 
+use super::references::{self, Layout, Target};
 use super::seal::{Failure, Written};
 use super::seams::Seams;
 use super::{attributes, encode, zarr_v2, zarr_v3};
 
-/// Most bytes spent on chunks that no format can leave out, see [`constant_chunks`].
+/// Most bytes spent on chunks that no format can leave out, see [`Manifest::constant_chunks`].
 const MOST_CONSTANT_BYTES: u64 = 16 * 1024 * 1024;
 
 /// What a manifest begins with.
@@ -68,19 +66,25 @@ pub struct SourceEntry<'a> {
     pub checksum: Option<&'a str>,
 }
 
-/// Writes the manifest of `dataset`, made of `sources`, to `out`. One with seams is Zarr V3 alone.
+/// Writes the manifest of `dataset`, made of `sources`, to `out`. One with seams is Zarr V3 alone; where
+/// `v3_only`, every one is, with the chunk keys that V3 has by default, which are all that some readers know.
 pub fn write(
     dataset: &VirtualDataset,
     locations: Locations,
     sources: &[SourceEntry],
+    v3_only: bool,
     out: &mut dyn Write,
 ) -> Written<()> {
-    let documents = documents(dataset);
-    let with_v2 = dataset.is_regular();
-    let mut manifest = Manifest { out, with_v2, is_first: true };
+    let (zarr, keys) = match (v3_only, dataset.is_regular()) {
+        (true, _) => (Zarr::V3Only, zarr_v3::Keys::Default),
+        (false, true) => (Zarr::Both, zarr_v3::Keys::V2),
+        (false, false) => (Zarr::V3, zarr_v3::Keys::V2),
+    };
+    let documents = documents(dataset, keys);
+    let mut manifest = Manifest { out, zarr, is_first: true };
     manifest.raw(BEGIN)?;
-    if with_v2 {
-        manifest.text(".zgroup", &json!({"zarr_format": 2}).to_string())?;
+    if zarr == Zarr::Both {
+        manifest.text(".zgroup", &zarr_v2::group().to_string())?;
         let attributes = Value::from(attributes::plain(&dataset.attributes));
         manifest.text(".zattrs", &attributes.to_string())?;
     }
@@ -91,12 +95,13 @@ pub fn write(
         .map(|(array, documents)| (array.name.clone(), documents.v3.clone()))
         .collect();
     manifest.text("zarr.json", &zarr_v3::group(&dataset.attributes, &metadata).to_string())?;
+    // Quoting each location once is enough.
     let files: Vec<String> = locations.files.iter().map(|location| quoted(location)).collect();
     let seam_file = locations.seam_file.map(quoted);
-    let targets =
-        Targets { files: &files, seams: locations.seams, seam_file: seam_file.as_deref() };
+    let quoted =
+        Locations { files: &files, seams: locations.seams, seam_file: seam_file.as_deref() };
     for (array, documents) in dataset.arrays.iter().zip(&documents) {
-        manifest.array(array, documents, &targets).map_err(|failure| match failure {
+        manifest.array(array, documents, quoted).map_err(|failure| match failure {
             Failure::Content(error) => error.of_variable(&array.name).into(),
             failure @ Failure::System(_) => failure,
         })?;
@@ -112,54 +117,51 @@ pub fn is_manifest(mut from: impl BufRead) -> bool {
     begins && from.split(b'\n').map_while(std::io::Result::ok).any(|line| is_sources(&line))
 }
 
+/// Which formats of Zarr a manifest has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Zarr {
+    /// Both, with the chunk keys of V2.
+    Both,
+    /// V3 with the chunk keys of V2.
+    V3,
+    /// V3 with its own chunk keys.
+    V3Only,
+}
+
 /// The metadata documents of one array.
 struct Documents {
-    chunk_shape: Vec<u64>,
-    codecs: Vec<Codec>,
+    layout: Layout,
     v3: Value,
 }
 
-fn documents(dataset: &VirtualDataset) -> Vec<Documents> {
+fn documents(dataset: &VirtualDataset, keys: zarr_v3::Keys) -> Vec<Documents> {
     let of_array = |array: &VirtualArray| {
-        let (chunk_shape, codecs) = match &array.body {
-            Body::Inline(values) => (
-                array.shape.iter().map(|&length| length.max(1)).collect(),
-                encode::inline_codecs(values, array.dtype),
-            ),
-            Body::Virtual { chunk_shape, codecs, .. } => (chunk_shape.clone(), codecs.clone()),
-        };
-        let v3 = zarr_v3::array(array, &chunk_shape, &codecs);
-        Documents { chunk_shape, codecs, v3 }
+        let layout = Layout::of(array);
+        let v3 = zarr_v3::array(array, &layout.chunk_shape, &layout.codecs, keys);
+        Documents { layout, v3 }
     };
     dataset.arrays.iter().map(of_array).collect()
 }
 
-/// What the references of one array point to; locations are quoted.
-struct Targets<'a> {
-    files: &'a [String],
-    seams: &'a Seams,
-    seam_file: Option<&'a str>,
-}
-
 struct Manifest<'a> {
     out: &'a mut dyn Write,
-    /// Whether it is Zarr V2, too.
-    with_v2: bool,
+    zarr: Zarr,
     is_first: bool,
 }
 
 impl Manifest<'_> {
+    /// `locations` are quoted already.
     fn array(
         &mut self,
         array: &VirtualArray,
         documents: &Documents,
-        targets: &Targets,
+        locations: Locations,
     ) -> Written<()> {
-        let Documents { chunk_shape, codecs, v3 } = documents;
+        let Documents { layout, v3 } = documents;
         zarr_v3::check_text_fill(array)?;
         let key = |name: &str| format!("{}/{name}", array.name);
-        if self.with_v2 {
-            let v2 = zarr_v2::array(array, chunk_shape, codecs);
+        if self.zarr == Zarr::Both {
+            let v2 = zarr_v2::array(array, &layout.chunk_shape, &layout.codecs);
             self.text(&key(".zarray"), &v2.to_string())?;
             let attributes = Value::from(zarr_v2::array_attributes(array));
             self.text(&key(".zattrs"), &attributes.to_string())?;
@@ -169,68 +171,38 @@ impl Manifest<'_> {
         // All keys of chunks start alike; quoting that part once is enough.
         let quoted_key = quoted(&key(""));
         let prefix = quoted_key.strip_suffix('"').unwrap_or(&quoted_key);
+        let mut key = ChunkKey::new(prefix, &grid, self.zarr == Zarr::V3Only);
         match &array.body {
-            Body::Inline(values) => self.inline(array, values, codecs, &grid, prefix),
+            Body::Inline(values) => {
+                if array.shape.contains(&0) {
+                    return Ok(());
+                }
+                let chunk = encode::inline_chunk(values, &layout.codecs)?;
+                self.bytes(key.of(0), &chunk)
+            }
             Body::Virtual { runs, .. } => {
-                self.references(array, &grid, prefix, targets)?;
-                if self.with_v2 {
-                    self.constant_chunks(array, documents, runs, &grid, prefix)?;
+                for target in references::targets(array, locations) {
+                    let (index, target) = target?;
+                    self.target(key.of(index), &target)?;
+                }
+                if self.zarr == Zarr::Both {
+                    self.constant_chunks(array, layout, runs, &mut key)?;
                 }
                 Ok(())
             }
         }
     }
 
-    fn inline(
-        &mut self,
-        array: &VirtualArray,
-        values: &Values,
-        codecs: &[Codec],
-        grid: &[u64],
-        prefix: &str,
-    ) -> Written<()> {
-        if array.shape.contains(&0) {
-            return Ok(());
-        }
-        let chunk = encode::inline_chunk(values, codecs)?;
-        self.bytes(ChunkKey::new(prefix, grid).of(0), &chunk)
-    }
-
-    fn references(
-        &mut self,
-        array: &VirtualArray,
-        grid: &[u64],
-        prefix: &str,
-        targets: &Targets,
-    ) -> Written<()> {
-        let no_location = || Error::new(Code::Internal, "a file has no URL");
-        let mut key = ChunkKey::new(prefix, grid);
-        for (run, chunk, carried) in array.chunks() {
-            let location = targets.files.get(run.file).ok_or_else(no_location)?;
-            let key = key.of(run.first + chunk.index);
-            match carried {
-                Carried::AsStored => self.reference(key, location, chunk)?,
-                Carried::Cut(size) => self.reference(key, location, Chunk { size, ..chunk })?,
-                Carried::Anew(rows) => {
-                    let lost = || Error::new(Code::Internal, "a chunk was not encoded anew");
-                    let encoded = targets.seams.of(array, run, chunk, rows).ok_or_else(lost)?;
-                    if let Some(bytes) = targets.seams.held(encoded) {
-                        self.bytes(key, bytes)?;
-                    } else {
-                        let location = targets.seam_file.ok_or_else(no_location)?;
-                        self.reference(key, location, *encoded)?;
-                    }
-                }
+    /// What stands for a chunk; `key` and locations are quoted already.
+    fn target(&mut self, key: &str, target: &Target) -> Written<()> {
+        match target {
+            Target::Held(bytes) => self.bytes(key, bytes),
+            Target::Range { location, offset, size } => {
+                self.separate()?;
+                write!(self.out, "{key}:[{location},{offset},{size}]")?;
+                Ok(())
             }
         }
-        Ok(())
-    }
-
-    /// A reference to `chunk` of the file at `location`; both texts are quoted already.
-    fn reference(&mut self, key: &str, location: &str, chunk: Chunk) -> Written<()> {
-        self.separate()?;
-        write!(self.out, "{key}:[{location},{},{}]", chunk.offset, chunk.size)?;
-        Ok(())
     }
 
     /// Chunks that were never written are left out, and readers show the fill value for them; but
@@ -239,25 +211,17 @@ impl Manifest<'_> {
     fn constant_chunks(
         &mut self,
         array: &VirtualArray,
-        documents: &Documents,
+        layout: &Layout,
         runs: &[Run],
-        grid: &[u64],
-        prefix: &str,
+        key: &mut ChunkKey,
     ) -> Written<()> {
-        let expected = product(grid)
-            .ok_or_else(|| Error::new(Code::TooLarge, "the array has more than 2^64 chunks"))?;
+        let expected = references::count(array)?;
         let present: u64 = runs.iter().map(|run| run.chunks.len() as u64).sum();
         let missing = expected.saturating_sub(present);
-        let Fill::Value(fill) = &array.fill else {
+        let Some(fill) = references::fill_unknown_to_v2(array).filter(|_| missing > 0) else {
             return Ok(());
         };
-        let is_text = matches!(array.dtype, DataType::Text(_) | DataType::String);
-        let cf_fill = array.attributes.get("_FillValue").filter(|_| !is_text);
-        let cf_fill = cf_fill.and_then(|value| attributes::element_bytes(value, array.dtype));
-        if missing == 0 || cf_fill.as_deref() == Some(fill) {
-            return Ok(());
-        }
-        let chunk = constant_chunk(fill, documents)?;
+        let chunk = layout.constant_chunk(fill)?;
         if missing.saturating_mul(chunk.len() as u64) > MOST_CONSTANT_BYTES {
             return Err(Error::new(
                 Code::TooLarge,
@@ -270,7 +234,6 @@ impl Manifest<'_> {
             .iter()
             .flat_map(|run| run.chunks.iter().map(|chunk| run.first + chunk.index))
             .peekable();
-        let mut key = ChunkKey::new(prefix, grid);
         for index in 0..expected {
             if present.next_if_eq(&index).is_none() {
                 self.bytes(key.of(index), &chunk)?;
@@ -313,38 +276,31 @@ impl Manifest<'_> {
     }
 }
 
-/// An encoded chunk full of `fill`.
-fn constant_chunk(fill: &[u8], documents: &Documents) -> Result<Vec<u8>> {
-    let too_large = || Error::new(Code::TooLarge, "a chunk that was never written is too large");
-    let elements = product(&documents.chunk_shape).ok_or_else(too_large)?;
-    let bytes = elements.checked_mul(fill.len() as u64).ok_or_else(too_large)?;
-    if bytes > 64 * MOST_CONSTANT_BYTES {
-        return Err(too_large());
-    }
-    let elements = usize::try_from(elements).map_err(|_| too_large())?;
-    encode::encode(fill.repeat(elements), &documents.codecs)
-}
-
-/// Quoted keys of chunks, `"tas/0.0.0"`; the key of a single element is `"height/0"`.
+/// Quoted keys of chunks, `"tas/0.0.0"` or, by default in Zarr V3, `"tas/c/0/0/0"`; the key of a single
+/// element is `"height/0"` or `"height/c"`.
 struct ChunkKey<'a> {
     prefix: &'a str,
     grid: &'a [u64],
+    is_of_v3: bool,
     key: String,
 }
 
 impl<'a> ChunkKey<'a> {
-    fn new(prefix: &'a str, grid: &'a [u64]) -> Self {
-        Self { prefix, grid, key: String::new() }
+    fn new(prefix: &'a str, grid: &'a [u64], is_of_v3: bool) -> Self {
+        Self { prefix, grid, is_of_v3, key: String::new() }
     }
 
     /// The key of the chunk with the row-major number `index`.
     fn of(&mut self, index: u64) -> &str {
         self.key.clear();
         self.key.push_str(self.prefix);
-        self.push_places(self.grid.len(), index);
-        if self.grid.is_empty() {
-            self.key.push('0');
+        match (self.is_of_v3, self.grid.is_empty()) {
+            (true, true) => self.key.push('c'),
+            (true, false) => self.key.push_str("c/"),
+            (false, true) => self.key.push('0'),
+            (false, false) => {}
         }
+        self.push_places(self.grid.len(), index);
         self.key.push('"');
         &self.key
     }
@@ -357,7 +313,7 @@ impl<'a> ChunkKey<'a> {
         let length = length.max(1);
         if rank > 1 {
             self.push_places(rank - 1, index / length);
-            self.key.push('.');
+            self.key.push(if self.is_of_v3 { '/' } else { '.' });
             push_number(&mut self.key, index % length);
         } else {
             push_number(&mut self.key, index);
@@ -382,9 +338,11 @@ mod tests {
 
     #[test]
     fn keys_are_row_major() {
-        let mut key = ChunkKey::new("\"tas/", &[2, 3, 4]);
+        let mut key = ChunkKey::new("\"tas/", &[2, 3, 4], false);
         assert_eq!(key.of(0), "\"tas/0.0.0\"");
         assert_eq!(key.of(23), "\"tas/1.2.3\"");
-        assert_eq!(ChunkKey::new("\"height/", &[]).of(0), "\"height/0\"");
+        assert_eq!(ChunkKey::new("\"height/", &[], false).of(0), "\"height/0\"");
+        assert_eq!(ChunkKey::new("\"tas/", &[2, 3, 4], true).of(23), "\"tas/c/1/2/3\"");
+        assert_eq!(ChunkKey::new("\"height/", &[], true).of(0), "\"height/c\"");
     }
 }

@@ -144,7 +144,7 @@ pub fn clean(directory: &Path) {
     temporary::remove_stale(directory);
 }
 
-fn place(target: &Path) -> Result<(&Path, &OsStr)> {
+pub(super) fn place(target: &Path) -> Result<(&Path, &OsStr)> {
     let name = target
         .file_name()
         .ok_or_else(|| Error::new(Code::Internal, "not the path of a file").in_file(target))?;
@@ -155,7 +155,7 @@ fn place(target: &Path) -> Result<(&Path, &OsStr)> {
     Ok((directory, name))
 }
 
-fn explain(error: &io::Error, directory: &Path, target: &Path) -> Error {
+pub(super) fn explain(error: &io::Error, directory: &Path, target: &Path) -> Error {
     match (way_out(error), error.kind()) {
         (Some(hint), _) => {
             Error::io(error, "write a store in this directory", directory).with_hint(hint)
@@ -235,18 +235,19 @@ pub(super) fn hex(hash: Sha256) -> String {
 }
 
 /// A file that knows the digest and the number of the bytes written to it.
-struct Hashing {
+#[derive(Debug)]
+pub(super) struct Hashing {
     file: File,
     hash: Sha256,
     size: u64,
 }
 
 impl Hashing {
-    fn new(file: File) -> Self {
+    pub(super) fn new(file: File) -> Self {
         Self { file, hash: Sha256::new(), size: 0 }
     }
 
-    fn finish(self) -> (File, String, u64) {
+    pub(super) fn finish(self) -> (File, String, u64) {
         (self.file, hex(self.hash), self.size)
     }
 }

@@ -1,4 +1,4 @@
-//! Files under names that nobody meets until they are complete.
+//! Files, and directories, under names that nobody meets until they are complete.
 //!
 //! The name is `.TARGET.tmp-HOST-PID-START-NUMBER`, `START` being when the process began to write. So what killed
 //! processes left is told from what is being written: by this process, by others of this host, or on other
@@ -14,6 +14,9 @@ use std::process;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, OnceLock};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use rustix::fs::{CWD, RenameFlags, renameat_with};
+use rustix::io::Errno;
 
 const MARK: &str = ".tmp-";
 
@@ -56,6 +59,71 @@ impl Drop for Temporary {
     }
 }
 
+/// A directory that is removed with all in it unless it takes its place, also by an error or a panic.
+#[derive(Debug)]
+pub(super) struct TemporaryDirectory(PathBuf);
+
+impl TemporaryDirectory {
+    /// Creates a directory as [`Temporary::create`] does a file.
+    pub(super) fn create(directory: &Path, name: &OsStr) -> io::Result<Self> {
+        remove_stale(directory);
+        let path = directory.join(temporary_name(name));
+        fs::create_dir(&path)?;
+        Ok(Self(path))
+    }
+
+    /// Takes the directory at `path` out of sight, to be removed.
+    pub(super) fn take(path: &Path) -> io::Result<Self> {
+        let directory = path.parent().filter(|it| *it != Path::new("")).unwrap_or(Path::new("."));
+        let hidden = directory.join(temporary_name(path.file_name().unwrap_or_default()));
+        fs::rename(path, &hidden)?;
+        Ok(Self(hidden))
+    }
+
+    /// Where it is.
+    pub(super) fn path(&self) -> &Path {
+        &self.0
+    }
+
+    /// Puts the directory in the place of what is at `target`, if anything is, so that who comes meets the
+    /// one or the other. Where the file system cannot exchange names there is nothing for a moment. What was
+    /// there is returned, to be removed once its end is certain.
+    pub(super) fn replace(self, target: &Path) -> io::Result<Self> {
+        match renameat_with(CWD, &self.0, CWD, target, RenameFlags::EXCHANGE) {
+            Ok(()) => Ok(self),
+            Err(Errno::NOENT) => fs::rename(&self.0, target).map(|()| self),
+            Err(Errno::INVAL | Errno::NOSYS | Errno::OPNOTSUPP) => self.replace_in_turn(target),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// The same where the file system cannot exchange names: what is there is taken out of the way first.
+    fn replace_in_turn(self, target: &Path) -> io::Result<Self> {
+        let old = match Self::take(target) {
+            // Such a file system says so whether or not there is something to exchange with.
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                return fs::rename(&self.0, target).map(|()| self);
+            }
+            taken => taken?,
+        };
+        match fs::rename(&self.0, target) {
+            Ok(()) => Ok(old),
+            Err(error) => {
+                // Rather the old one than none.
+                let _ = fs::rename(&old.0, target);
+                Err(error)
+            }
+        }
+    }
+}
+
+impl Drop for TemporaryDirectory {
+    fn drop(&mut self) {
+        // What stays behind is removed by the next run.
+        let _ = fs::remove_dir_all(&self.0);
+    }
+}
+
 fn temporary_name(name: &OsStr) -> OsString {
     static COUNT: AtomicU64 = AtomicU64::new(0);
     let count = COUNT.fetch_add(1, Ordering::Relaxed);
@@ -95,7 +163,9 @@ pub(super) fn remove_stale(directory: &Path) {
             modified.and_then(|it| it.elapsed().ok()).is_some_and(|age| age > DAY)
         };
         if is_stale(&entry.file_name(), is_old) {
-            let _ = fs::remove_file(entry.path());
+            let is_directory = entry.file_type().is_ok_and(|found| found.is_dir());
+            let remove = if is_directory { fs::remove_dir_all } else { fs::remove_file };
+            let _ = remove(entry.path());
         }
     }
 }
@@ -172,8 +242,10 @@ mod tests {
         for name in stale.iter().chain(&kept) {
             fs::write(place.path().join(name), "").unwrap();
         }
+        let stale_directory = format!(".a.parq.tmp-{host}-{killed}-1f-1");
+        fs::create_dir_all(place.path().join(&stale_directory).join("tas")).unwrap();
         let (temporary, _) = Temporary::create(place.path(), OsStr::new("c.json")).unwrap();
-        for name in &stale {
+        for name in stale.iter().chain([&stale_directory]) {
             assert!(!place.path().join(name).exists(), "{name}");
         }
         for name in &kept {
@@ -182,5 +254,28 @@ mod tests {
         assert!(is_stale(OsStr::new(&kept[2]), || true));
         drop(temporary);
         assert_eq!(fs::read_dir(place.path()).unwrap().count(), kept.len());
+    }
+
+    #[test]
+    fn a_directory_takes_the_place_of_another_by_exchange_or_in_turn() {
+        let replacements = [TemporaryDirectory::replace, TemporaryDirectory::replace_in_turn];
+        for replace in replacements {
+            let place = tempfile::tempdir().unwrap();
+            let target = place.path().join("a.parq");
+            let first = TemporaryDirectory::create(place.path(), OsStr::new("a.parq")).unwrap();
+            fs::write(first.path().join("old"), "").unwrap();
+            drop(replace(first, &target).unwrap());
+            let new = TemporaryDirectory::create(place.path(), OsStr::new("a.parq")).unwrap();
+            fs::write(new.path().join("new"), "").unwrap();
+            let left = replace(new, &target).unwrap();
+            assert!(target.join("new").exists() && left.path().join("old").exists());
+            drop(left);
+            assert_eq!(fs::read_dir(place.path()).unwrap().count(), 1);
+            // What is not there any more cannot take its place.
+            let lost = TemporaryDirectory::create(place.path(), OsStr::new("a.parq")).unwrap();
+            fs::remove_dir(lost.path()).unwrap();
+            assert!(replace(lost, &target).is_err());
+            assert!(target.join("new").exists());
+        }
     }
 }

@@ -12,6 +12,11 @@ use crate::model::virtual_dataset::VirtualArray;
 
 use super::attributes;
 
+/// The `.zgroup` document.
+pub fn group() -> Value {
+    json!({"zarr_format": 2})
+}
+
 /// The `.zarray` document of `array`, stored in chunks of `chunk_shape` through `codecs`.
 pub fn array(array: &VirtualArray, chunk_shape: &[u64], codecs: &[Codec]) -> Value {
     let mut filters: Vec<Value> = codecs.iter().map(|codec| codec_json(*codec)).collect();

@@ -1,6 +1,6 @@
 //! Zarr V3 metadata.
 //!
-//! Specification: <https://zarr-specs.readthedocs.io/en/latest/v3/core/index.html>. Chunk keys are
+//! Specification: <https://zarr-specs.readthedocs.io/en/latest/v3/core/index.html>. Chunk keys are mostly
 //! those of V2, so that both formats share one set of references. xarray takes the CF `_FillValue`
 //! from the attributes there, in an encoding of its own.
 
@@ -30,8 +30,22 @@ pub fn group(attributes: &Attributes, metadata: &Map<String, Value>) -> Value {
     })
 }
 
-/// The `zarr.json` document of `array`, stored in chunks of `chunk_shape` through `codecs`.
-pub fn array(array: &VirtualArray, chunk_shape: &[u64], codecs: &[Codec]) -> Value {
+/// How chunks are called.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Keys {
+    /// As in V2: `0.0.0`.
+    V2,
+    /// As V3 has it by default: `c/0/0/0`.
+    Default,
+}
+
+/// The `zarr.json` document of `array`, stored in chunks of `chunk_shape` through `codecs`, which are called
+/// by `keys`.
+pub fn array(array: &VirtualArray, chunk_shape: &[u64], codecs: &[Codec], keys: Keys) -> Value {
+    let (encoding, separator) = match keys {
+        Keys::V2 => ("v2", "."),
+        Keys::Default => ("default", "/"),
+    };
     let serializer = match (array.dtype, array.dtype.byte_order()) {
         (DataType::String, _) => json!({"name": "vlen-utf8"}),
         (_, None) => json!({"name": "bytes"}),
@@ -44,7 +58,7 @@ pub fn array(array: &VirtualArray, chunk_shape: &[u64], codecs: &[Codec]) -> Val
         "shape": array.shape,
         "data_type": data_type(array.dtype),
         "chunk_grid": chunk_grid(array, chunk_shape),
-        "chunk_key_encoding": {"name": "v2", "configuration": {"separator": "."}},
+        "chunk_key_encoding": {"name": encoding, "configuration": {"separator": separator}},
         "fill_value": fill_value(array),
         "codecs": std::iter::once(serializer).chain(codecs).collect::<Vec<_>>(),
         "attributes": array_attributes(array),

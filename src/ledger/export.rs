@@ -30,9 +30,10 @@ impl From<io::Error> for Failure {
 type Exported = std::result::Result<(), Failure>;
 
 /// What the object of a dataset has besides the columns of its row: many rows of a table, or one or none.
-const MANY: [(&str, &str); 5] = [
+const MANY: [(&str, &str); 6] = [
     ("files", "SELECT * FROM files WHERE dataset = ?1 ORDER BY position"),
     ("parts", "SELECT * FROM parts WHERE dataset = ?1 ORDER BY position"),
+    ("artefacts", "SELECT * FROM artefacts WHERE dataset = ?1 ORDER BY format DESC"),
     ("variables", "SELECT * FROM variables WHERE dataset = ?1 ORDER BY position"),
     ("problems", "SELECT * FROM problems WHERE dataset = ?1 ORDER BY id"),
     ("replacements", "SELECT * FROM replacements WHERE dataset = ?1 ORDER BY id"),
@@ -62,7 +63,9 @@ const TABLE: &str = "
         reference_count, inlined_bytes, created_at, updated_at,
         (SELECT count(*) FROM problems WHERE dataset = datasets.id AND severity = 'warning') AS warnings,
         outcome AS verified, verified_at,
-        action AS advertised, acknowledged_at, finished_at AS last_run_finished_at
+        action AS advertised, acknowledged_at, finished_at AS last_run_finished_at,
+        (SELECT group_concat(format, ' ' ORDER BY format DESC) FROM artefacts
+            WHERE dataset = datasets.id) AS artefacts
     FROM datasets
         LEFT JOIN stores ON stores.dataset = datasets.id
         LEFT JOIN verifications ON verifications.dataset = datasets.id

@@ -14,13 +14,14 @@ use crate::model::error::{Code, Error, Result};
 
 /// The published contract, which also creates a new ledger.
 const SCHEMA: &str = include_str!("../../schemas/ledger.sql");
-const SCHEMA_VERSION: i64 = 5;
+const SCHEMA_VERSION: i64 = 6;
 /// What turns an older ledger into one of the next version, from version 1 on.
-const MIGRATIONS: [&str; 4] = [
+const MIGRATIONS: [&str; 5] = [
     include_str!("migrations/2.sql"),
     include_str!("migrations/3.sql"),
     include_str!("migrations/4.sql"),
     include_str!("migrations/5.sql"),
+    include_str!("migrations/6.sql"),
 ];
 /// "vzar"
 const APPLICATION_ID: [u8; 4] = 1_987_731_826_u32.to_be_bytes();
@@ -405,6 +406,10 @@ mod tests {
             "INSERT INTO files VALUES (1, 1, 'b.nc', 1, 2, 3, 0, 12, 'hdl:b');
              INSERT INTO variables VALUES (1, 2, 'ps', 'segmented', 1, 2, 3, 4);
              INSERT INTO problems VALUES (2, 1, 1, 'note', 'odd', NULL, NULL, 'm', NULL);",
+            "INSERT INTO retractions VALUES ('b.v1', 1, '2026-01-02', 0);
+             INSERT INTO replacements VALUES (1, 1, 1, '2026-01-02', printf('%064d', 0), printf('%064d', 1));
+             INSERT INTO advertisements VALUES (1, 1, 'add', 'https://n/a.json', printf('%064d', 0),
+                 '2026-01-02', NULL);",
         ];
         let place = tempdir().unwrap();
         let fresh = tables(&open(&place.path().join("new.sqlite")).unwrap());

@@ -52,7 +52,7 @@ pub struct Side {
 }
 
 /// Rows that belong to a dataset and go with the ledger that wins it.
-const DEPENDENT: [&str; 5] = ["files", "stores", "parts", "variables", "problems"];
+const DEPENDENT: [&str; 6] = ["files", "stores", "artefacts", "parts", "variables", "problems"];
 
 impl Ledger {
     /// Merges the ledger at `other`, which stays as it is.
@@ -402,7 +402,8 @@ fn copy_advertisements(connection: &Connection) -> rusqlite::Result<()> {
              FROM theirs.advertisements AS copied JOIN temp.pairs ON pairs.theirs = copied.dataset
                  LEFT JOIN main.advertisements AS mine ON mine.dataset = pairs.mine
              WHERE mine.id IS NULL
-                 OR CASE WHEN (mine.action, mine.url) = (copied.action, copied.url)
+                 OR CASE WHEN (mine.action, mine.url, mine.artefacts)
+                             = (copied.action, copied.url, copied.artefacts)
                          AND mine.digest IS copied.digest
                      THEN mine.acknowledged_at IS NULL AND copied.acknowledged_at IS NOT NULL
                      ELSE coalesce(copied.acknowledged_at, copied.sent_at)

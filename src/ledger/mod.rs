@@ -37,9 +37,9 @@ pub use merge::{Conflict, Merged, Side};
 pub use turn::Turn;
 
 pub use record::{
-    Advertisement, Counts, DatasetRecord, FileRecord, Filter, Gone, Interruption, Listing, Loss,
-    PartKind, PartRecord, Period, ProblemRecord, Replacement, Scope, Severity, Since, Status,
-    StoreRecord, StoreTimes, VariableRecord, VerificationRecord, WrittenFile,
+    Advertisement, ArtefactRecord, Counts, DatasetRecord, FileRecord, Filter, Gone, Interruption,
+    Listing, Loss, PartKind, PartRecord, Period, ProblemRecord, Replacement, Scope, Severity,
+    Since, Status, StoreRecord, StoreTimes, VariableRecord, VerificationRecord, WrittenFile,
 };
 
 /// An open ledger.

@@ -9,6 +9,7 @@ use serde::{Serialize, Serializer};
 use super::path_text;
 use crate::discover::SourceFile;
 use crate::model::error::Error;
+use crate::model::format::Format;
 use crate::model::multihash::Multihash;
 use crate::model::verdict::{Cost, Verdict};
 
@@ -66,6 +67,14 @@ impl DatasetRecord {
         Some((manifest.url.as_deref()?, &manifest.digest))
     }
 
+    /// The other forms of its store that may be advertised, with their URLs: none where the store itself may
+    /// not be.
+    pub fn advertisable_artefacts(&self) -> impl Iterator<Item = (&ArtefactRecord, &str)> {
+        let store = self.store.as_ref().filter(|_| self.advertisable().is_some());
+        let artefacts = store.map_or(&[][..], |store| store.artefacts.as_slice());
+        artefacts.iter().filter_map(|artefact| Some((artefact, artefact.url.as_deref()?)))
+    }
+
     /// The manifest of its store, if there is one of the whole.
     #[must_use]
     pub fn manifest(&self) -> Option<&WrittenFile> {
@@ -91,6 +100,7 @@ impl DatasetRecord {
             url: self.manifest().and_then(|manifest| manifest.url.as_deref()),
             segments: self.parts_of(PartKind::Segment).collect(),
             seams: self.parts_of(PartKind::Seams).next(),
+            artefacts: self.store.iter().flat_map(|store| &store.artefacts).collect(),
             files: self.files.iter().map(|file| path_text::to_text(&file.source.path)).collect(),
             variables: &self.variables,
             verified: self.verification.as_ref(),
@@ -122,6 +132,9 @@ pub struct Listing<'a> {
     pub segments: Vec<String>,
     /// Path of the file with chunks encoded anew, if there is one.
     pub seams: Option<String>,
+    /// Paths of the store in other forms, by form.
+    #[serde(serialize_with = "serialize_artefacts")]
+    pub artefacts: Vec<&'a ArtefactRecord>,
     /// Paths of the files in the order of time.
     pub files: Vec<String>,
     /// Verdicts by name of the variable.
@@ -172,9 +185,34 @@ pub struct StoreRecord {
     pub reference_count: u64,
     /// Bytes of data copied into it.
     pub inlined_bytes: u64,
+    /// Whether its manifest is Zarr V3 alone, with the chunk keys that V3 has by default.
+    pub v3_only: bool,
     /// What belongs to it beside the manifest.
     pub parts: Vec<PartRecord>,
+    /// The same dataset in other forms.
+    pub artefacts: Vec<ArtefactRecord>,
     /// When it was written; the ledger tells it, for it knows what was there before.
+    pub times: Option<StoreTimes>,
+}
+
+/// A store in another form than that of its manifest.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ArtefactRecord {
+    /// The form.
+    pub format: Format,
+    /// Where it is.
+    pub path: PathBuf,
+    /// Where it is published, if a data root covers it.
+    pub url: Option<String>,
+    /// What tells it from others of the form.
+    pub digest: String,
+    /// Bytes of its files.
+    pub size: u64,
+    /// Number of byte ranges it refers to.
+    pub reference_count: u64,
+    /// The state of an Icechunk repository that it is.
+    pub snapshot: Option<String>,
+    /// When it was written; the ledger tells it.
     pub times: Option<StoreTimes>,
 }
 
@@ -218,6 +256,8 @@ pub struct Advertisement {
     pub url: String,
     /// Whether the publisher is known to have it.
     pub acknowledged: bool,
+    /// Other forms of the store that the publisher may have, and that are there no more, with their URLs.
+    pub withdrawn: Vec<(Format, String)>,
 }
 
 /// A file that belongs to a store beside its manifest.
@@ -274,6 +314,18 @@ impl StoreRecord {
     /// All files of the store, what others refer to behind them.
     pub fn files(&self) -> impl Iterator<Item = &WrittenFile> {
         self.manifest.iter().chain(self.parts.iter().map(|part| &part.written))
+    }
+
+    /// The artefact of this form.
+    #[must_use]
+    pub fn artefact(&self, format: Format) -> Option<&ArtefactRecord> {
+        self.artefacts.iter().find(|artefact| artefact.format == format)
+    }
+
+    /// Paths of all that belongs to it.
+    pub fn paths(&self) -> impl Iterator<Item = &Path> {
+        let artefacts = self.artefacts.iter().map(|artefact| artefact.path.as_path());
+        self.files().map(|file| file.path.as_path()).chain(artefacts)
     }
 
     /// Where it is.
@@ -519,6 +571,15 @@ fn serialize_variables<S: Serializer>(
 ) -> Result<S::Ok, S::Error> {
     let verdicts = variables.iter().map(|variable| (&variable.name, variable.verdict.as_str()));
     serializer.collect_map(verdicts)
+}
+
+/// As `{format: path}`.
+fn serialize_artefacts<S: Serializer>(
+    artefacts: &[&ArtefactRecord],
+    serializer: S,
+) -> Result<S::Ok, S::Error> {
+    let paths = artefacts.iter().map(|it| (it.format.as_str(), path_text::to_text(&it.path)));
+    serializer.collect_map(paths)
 }
 
 #[cfg(test)]

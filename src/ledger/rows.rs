@@ -9,11 +9,12 @@ use super::RunId;
 use super::lifecycle;
 use super::path_text::{from_text, to_text};
 use super::record::{
-    Counts, DatasetRecord, FileRecord, Filter, Gone, Interruption, Loss, PartKind, PartRecord,
-    Period, ProblemRecord, Replacement, Scope, Severity, Since, Status, StoreRecord, StoreTimes,
-    VariableRecord, VerificationRecord, WrittenFile,
+    ArtefactRecord, Counts, DatasetRecord, FileRecord, Filter, Gone, Interruption, Loss, PartKind,
+    PartRecord, Period, ProblemRecord, Replacement, Scope, Severity, Since, Status, StoreRecord,
+    StoreTimes, VariableRecord, VerificationRecord, WrittenFile,
 };
 use crate::discover::SourceFile;
+use crate::model::format::Format;
 use crate::model::multihash::Multihash;
 use crate::model::verdict::{Cost, Verdict};
 use crate::verify::{self, Mode, Outcome, Verification};
@@ -103,6 +104,7 @@ pub(super) fn replace(connection: &Connection, run: RunId, record: &DatasetRecor
     for forget in [
         "DELETE FROM files WHERE dataset = ?1",
         "DELETE FROM stores WHERE dataset = ?1",
+        "DELETE FROM artefacts WHERE dataset = ?1",
         "DELETE FROM parts WHERE dataset = ?1",
         "DELETE FROM variables WHERE dataset = ?1",
         "DELETE FROM problems WHERE dataset = ?1",
@@ -113,6 +115,7 @@ pub(super) fn replace(connection: &Connection, run: RunId, record: &DatasetRecor
     insert_files(connection, dataset, &record.directory, &record.files)?;
     if let Some(store) = &record.store {
         insert_store(connection, dataset, store, before.as_ref())?;
+        insert_artefacts(connection, dataset, &store.artefacts, before.as_ref())?;
     }
     if let Some(replacement) = &record.replacement {
         insert_replacement(connection, run, dataset, replacement)?;
@@ -211,7 +214,7 @@ fn insert_store(
         .prepare_cached(
             "INSERT INTO stores VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9,
                  coalesce(?10, strftime('%Y-%m-%dT%H:%M:%fZ')),
-                 coalesce(?11, strftime('%Y-%m-%dT%H:%M:%fZ')))",
+                 coalesce(?11, strftime('%Y-%m-%dT%H:%M:%fZ')), ?12)",
         )?
         .execute(params![
             dataset,
@@ -225,6 +228,7 @@ fn insert_store(
             store.inlined_bytes.cast_signed(),
             before.and_then(times).map(|times| times.created_at),
             same.and_then(times).map(|times| times.updated_at),
+            store.v3_only,
         ])?;
     let mut insert =
         connection.prepare_cached("INSERT INTO parts VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)")?;
@@ -237,6 +241,38 @@ fn insert_store(
             written.url,
             written.digest,
             written.size.cast_signed(),
+        ])?;
+    }
+    Ok(())
+}
+
+/// Writes the other forms of a store, whose times are told as those of the store are.
+fn insert_artefacts(
+    connection: &Connection,
+    dataset: i64,
+    artefacts: &[ArtefactRecord],
+    before: Option<&StoreRecord>,
+) -> Result<()> {
+    let mut insert = connection.prepare_cached(
+        "INSERT INTO artefacts VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8,
+             coalesce(?9, strftime('%Y-%m-%dT%H:%M:%fZ')),
+             coalesce(?10, strftime('%Y-%m-%dT%H:%M:%fZ')))",
+    )?;
+    for artefact in artefacts {
+        let before = before.and_then(|before| before.artefact(artefact.format));
+        let same = before.filter(|before| before.digest == artefact.digest);
+        let times = |artefact: &ArtefactRecord| artefact.times.clone();
+        insert.execute(params![
+            dataset,
+            artefact.format,
+            to_text(&artefact.path),
+            artefact.url,
+            artefact.digest,
+            artefact.size.cast_signed(),
+            artefact.reference_count.cast_signed(),
+            artefact.snapshot,
+            before.and_then(times).map(|times| times.created_at),
+            same.and_then(times).map(|times| times.updated_at),
         ])?;
     }
     Ok(())
@@ -472,7 +508,12 @@ pub(super) fn select(connection: &Connection, filter: &Filter) -> Result<Vec<i64
                      SELECT 1 FROM advertisements AS told JOIN stores USING (dataset)
                      WHERE dataset = datasets.id AND told.acknowledged_at IS NOT NULL
                          AND datasets.status = 'built' AND NOT local
-                         AND (told.url, told.digest) = (stores.url, stores.digest)))
+                         AND (told.url, told.digest) = (stores.url, stores.digest)
+                         AND told.artefacts = coalesce((SELECT
+                             group_concat(format || ' ' || digest || ' ' || url, char(10)
+                                 ORDER BY format DESC)
+                             FROM artefacts WHERE artefacts.dataset = datasets.id
+                                 AND artefacts.url IS NOT NULL), '')))
                  AND (:ids = '[]' OR instance_id IN (SELECT value FROM json_each(:ids))
                      OR dataset_id IN (SELECT value FROM json_each(:ids)))
                  AND (:project IS NULL OR project = :project)
@@ -606,6 +647,7 @@ fn load_store(connection: &Connection, dataset: i64) -> Result<Option<StoreRecor
     let mut store = load_manifest(connection, dataset)?;
     if let Some(store) = &mut store {
         store.parts = load_parts(connection, dataset)?;
+        store.artefacts = load_artefacts(connection, dataset)?;
     }
     Ok(store)
 }
@@ -619,6 +661,28 @@ fn load_parts(connection: &Connection, dataset: i64) -> Result<Vec<PartRecord>> 
         .collect()
 }
 
+fn load_artefacts(connection: &Connection, dataset: i64) -> Result<Vec<ArtefactRecord>> {
+    connection
+        .prepare_cached("SELECT * FROM artefacts WHERE dataset = ?1 ORDER BY format DESC")?
+        .query_map([dataset], |row| {
+            Ok(ArtefactRecord {
+                format: row.get("format")?,
+                path: path(row, "path")?,
+                url: row.get("url")?,
+                digest: row.get("digest")?,
+                size: unsigned(row, "size")?,
+                reference_count: unsigned(row, "reference_count")?,
+                snapshot: row.get("snapshot")?,
+                times: Some(times(row)?),
+            })
+        })?
+        .collect()
+}
+
+fn times(row: &Row) -> Result<StoreTimes> {
+    Ok(StoreTimes { created_at: row.get("created_at")?, updated_at: row.get("updated_at")? })
+}
+
 fn written(row: &Row, path: PathBuf) -> Result<WrittenFile> {
     Ok(WrittenFile {
         path,
@@ -628,7 +692,7 @@ fn written(row: &Row, path: PathBuf) -> Result<WrittenFile> {
     })
 }
 
-/// The store without its parts.
+/// The store without what is beside its manifest.
 fn load_manifest(connection: &Connection, dataset: i64) -> Result<Option<StoreRecord>> {
     connection
         .prepare_cached("SELECT * FROM stores WHERE dataset = ?1 AND format = ?2")?
@@ -639,11 +703,10 @@ fn load_manifest(connection: &Connection, dataset: i64) -> Result<Option<StoreRe
                 local: row.get("local")?,
                 reference_count: unsigned(row, "reference_count")?,
                 inlined_bytes: unsigned(row, "inlined_bytes")?,
+                v3_only: row.get("v3_only")?,
                 parts: Vec::new(),
-                times: Some(StoreTimes {
-                    created_at: row.get("created_at")?,
-                    updated_at: row.get("updated_at")?,
-                }),
+                artefacts: Vec::new(),
+                times: Some(times(row)?),
             })
         })
         .optional()
@@ -761,6 +824,7 @@ macro_rules! word_column {
     };
 }
 
+word_column!(Format: Parquet Icechunk);
 word_column!(Mode: Sample All);
 word_column!(Outcome: Verified Different Incomplete);
 word_column!(Status: Built Refused Failed Gone Retracted);

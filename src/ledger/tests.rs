@@ -7,6 +7,7 @@ use tempfile::{TempDir, tempdir};
 use super::*;
 use crate::discover::SourceFile;
 use crate::model::error::{Code, Error};
+use crate::model::format::Format;
 use crate::model::multihash::Multihash;
 use crate::model::verdict::{Cost, Verdict};
 
@@ -60,6 +61,8 @@ fn built(instance_id: &str, directory: &str) -> DatasetRecord {
             local: false,
             reference_count: 1980,
             inlined_bytes: 15_840,
+            v3_only: true,
+            artefacts: vec![artefact(&directory.join(format!("{instance_id}.parq")))],
             parts: [(PartKind::Seams, "seams"), (PartKind::Segment, "seg00.json")]
                 .map(|(kind, name)| PartRecord {
                     kind,
@@ -87,6 +90,19 @@ fn built(instance_id: &str, directory: &str) -> DatasetRecord {
     }
 }
 
+fn artefact(path: &Path) -> ArtefactRecord {
+    ArtefactRecord {
+        format: Format::Parquet,
+        path: path.to_owned(),
+        url: Some("https://example.org/tas.parq".to_owned()),
+        digest: "a".repeat(64),
+        size: 99,
+        reference_count: 1980,
+        snapshot: None,
+        times: None,
+    }
+}
+
 fn refused(instance_id: &str, directory: &str) -> DatasetRecord {
     let error = Error::new(Code::TimeOverlap, "12 of 24 steps are in both files")
         .in_file(format!("{directory}/tas_1.nc"))
@@ -110,6 +126,9 @@ fn problem(message: &str) -> ProblemRecord {
 fn untimed(mut record: DatasetRecord) -> DatasetRecord {
     let times = record.store.as_mut().and_then(|store| store.times.take());
     assert_eq!(times.is_some(), record.store.is_some());
+    for artefact in record.store.iter_mut().flat_map(|store| &mut store.artefacts) {
+        assert!(artefact.times.take().is_some());
+    }
     record
 }
 
@@ -380,6 +399,7 @@ fn a_listing_is_what_list_json_promises() {
             r#""changed_in_place":null,"reason":null,"manifest":"/data/a.v1.json","#,
             r#""url":"https://example.org/tas.json","#,
             r#""segments":["/data/seg00.json"],"seams":"/data/seams","#,
+            r#""artefacts":{"parquet":"/data/a.v1.parq"},"#,
             r#""files":["/data/tas_0.nc","/data/tas_1.nc","/data/tas_2.nc"],"#,
             r#""variables":{"tas":"segmented","time":"inlined","lat":"inlined"},"verified":null}"#
         )

@@ -92,6 +92,8 @@ pub enum Code {
     TimeGap,
     /// The time range in a file's name is not that of its time steps.
     TimeRange,
+    /// A form of a store that was asked for cannot hold it.
+    FormatLeftOut,
     /// A store shows an attribute otherwise than the files do, or leaves it out.
     AttributeNotKept,
     /// What a store returns, or says of itself, is not what its files hold.
@@ -152,6 +154,7 @@ impl Code {
             Self::TimeNotIncreasing => "time-not-increasing",
             Self::TimeGap => "time-gap",
             Self::TimeRange => "time-range",
+            Self::FormatLeftOut => "format-left-out",
             Self::AttributeNotKept => "attribute-not-kept",
             Self::Different => "different",
             Self::NotVerified => "not-verified",

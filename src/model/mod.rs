@@ -9,6 +9,7 @@ pub mod codec;
 pub mod dtype;
 pub mod dyadic;
 pub mod error;
+pub mod format;
 pub mod frequency;
 pub mod multihash;
 pub mod on_overlap;

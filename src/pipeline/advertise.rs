@@ -53,8 +53,28 @@ pub struct Line {
     pub asset_key: String,
     /// The asset; none where it is to be removed.
     pub asset: Option<Asset>,
+    /// The store in other forms: keys and assets.
+    pub artefacts: Vec<ArtefactAsset>,
     /// What to do with the item, as RFC 6902 has it.
     pub patch: Vec<Value>,
+}
+
+/// A store in another form than that of its manifest.
+#[derive(Debug, Serialize)]
+pub struct ArtefactAsset {
+    /// The key of the asset.
+    pub asset_key: String,
+    /// The asset; none where it is to be removed.
+    pub asset: Option<Asset>,
+}
+
+impl Line {
+    /// All assets that are to be there, with their keys.
+    pub fn assets(&self) -> impl Iterator<Item = (&str, &Asset)> {
+        let own = self.asset.iter().map(|asset| (self.asset_key.as_str(), asset));
+        let others = self.artefacts.iter();
+        own.chain(others.filter_map(|it| Some((it.asset_key.as_str(), it.asset.as_ref()?))))
+    }
 }
 
 /// Hands over what the publisher is to be told, and what keeps something from being told.
@@ -143,11 +163,11 @@ impl Sender<'_> {
         for (record, sent) in batch.drain(..).zip(sent) {
             let Some(sent) = sent else { continue };
             let line = self.line(&record, &sent);
-            if let (Ok(Line { dataset_id, asset_key, asset: Some(asset), .. }), Some(_)) =
-                (&line, &self.task.documents)
-            {
-                let document = self.documents.entry(dataset_id.clone()).or_default();
-                document.insert(asset_key.clone(), json!(asset));
+            if let (Ok(line), Some(_)) = (&line, &self.task.documents) {
+                for (key, asset) in line.assets() {
+                    let document = self.documents.entry(line.dataset_id.clone()).or_default();
+                    document.insert(key.to_owned(), json!(asset));
+                }
             }
             (self.each)(line)?;
         }
@@ -160,7 +180,18 @@ impl Sender<'_> {
         let asset = Asset::of(record, site, drs).filter(|_| sent.adds);
         let change = asset.as_ref().map_or(Change::Remove(&sent.url), Change::Add);
         let asset_key = advertise::asset_key(record);
-        let patch = advertise::patch(&asset_key, &change, (site, *is_replica), item.as_ref());
+        let by = (site, *is_replica);
+        let mut patch = advertise::patch(&asset_key, &change, by, item.as_ref());
+        let mut artefacts = Vec::new();
+        let added = Asset::of_artefacts(record, site, drs).filter(|_| sent.adds);
+        let added = added.map(|(format, asset)| (format, Some(asset), String::new()));
+        let removed = sent.withdrawn.iter().map(|(format, url)| (*format, None, url.clone()));
+        for (format, asset, url) in added.chain(removed) {
+            let asset_key = advertise::artefact_key(record, format);
+            let change = asset.as_ref().map_or(Change::Remove(&url), Change::Add);
+            patch.extend(advertise::patch(&asset_key, &change, by, item.as_ref()));
+            artefacts.push(ArtefactAsset { asset_key, asset });
+        }
         Ok(Line {
             advertisement: sent.id,
             action: if asset.is_some() { "add" } else { "remove" },
@@ -169,6 +200,7 @@ impl Sender<'_> {
             collection: record.project.clone(),
             asset_key,
             asset,
+            artefacts,
             patch,
         })
     }
@@ -189,8 +221,10 @@ impl Sender<'_> {
 /// Whether the store of `record` is not where the ledger has it, as when somebody removed it, or a scan that
 /// took it away was killed before the ledger was told.
 fn is_missing(record: &DatasetRecord) -> bool {
+    let is_absent = |path: &Path| !path.try_exists().unwrap_or(true);
     let manifest = record.manifest().filter(|_| record.advertisable().is_some());
-    manifest.is_some_and(|manifest| !manifest.path.try_exists().unwrap_or(true))
+    manifest.is_some_and(|manifest| is_absent(&manifest.path))
+        || record.advertisable_artefacts().any(|(artefact, _)| is_absent(&artefact.path))
 }
 
 fn not_there(record: &DatasetRecord) -> Error {

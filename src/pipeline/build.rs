@@ -16,6 +16,7 @@ use crate::ledger::{
     StoreRecord, VariableRecord, WrittenFile,
 };
 use crate::model::error::{Code, Error, Result};
+use crate::model::format::Form;
 use crate::model::portability::Portability;
 use crate::model::verdict::{Cost, Verdict};
 use crate::verify::Verification;
@@ -50,6 +51,8 @@ pub struct Workshop<'a> {
     pub sites: &'a Sites,
     /// How far combining may go.
     pub limits: Limits,
+    /// What form stores have.
+    pub form: Form,
     /// Whether nothing is to be written.
     pub dry_run: bool,
     /// Whether files are compared with their checksums, as far as these are known.
@@ -216,20 +219,22 @@ impl Workshop<'_> {
         not_kept.dedup_by_key(|warning| warning.to_string());
         let lost = lost.chain(not_kept);
         warnings.extend(lost.map(|warning| warning.in_file(directory)));
-        let Self { sites, .. } = *self;
-        let writer = StoreWriter { sites, dataset: &candidate.dataset, placement };
+        let Self { sites, form, .. } = *self;
+        let writer = StoreWriter { sites, dataset: &candidate.dataset, placement, form };
         let files = in_order(candidate, &combined);
         let written = if self.dry_run {
-            writer.rehearse(&combined).map(|seams| (None, seams, None))
+            writer.rehearse(&combined).map(|(seams, notes)| (None, seams, notes, None))
         } else {
             let written = writer.write(&combined, &files, self.verifier, is_wanted);
-            written.map(|WrittenStore { record, seams, verification }| {
-                (Some(record), seams, verification)
+            written.map(|WrittenStore { record, seams, notes, verification }| {
+                (Some(record), seams, notes, verification)
             })
         };
-        let (written, seams, verification) =
+        let (written, seams, of_form, verification) =
             written.map_err(|error| error.in_file(&candidate.directory))?;
         let variables = variables(&combined.datasets, &seams);
+        let of_form = of_form.into_iter().map(|note| note.in_file(&candidate.directory));
+        combined.notes.extend(of_form);
         let notes = combined.notes.iter().map(ProblemRecord::from).collect();
         let period = period(&combined.coverages);
         Ok(Store { written, variables, files, period, notes, verification })

@@ -34,14 +34,18 @@ impl Catalog {
         let mut dataset: Option<(DatasetRecord, Vec<(String, Asset)>)> = None;
         ledger.list(&Filter::default(), |record| {
             let Some(asset) = Asset::of(&record, &self.site, &self.drs) else { return Ok(()) };
-            let asset = (advertise::asset_key(&record), asset);
+            let mut of_record = vec![(advertise::asset_key(&record), asset)];
+            let artefacts = Asset::of_artefacts(&record, &self.site, &self.drs);
+            of_record.extend(
+                artefacts.map(|(format, it)| (advertise::artefact_key(&record, format), it)),
+            );
             // Stores of one dataset follow each other.
             match &mut dataset {
                 Some((first, assets)) if first.dataset_id == record.dataset_id => {
-                    assets.push(asset);
+                    assets.extend(of_record);
                 }
                 _ => {
-                    self.item(dataset.replace((record, vec![asset])), &mut collections)?;
+                    self.item(dataset.replace((record, of_record)), &mut collections)?;
                 }
             }
             Ok(())

@@ -5,10 +5,11 @@ use std::path::PathBuf;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use crate::discover::{Candidate, SourceFile};
-use crate::emit::seal;
+use crate::emit::{artefact, seal};
 use crate::index::packed::{self, Packed};
 use crate::ledger::{
-    DatasetRecord, FileRecord, IndexCache, Interruption, Ledger, RunId, Status, WrittenFile,
+    ArtefactRecord, DatasetRecord, FileRecord, IndexCache, Interruption, Ledger, RunId, Status,
+    WrittenFile,
 };
 use crate::model::error::{Code, Error, Result};
 
@@ -85,7 +86,7 @@ fn compared(scan: &Scan, before: Option<&Known>, mut candidate: Candidate) -> Re
         let dataset_id = candidate.dataset.dataset_id();
         if ledger.is_retracted(&dataset_id)? {
             if interruption != Interruption::Never && !ledger.keeps_store(&dataset_id)? {
-                let placement = scan.sites.place(&candidate, scan.limits);
+                let placement = scan.sites.place(&candidate, scan.limits, scan.form);
                 leftovers::remove(&placement.manifest, None);
             }
             return Ok(Decision::Retracted(candidate.dataset.instance_id()));
@@ -98,13 +99,16 @@ fn compared(scan: &Scan, before: Option<&Known>, mut candidate: Candidate) -> Re
             candidate.checksums.entry(path).or_insert(checksum);
         }
     }
-    let placement = scan.sites.place(&candidate, scan.limits);
+    let placement = scan.sites.place(&candidate, scan.limits, scan.form);
     let is_intact = |known: &DatasetRecord| {
         known.store.as_ref().is_some_and(|store| {
             let has_size = |written: &WrittenFile| {
                 fs::metadata(&written.path).is_ok_and(|found| found.len() == written.size)
             };
-            store.directory() == placement.manifest.parent() && store.files().all(has_size)
+            let is_whole = |it: &ArtefactRecord| artefact::has_size(it.format, &it.path, it.size);
+            store.directory() == placement.manifest.parent()
+                && store.files().all(has_size)
+                && store.artefacts.iter().all(is_whole)
         })
     };
     let decision = {

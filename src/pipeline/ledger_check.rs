@@ -3,8 +3,10 @@
 use std::path::Path;
 
 use crate::drs;
-use crate::emit::seal;
-use crate::ledger::{Advertised, DatasetRecord, Ledger, Status, StoreRecord, WrittenFile};
+use crate::emit::{artefact, seal};
+use crate::ledger::{
+    Advertised, ArtefactRecord, DatasetRecord, Ledger, Status, StoreRecord, WrittenFile,
+};
 use crate::model::error::{Code, Error, Result};
 
 /// Datasets read at once.
@@ -66,7 +68,12 @@ fn findings(Advertised { record, url }: &Advertised, is_quick: bool) -> Vec<Erro
         Some(store) => {
             let may_be_absent = matches!(record.status, Status::Gone | Status::Retracted);
             found.extend(store.files().filter_map(|file| content(file, may_be_absent, is_quick)));
-            found.extend(store.files().filter_map(|file| location(file, store)));
+            found.extend(
+                store.artefacts.iter().filter_map(|it| artefact(it, may_be_absent, is_quick)),
+            );
+            let files = store.files().map(|file| (file.path.as_path(), file.url.as_deref()));
+            let artefacts = store.artefacts.iter().map(|it| (it.path.as_path(), it.url.as_deref()));
+            found.extend(files.chain(artefacts).filter_map(|it| location(it, store)));
         }
         None if record.status == Status::Built => {
             let error = Error::new(Code::Ledger, "it is built, but has no store");
@@ -109,9 +116,27 @@ fn content(written: &WrittenFile, may_be_absent: bool, is_quick: bool) -> Option
     }
 }
 
+/// What is wrong with another form of a store on disk.
+fn artefact(artefact: &ArtefactRecord, may_be_absent: bool, is_quick: bool) -> Option<Error> {
+    let ArtefactRecord { format, path, digest, size, .. } = artefact;
+    let message = match path.symlink_metadata() {
+        Err(error) if may_be_absent && error.kind() == std::io::ErrorKind::NotFound => return None,
+        Err(error) => return Some(rebuild(Error::io(&error, "find the store", path))),
+        Ok(_) if !artefact::has_size(*format, path, *size) => "files of it are missing, or changed",
+        Ok(_) if is_quick || artefact::is_intact(*format, path, digest) => return None,
+        Ok(_) => "it has another digest than the ledger says",
+    };
+    let error = Error::new(Code::Different, format!("the store in {format}: {message}"));
+    let error = error.in_file(path);
+    Some(if may_be_absent {
+        error.with_hint("`vzarr-publish gc` leaves it alone; remove it if nobody needs it")
+    } else {
+        rebuild(error)
+    })
+}
+
 /// What is wrong with where a file of a store is, and with its URL.
-fn location(written: &WrittenFile, store: &StoreRecord) -> Option<Error> {
-    let WrittenFile { path, url, .. } = written;
+fn location((path, url): (&Path, Option<&str>), store: &StoreRecord) -> Option<Error> {
     let wrong = |message: String, hint: &str| {
         Some(Error::new(Code::Ledger, message).in_file(path).with_hint(hint))
     };

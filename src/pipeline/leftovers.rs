@@ -10,8 +10,9 @@ use std::fs::{self, File};
 use std::io::BufReader;
 use std::path::{Path, PathBuf};
 
-use crate::emit::{directory, reference_json, seal};
+use crate::emit::{artefact, directory, reference_json, seal};
 use crate::ledger::StoreRecord;
+use crate::model::format::Format;
 
 /// A segment has a file at least, and no dataset has so many.
 const MOST_SEGMENTS: usize = 1_000_000;
@@ -21,16 +22,27 @@ const MOST_SEGMENTS: usize = 1_000_000;
 pub fn remove(manifest: &Path, kept: Option<&StoreRecord>) -> bool {
     let Some(parent) = manifest.parent() else { return false };
     seal::clean(parent);
-    let is_kept =
-        |path: &Path| kept.iter().flat_map(|kept| kept.files()).any(|kept| kept.path == path);
+    let is_kept = |path: &Path| kept.iter().flat_map(|kept| kept.paths()).any(|kept| kept == path);
     let mut left = files(manifest);
     left.retain(|path| !is_kept(path) && is_ours(path));
     let mut is_removed = false;
-    for path in &left {
+    let mut remove = |path: &Path| {
         // What refers to others goes first, for certain.
         is_removed |= fs::remove_file(path).is_ok() && directory::sync(parent).is_ok();
+    };
+    if left.first().is_some_and(|first| first == manifest) {
+        remove(&left.remove(0));
     }
-    is_removed
+    let mut are_removed = false;
+    for format in Format::BESIDE {
+        let path = artefact::path(manifest, format);
+        are_removed |=
+            !is_kept(&path) && artefact::is_ours(format, &path) && artefact::remove(format, &path);
+    }
+    for path in &left {
+        remove(path);
+    }
+    is_removed | are_removed
 }
 
 /// Files of a store, each before those that it refers to. Segments are removed from the last on, so that those
@@ -68,6 +80,9 @@ mod tests {
             fs::write(at(name), ours).unwrap();
         }
         fs::write(at("a.b.v2.json"), ours).unwrap();
+        fs::create_dir(at("a.b.v1.parq")).unwrap();
+        let metadata = "{\"metadata\":{\".zgroup\":{\"zarr_format\":2},\".zattrs\":{}}}";
+        fs::write(at("a.b.v1.parq/.zmetadata"), metadata).unwrap();
         assert!(remove(&manifest, None));
         let left: Vec<_> = fs::read_dir(place.path()).unwrap().flatten().collect();
         assert_eq!(left.len(), 1);
@@ -76,5 +91,9 @@ mod tests {
             assert!(!remove(&manifest, None));
             assert!(manifest.exists());
         }
+        fs::create_dir(at("a.b.v1.parq")).unwrap();
+        fs::write(at("a.b.v1.parq/.zmetadata"), "{\"metadata\":{}}").unwrap();
+        assert!(!remove(&manifest, None));
+        assert!(at("a.b.v1.parq").exists());
     }
 }

@@ -6,6 +6,7 @@ use crate::combine::Limits;
 use crate::discover::Candidate;
 use crate::drs::{DataRoots, Dataset};
 use crate::model::error::{Code, Error, Result};
+use crate::model::format::Form;
 
 /// Changes when the same files, settings and URLs would give another manifest.
 const FORMAT: &str = "reference-json 3";
@@ -44,9 +45,9 @@ pub struct Placement {
 }
 
 impl Sites {
-    /// Where the store of `candidate` goes, combined within `limits`.
+    /// Where the store of `candidate` goes, combined within `limits`, in this `form`.
     #[must_use]
-    pub fn place(&self, candidate: &Candidate, limits: Limits) -> Placement {
+    pub fn place(&self, candidate: &Candidate, limits: Limits, form: Form) -> Placement {
         let Candidate { dataset, directory, .. } = candidate;
         let store_directory = match &self.output_dir {
             Some(output_dir) if self.flat => output_dir.clone(),
@@ -62,7 +63,9 @@ impl Sites {
             "chunks of {contiguous_chunk}; {max_reencode} % encoded anew; overlaps: {on_overlap}; \
              static: {on_static_mismatch}; codecs: {codecs}"
         );
-        let recipe = recipe(&format!("{FORMAT}; {limits}"), location);
+        let Form { v3_only, formats } = form;
+        let v3_only = if v3_only { "; V3 only" } else { "" };
+        let recipe = recipe(&format!("{FORMAT}; {limits}{v3_only}{formats}"), location);
         Placement {
             url: self.data_roots.url(&manifest, dataset),
             manifest,

@@ -7,10 +7,15 @@ use std::io::{self, BufReader, Write};
 use std::path::{Path, PathBuf};
 
 use crate::drs::{self, Dataset, Drs};
+use crate::emit::artefact;
 use crate::emit::relocation;
 use crate::emit::seal::{self, Prepared};
-use crate::ledger::{DatasetRecord, Ledger, PartKind, PartRecord, RunId, StoreRecord, WrittenFile};
+use crate::emit::set::{PreparedSet, SealedSet};
+use crate::ledger::{
+    ArtefactRecord, DatasetRecord, Ledger, PartKind, PartRecord, RunId, StoreRecord, WrittenFile,
+};
 use crate::model::error::{Code, Error, Result};
+use crate::model::format::Format;
 
 use super::placement::Sites;
 use super::store;
@@ -39,6 +44,8 @@ impl Relocate {
             self.store(record, before, &dataset).map_err(|it| it.in_file(&record.directory))?;
         let changed = store.digest() != before.digest();
         if self.sites.output_dir.is_none() {
+            // Other forms that could not be relocated lead to the old URLs.
+            store::remove(before, Some(&store));
             let recipe = self.sites.relocated(&record.recipe, &record.directory, &dataset);
             let record = DatasetRecord { store: Some(store), recipe, ..record.clone() };
             // What was told of its replacement before is in the ledger already.
@@ -78,6 +85,18 @@ impl Relocate {
                 if before.local { name.to_string_lossy().into_owned() } else { drs::encoded(name) };
             locations.insert(written, location);
         }
+        let mut artefacts = Vec::new();
+        for artefact in &before.artefacts {
+            match prepare_artefact(artefact, &moved(&artefact.path), &locations)? {
+                Some(prepared) => artefacts.push((artefact, prepared)),
+                None => ::log::warn!(
+                    "{} in {} cannot be relocated by this program: it is left out; `vzarr-publish scan` \
+                     of one that can writes it anew",
+                    record.instance_id,
+                    artefact.format
+                ),
+            }
+        }
         let prepare = |written: &WrittenFile, is_manifest: bool| {
             prepare(written, &moved(&written.path), is_manifest.then_some(&locations))
         };
@@ -96,8 +115,14 @@ impl Relocate {
             .into_iter()
             .map(|(kind, prepared)| publish(prepared).map(|written| PartRecord { kind, written }));
         let parts = parts.collect::<Result<Vec<_>>>()?;
+        let artefacts = artefacts.into_iter().map(|(artefact, prepared)| {
+            let SealedSet { path, digest, size, .. } = prepared.publish()?;
+            let url = self.sites.url(&path, dataset);
+            Ok(ArtefactRecord { path, url, digest, size, times: None, ..artefact.clone() })
+        });
+        let artefacts = artefacts.collect::<Result<Vec<_>>>()?;
         let manifest = manifest.map(publish).transpose()?;
-        Ok(StoreRecord { manifest, parts, local, times: None, ..before.clone() })
+        Ok(StoreRecord { manifest, parts, artefacts, local, times: None, ..before.clone() })
     }
 }
 
@@ -116,16 +141,57 @@ fn prepare(
     let write = |to: &mut dyn Write| {
         match locations {
             None => io::copy(&mut from, to).map(drop)?,
-            Some(locations) => relocation::copy(from, to, &mut |location| {
-                let found = locations.get(file_name(location)).cloned();
-                found.ok_or_else(|| {
-                    io::Error::other(format!("`{location}` is no file of the dataset"))
-                })
-            })?,
+            Some(locations) => {
+                relocation::copy(from, to, &mut |location| relocated(location, locations))?;
+            }
         }
         Ok(())
     };
     seal::prepare(target, write).map(|(prepared, ())| prepared)
+}
+
+/// Prepares another form of a store at `target` with other locations; none where this program cannot.
+fn prepare_artefact(
+    artefact: &ArtefactRecord,
+    target: &Path,
+    locations: &HashMap<String, String>,
+) -> Result<Option<PreparedSet>> {
+    let ArtefactRecord { format, path, digest, .. } = artefact;
+    if !artefact::is_intact(*format, path, digest) {
+        return Err(Error::new(Code::Different, "the store is not as it was written")
+            .in_file(path)
+            .with_hint("build it anew with `vzarr-publish scan --force`"));
+    }
+    match format {
+        Format::Parquet => relocate_parquet(path, target, locations),
+        Format::Json | Format::Icechunk => Ok(None),
+    }
+}
+
+#[cfg(feature = "parquet")]
+fn relocate_parquet(
+    from: &Path,
+    target: &Path,
+    locations: &HashMap<String, String>,
+) -> Result<Option<PreparedSet>> {
+    let relocate = &mut |location: &str| relocated(location, locations);
+    crate::emit::parquet::relocate(from, target, relocate).map(Some)
+}
+
+#[cfg(not(feature = "parquet"))]
+#[allow(clippy::unnecessary_wraps, reason = "with the feature it can fail")]
+fn relocate_parquet(
+    _: &Path,
+    _: &Path,
+    _: &HashMap<String, String>,
+) -> Result<Option<PreparedSet>> {
+    Ok(None)
+}
+
+/// Where the file is found that was found at `location`.
+fn relocated(location: &str, locations: &HashMap<String, String>) -> io::Result<String> {
+    let found = locations.get(file_name(location)).cloned();
+    found.ok_or_else(|| io::Error::other(format!("`{location}` is no file of the dataset")))
 }
 
 /// The last part of a path or a URL.

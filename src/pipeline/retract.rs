@@ -70,7 +70,7 @@ fn withdraw(ledger: &mut Ledger, record: &DatasetRecord) -> Result<Option<PathBu
     let removed = store::remove(store, None);
     // A directory that is not there may be on a file system that is not mounted.
     let is_absent = store.directory().is_some_and(std::path::Path::is_dir)
-        && store.files().all(|file| file.path.symlink_metadata().is_err());
+        && store.paths().all(|path| path.symlink_metadata().is_err());
     if is_absent {
         ledger.drop_store(&record.instance_id)?;
     }

@@ -17,6 +17,7 @@ use crate::combine::Limits;
 use crate::drs::{Drs, FrequencyFilter};
 use crate::ledger::{Counts, DatasetRecord, Gone, IndexCache, Ledger, RunId, Severity};
 use crate::model::error::{Code, Error, Result};
+use crate::model::format::Form;
 use crate::verify;
 
 use super::build::{Outcome, Unfinished, Workshop};
@@ -43,6 +44,8 @@ pub struct Scan {
     pub sites: Sites,
     /// How far combining may go.
     pub limits: Limits,
+    /// What form stores have.
+    pub form: Form,
     /// Number of worker threads.
     pub jobs: usize,
     /// Number of files that are read at once.
@@ -273,11 +276,13 @@ impl Crew {
     }
 
     fn workshop(&self) -> Workshop<'_> {
-        let Scan { origin, drs, sites, limits, min_age, dry_run, checksums, .. } = &*self.scan;
+        let Scan { origin, drs, sites, limits, form, min_age, dry_run, checksums, .. } =
+            &*self.scan;
         Workshop {
             drs,
             sites,
             limits: *limits,
+            form: *form,
             dry_run: *dry_run,
             checksums: *checksums,
             compares_files: *checksums

@@ -198,13 +198,14 @@ const SETTINGS: [(&str, &str); 5] = [
 ];
 
 fn settings(scan: &Scan) -> BTreeMap<String, String> {
-    let Scan { drs, frequencies, sites, limits, .. } = scan;
+    let Scan { drs, frequencies, sites, limits, form, .. } = scan;
     let texts = [
         ("projects", format!("{drs:?}")),
         ("frequencies", format!("{frequencies:?}")),
         ("urls", format!("{:?}", sites.data_roots)),
         ("places", format!("{:?} {}", sites.output_dir, sites.flat)),
         ("combining", format!("{limits:?}")),
+        ("forms", format!("{form:?}")),
     ];
     let digest = |text: String| seal::digest(text.as_bytes()).chars().take(16).collect();
     texts.into_iter().map(|(name, text)| (name.to_owned(), digest(text))).collect()

@@ -10,13 +10,16 @@ use std::path::Path;
 use crate::combine::{Combined, Datasets};
 use crate::discover::SourceFile;
 use crate::drs::Dataset;
+use crate::emit::artefact::{self, Artefact};
 use crate::emit::checksums;
 use crate::emit::directory;
 use crate::emit::reference_json::{self, Locations, SourceEntry};
 use crate::emit::seal::{self, Failure, Prepared, Sealed, Written};
 use crate::emit::seams::{self, Seams};
-use crate::ledger::{FileRecord, PartKind, PartRecord, StoreRecord, WrittenFile};
+use crate::emit::set::{PreparedSet, SealedSet};
+use crate::ledger::{ArtefactRecord, FileRecord, PartKind, PartRecord, StoreRecord, WrittenFile};
 use crate::model::error::{Code, Error, Result};
+use crate::model::format::{Form, Format};
 use crate::model::multihash::Multihash;
 use crate::model::verdict::Cost;
 use crate::model::virtual_dataset::VirtualDataset;
@@ -36,13 +39,18 @@ pub struct StoreWriter<'a> {
     pub dataset: &'a Dataset,
     /// Where its store goes.
     pub placement: &'a Placement,
+    /// What form it has.
+    pub form: Form,
 }
 
 /// The files of a store under names that nobody meets.
 struct PreparedStore {
     parts: Vec<(PartKind, Prepared)>,
     manifest: Option<Prepared>,
+    /// In Parquet, and how many byte ranges that refers to.
+    parquet: Option<(PreparedSet, u64)>,
     seams: Seams,
+    notes: Vec<Error>,
 }
 
 /// A store that was written.
@@ -51,13 +59,15 @@ pub struct WrittenStore {
     pub record: StoreRecord,
     /// The chunks that were encoded anew.
     pub seams: Seams,
+    /// What could not be done as it was asked for.
+    pub notes: Vec<Error>,
     /// What verifying it found, if that was asked for.
     pub verification: Option<Verification>,
 }
 
 impl StoreWriter<'_> {
     /// Writes the store of `combined`, whose source files are the first of `files`. What manifests refer
-    /// to gets its name first, the manifest of the whole last; with a `verifier` all is verified before,
+    /// to gets its name first, then other forms, the manifest of the whole last; with a `verifier` all is verified before,
     /// and a store that differs from its files is an error. So is one that is not wanted any more.
     pub fn write(
         &self,
@@ -70,11 +80,12 @@ impl StoreWriter<'_> {
             let directory = self.placement.manifest.parent().unwrap_or(output_dir);
             create_within(output_dir, directory)?;
         }
-        let PreparedStore { parts, manifest, seams } = self.prepare(combined, files)?;
+        let prepared = self.prepare(combined, files)?;
         let verification = match verifier {
-            Some(verifier) => Some(self.verify(&parts, manifest.as_ref(), files, verifier)?),
+            Some(verifier) => Some(self.verify(&prepared, files, verifier)?),
             None => None,
         };
+        let PreparedStore { parts, manifest, parquet, seams, notes } = prepared;
         files.iter().try_for_each(|file| check_unchanged(&file.source))?;
         if !is_wanted() {
             return Err(Error::new(Code::Timeout, "the store was given up before it was written"));
@@ -83,18 +94,25 @@ impl StoreWriter<'_> {
             prepared.publish().map(|sealed| PartRecord { kind, written: self.written(sealed) })
         });
         let parts = parts.collect::<Result<_>>()?;
+        let parquet = parquet.map(|(prepared, references)| {
+            prepared
+                .publish()
+                .map(|sealed| self.artefact(Format::Parquet, of_set(sealed, references)))
+        });
+        let artefacts = parquet.into_iter().collect::<Result<_>>()?;
         let manifest = manifest.map(Prepared::publish).transpose()?;
-        let mut cost = Cost::default();
-        combined.datasets.arrays().for_each(|array| cost += seams.cost_of(array));
+        let cost = cost(combined, &seams);
         let record = StoreRecord {
             manifest: manifest.map(|sealed| self.written(sealed)),
             local: self.placement.local,
             reference_count: cost.references,
             inlined_bytes: cost.inlined_bytes,
+            v3_only: self.form.v3_only,
             parts,
+            artefacts,
             times: None,
         };
-        Ok(WrittenStore { record, seams, verification })
+        Ok(WrittenStore { record, seams, notes, verification })
     }
 
     /// Writes all files of the store under names that nobody meets.
@@ -122,25 +140,59 @@ impl StoreWriter<'_> {
             let path = manifest.with_extension(format!("seg{number:02}.json"));
             let entries: Vec<_> =
                 segment.files().into_iter().filter_map(|file| entries.get(file).cloned()).collect();
-            let write =
-                |out: &mut dyn io::Write| reference_json::write(&segment, locations, &entries, out);
+            let write = |out: &mut dyn io::Write| {
+                reference_json::write(&segment, locations, &entries, self.form.v3_only, out)
+            };
             let (of_segment, ()) = seal::prepare(&path, write)?;
             parts.push((PartKind::Segment, of_segment));
         }
+        let (formats, notes) = self.formats(combined, &seams);
         let Datasets::Whole(dataset) = &combined.datasets else {
-            return Ok(PreparedStore { parts, manifest: None, seams });
+            return Ok(PreparedStore { parts, manifest: None, parquet: None, seams, notes });
         };
-        let write =
-            |out: &mut dyn io::Write| reference_json::write(dataset, locations, &entries, out);
-        let (manifest, ()) = seal::prepare(manifest, write)?;
-        Ok(PreparedStore { parts, manifest: Some(manifest), seams })
+        let write = |out: &mut dyn io::Write| {
+            reference_json::write(dataset, locations, &entries, self.form.v3_only, out)
+        };
+        let (sealed, ()) = seal::prepare(manifest, write)?;
+        let parquet = formats.contains(&Format::Parquet).then(|| {
+            prepare_parquet(&artefact::path(manifest, Format::Parquet), dataset, locations)
+        });
+        let parquet = parquet.transpose()?;
+        Ok(PreparedStore { parts, manifest: Some(sealed), parquet, seams, notes })
+    }
+
+    /// The forms that the store gets beside its manifest, and a note for each that was asked for and cannot hold
+    /// it.
+    fn formats(&self, combined: &Combined, seams: &Seams) -> (Vec<Format>, Vec<Error>) {
+        let references = cost(combined, seams).references;
+        let wanted = Format::BESIDE.into_iter();
+        let wanted = wanted.filter(|format| self.form.formats.has(*format, references));
+        let (mut formats, mut notes) = (Vec::new(), Vec::new());
+        for format in wanted {
+            match (format, &combined.datasets) {
+                (Format::Parquet, Datasets::Whole(dataset)) if !dataset.is_regular() => {
+                    notes.push(left_out(
+                        format,
+                        "its form is Zarr V2, which knows only chunks of one length, and those of the files \
+                         are cut where one file ends",
+                        "use Icechunk, which knows others, or repack the files so that each ends with a chunk",
+                    ));
+                }
+                (_, Datasets::Segments(_)) => notes.push(left_out(
+                    format,
+                    "no array can hold all files, and there is no other form of a store in segments",
+                    "open the segments, which refer to some of the files each",
+                )),
+                _ => formats.push(format),
+            }
+        }
+        (formats, notes)
     }
 
     /// Compares what is not published yet with the files.
     fn verify(
         &self,
-        parts: &[(PartKind, Prepared)],
-        manifest: Option<&Prepared>,
+        PreparedStore { parts, manifest, parquet, .. }: &PreparedStore,
         files: &[FileRecord],
         verifier: &Verifier,
     ) -> Result<Verification> {
@@ -152,9 +204,15 @@ impl StoreWriter<'_> {
             |kind| parts.iter().filter(move |part| part.0 == kind).map(|part| written(&part.1));
         let published = verify::Published {
             instance_id: &self.dataset.instance_id(),
-            manifest: manifest.map(written),
+            manifest: manifest.as_ref().map(written),
             segments: of_kind(PartKind::Segment).collect(),
             seams: of_kind(PartKind::Seams).next(),
+            parquet: parquet.as_ref().map(|(prepared, _)| verify::Written {
+                path: prepared.path(),
+                target: &prepared.sealed().path,
+                url: None,
+                digest: &prepared.sealed().digest,
+            }),
             files: files.iter().map(|file| (&file.source, file.steps.clone())).collect(),
         };
         let verification = verifier.verify(&published);
@@ -165,8 +223,8 @@ impl StoreWriter<'_> {
     }
 
     /// Finds out whether the store of `combined` can be written, and writes nothing. Returns the chunks
-    /// that would be encoded anew.
-    pub fn rehearse(&self, combined: &Combined) -> Result<Seams> {
+    /// that would be encoded anew, and what would not be done as it was asked for.
+    pub fn rehearse(&self, combined: &Combined) -> Result<(Seams, Vec<Error>)> {
         let (files, sources) = (self.locations(combined)?, paths(combined));
         checksums::verify(combined.datasets.as_slice(), &sources)?;
         let held = in_content(seams::hold(written_datasets(combined), &sources))?;
@@ -178,9 +236,11 @@ impl StoreWriter<'_> {
         let locations = Locations { files: &files, seams: &seams, seam_file: Some("") };
         let mut datasets = combined.datasets.as_slice().iter();
         datasets.try_for_each(|dataset| {
-            in_content(reference_json::write(dataset, locations, &[], &mut io::sink()))
+            let v3_only = self.form.v3_only;
+            in_content(reference_json::write(dataset, locations, &[], v3_only, &mut io::sink()))
         })?;
-        Ok(seams)
+        let (_, notes) = self.formats(combined, &seams);
+        Ok((seams, notes))
     }
 
     fn locations(&self, combined: &Combined) -> Result<Vec<String>> {
@@ -206,6 +266,44 @@ impl StoreWriter<'_> {
         let Sealed { path, digest, size, .. } = sealed;
         WrittenFile { url: self.sites.url(&path, self.dataset), path, digest, size }
     }
+
+    fn artefact(&self, format: Format, artefact: Artefact) -> ArtefactRecord {
+        let Artefact { path, digest, size, reference_count, snapshot, .. } = artefact;
+        let url = self.sites.url(&path, self.dataset);
+        ArtefactRecord { format, path, url, digest, size, reference_count, snapshot, times: None }
+    }
+}
+
+/// What a set is as an artefact that refers to so many byte ranges.
+pub fn of_set(sealed: SealedSet, reference_count: u64) -> Artefact {
+    let SealedSet { path, digest, size, unchanged } = sealed;
+    Artefact { path, digest, size, reference_count, snapshot: None, unchanged }
+}
+
+#[cfg(feature = "parquet")]
+fn prepare_parquet(
+    target: &Path,
+    dataset: &VirtualDataset,
+    locations: Locations,
+) -> Result<(PreparedSet, u64)> {
+    crate::emit::parquet::prepare(target, dataset, locations)
+}
+
+/// Never comes about: without the feature nobody can ask for it.
+#[cfg(not(feature = "parquet"))]
+fn prepare_parquet(target: &Path, _: &VirtualDataset, _: Locations) -> Result<(PreparedSet, u64)> {
+    Err(Error::new(Code::Internal, "built without the feature `parquet`").in_file(target))
+}
+
+fn left_out(format: Format, why: &str, hint: &str) -> Error {
+    Error::new(Code::FormatLeftOut, format!("there is no {format} beside the store: {why}"))
+        .with_hint(hint)
+}
+
+fn cost(combined: &Combined, seams: &Seams) -> Cost {
+    let mut cost = Cost::default();
+    combined.datasets.arrays().for_each(|array| cost += seams.cost_of(array));
+    cost
 }
 
 /// Whether `file` is still as it was read: all that was read since must be of the same file.
@@ -249,8 +347,7 @@ fn written_datasets(combined: &Combined) -> impl Iterator<Item = Cow<'_, Virtual
 /// Removes those files of `store` that this program wrote, as it wrote them, and that `kept` does not
 /// name. Tells whether the manifest was among them.
 pub fn remove(store: &StoreRecord, kept: Option<&StoreRecord>) -> bool {
-    let is_kept =
-        |path: &Path| kept.iter().flat_map(|kept| kept.files()).any(|kept| kept.path == path);
+    let is_kept = |path: &Path| kept.iter().flat_map(|kept| kept.paths()).any(|kept| kept == path);
     let remove = |written: &WrittenFile| {
         !is_kept(&written.path) && is_ours(written) && fs::remove_file(&written.path).is_ok()
     };
@@ -258,6 +355,15 @@ pub fn remove(store: &StoreRecord, kept: Option<&StoreRecord>) -> bool {
     let removed = store.files().next().is_some_and(remove);
     if store.files().next().is_some_and(|first| !is_kept(&first.path)) {
         make_certain(store);
+    }
+    // These refer to parts as it does.
+    for ArtefactRecord { format, path, digest, .. } in &store.artefacts {
+        if !is_kept(path)
+            && artefact::is_intact(*format, path, digest)
+            && !artefact::remove(*format, path)
+        {
+            ::log::warn!("`{}` cannot be removed", path.display().to_string().escape_debug());
+        }
     }
     if store.files().skip(1).filter(|written| remove(written)).count() > 0 {
         make_certain(store);

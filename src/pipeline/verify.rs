@@ -7,6 +7,7 @@ use crate::ledger::{
     DatasetRecord, FileRecord, Filter, Ledger, PartKind, RunId, Status, WrittenFile,
 };
 use crate::model::error::{Code, Error, Result};
+use crate::model::format::Format;
 use crate::verify::{self, Outcome, Published, Scope, Verification, Written};
 
 /// Which stores to verify, and how.
@@ -141,6 +142,12 @@ fn of_record(record: &DatasetRecord, scope: &Scope) -> Verification {
         manifest: store.manifest.as_ref().map(written),
         segments: parts(PartKind::Segment).map(|part| written(&part.written)).collect(),
         seams: parts(PartKind::Seams).map(|part| written(&part.written)).next(),
+        parquet: store.artefact(Format::Parquet).map(|it| Written {
+            path: &it.path,
+            target: &it.path,
+            url: it.url.as_deref(),
+            digest: &it.digest,
+        }),
         files: record.files.iter().map(|file| (&file.source, file.steps.clone())).collect(),
     };
     guarded(&published, scope)

@@ -154,7 +154,26 @@ fn compare(
         return None;
     }
     comparison.totals();
-    Some(Compared { files: comparison.held.len(), leaves_out: comparison.leaves_out })
+    let compared = Compared { files: comparison.held.len(), leaves_out: comparison.leaves_out };
+    let is_whole =
+        published.manifest.as_ref().is_some_and(|whole| whole.target == part.manifest.target);
+    if let Some(set) = published.parquet.as_ref().filter(|_| is_whole) {
+        found.findings.extend(compare_parquet(set, &store, scope));
+    }
+    Some(compared)
+}
+
+#[cfg(feature = "parquet")]
+fn compare_parquet(set: &Written, store: &Store, scope: &Scope) -> Vec<Error> {
+    let client = scope.http.then(Client::new);
+    super::parquet::compare(set, store, client.as_ref())
+}
+
+#[cfg(not(feature = "parquet"))]
+fn compare_parquet(set: &Written, _: &Store, _: &Scope) -> Vec<Error> {
+    let message =
+        "this vzarr-publish was built without the feature `parquet`, and cannot read the set";
+    vec![not_verified(message).in_file(set.target)]
 }
 
 /// What the first file holds.

@@ -27,6 +27,8 @@ mod fletcher32;
 mod http;
 #[cfg(feature = "netcdf")]
 mod lost;
+#[cfg(all(feature = "netcdf", feature = "parquet"))]
+mod parquet;
 #[cfg(feature = "netcdf")]
 mod ranges;
 #[cfg(feature = "netcdf")]
@@ -60,6 +62,8 @@ pub struct Published<'a> {
     pub segments: Vec<Written<'a>>,
     /// The file with chunks encoded anew, if there is one.
     pub seams: Option<Written<'a>>,
+    /// The same in Parquet, if it is there: a directory, whose digest is that of what `sha256sum` prints.
+    pub parquet: Option<Written<'a>>,
     /// The NetCDF files in the order of time, as they were when they were indexed, and the time steps
     /// of each that the store has; none means all.
     pub files: Vec<(&'a SourceFile, Option<Range<u64>>)>,

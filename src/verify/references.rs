@@ -70,6 +70,13 @@ impl References {
         }
     }
 
+    /// Keys with values of their own.
+    pub fn of(entries: impl IntoIterator<Item = (String, String)>) -> Self {
+        let inline = |text: String| Reference::Inline(text.into());
+        let entries = entries.into_iter().map(|(key, text)| (key.into_boxed_str(), inline(text)));
+        Self { entries: entries.collect(), ..Self::default() }
+    }
+
     /// What `key` refers to.
     #[must_use]
     pub fn get(&self, key: &str) -> Option<&Reference> {

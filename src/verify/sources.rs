@@ -24,7 +24,7 @@ pub struct Source {
 }
 
 /// The files behind all locations of a manifest.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Sources {
     sources: Vec<Option<Source>>,
     client: Option<Client>,
@@ -229,6 +229,7 @@ mod tests {
             manifest: Some(manifest),
             segments: Vec::new(),
             seams: Some(Written { path: &seams, target: &seams, url: None, digest: "" }),
+            parquet: None,
             files: files.iter().map(|file| (file, None)).collect(),
         };
         let local = directory.join("a.nc").to_str().unwrap().to_owned();

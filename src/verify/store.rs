@@ -81,6 +81,16 @@ impl Store {
         self.storage.references.document(key).ok().flatten().unwrap_or_default()
     }
 
+    /// What `key` refers to.
+    pub fn reference(&self, key: &str) -> Option<&Reference> {
+        self.storage.references.get(key)
+    }
+
+    /// The location of this number.
+    pub fn location(&self, number: usize) -> Option<&str> {
+        self.storage.references.locations.get(number).map(String::as_str)
+    }
+
     /// The files behind the references.
     pub fn sources(&self) -> &Sources {
         &self.storage.sources
@@ -199,8 +209,10 @@ impl Store {
             wrong.push(different("`.zgroup` does not describe a group"));
         }
         let mut arrays = self.arrays.keys();
+        // With the chunk keys of V3 it is meant to be V3 alone.
         let fits_v2 = |name: &String| {
-            expected::v2_structure(&self.document(&format!("{name}/zarr.json"))).is_some()
+            let v3 = self.document(&format!("{name}/zarr.json"));
+            v3["chunk_key_encoding"]["name"] == "v2" && expected::v2_structure(&v3).is_some()
         };
         if !self.has_v2 && arrays.all(fits_v2) {
             wrong.push(different("the metadata of Zarr V2 are missing"));

@@ -10,6 +10,7 @@
 mod bad_input;
 mod check;
 mod command_line;
+mod formats;
 mod incremental;
 mod kill;
 mod ledger;
