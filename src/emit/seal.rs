@@ -144,7 +144,7 @@ pub fn clean(directory: &Path) {
     temporary::remove_stale(directory);
 }
 
-fn place(target: &Path) -> Result<(&Path, &OsStr)> {
+pub(super) fn place(target: &Path) -> Result<(&Path, &OsStr)> {
     let name = target
         .file_name()
         .ok_or_else(|| Error::new(Code::Internal, "not the path of a file").in_file(target))?;
@@ -155,7 +155,7 @@ fn place(target: &Path) -> Result<(&Path, &OsStr)> {
     Ok((directory, name))
 }
 
-fn explain(error: &io::Error, directory: &Path, target: &Path) -> Error {
+pub(super) fn explain(error: &io::Error, directory: &Path, target: &Path) -> Error {
     match (way_out(error), error.kind()) {
         (Some(hint), _) => {
             Error::io(error, "write a store in this directory", directory).with_hint(hint)

@@ -1,4 +1,4 @@
-//! Files under names that nobody meets until they are complete.
+//! Files and directories under names that nobody meets until they are complete.
 //!
 //! The name is `.TARGET.tmp-HOST-PID-START-NUMBER`, `START` being when the process began to write. So what killed
 //! processes left is told from what is being written: by this process, by others of this host, or on other
@@ -23,7 +23,7 @@ const DAY: Duration = Duration::from_hours(24);
 /// Directories that were looked through lately, so that many stores in one do not cost a listing each.
 const REMEMBERED: usize = 64;
 
-/// A file that is removed unless it is renamed, also by an error or a panic.
+/// A file or a directory that is removed unless it is renamed, also by an error or a panic.
 #[derive(Debug)]
 pub(super) struct Temporary(PathBuf);
 
@@ -38,12 +38,29 @@ impl Temporary {
         Ok((Self(path), file))
     }
 
+    /// Creates a directory, as [`Temporary::create`] does a file.
+    #[cfg(feature = "icechunk")]
+    pub(super) fn create_directory(directory: &Path, name: &OsStr) -> io::Result<Self> {
+        remove_stale(directory);
+        let path = directory.join(temporary_name(name));
+        fs::create_dir(&path)?;
+        Ok(Self(path))
+    }
+
+    /// Moves the directory at `path` to where nobody meets it; dropped, it is gone.
+    #[cfg(feature = "icechunk")]
+    pub(super) fn take_away(directory: &Path, name: &OsStr) -> io::Result<Self> {
+        let path = directory.join(temporary_name(name));
+        fs::rename(directory.join(name), &path)?;
+        Ok(Self(path))
+    }
+
     /// Where it is.
     pub(super) fn path(&self) -> &Path {
         &self.0
     }
 
-    /// Gives the file its final name; what is dropped then is a name without a file.
+    /// Gives it its final name; what is dropped then is a name without a file.
     pub(super) fn rename(self, target: &Path) -> io::Result<()> {
         fs::rename(&self.0, target)
     }
@@ -52,7 +69,14 @@ impl Temporary {
 impl Drop for Temporary {
     fn drop(&mut self) {
         // What stays behind is removed by the next run.
-        let _ = fs::remove_file(&self.0);
+        remove(&self.0);
+    }
+}
+
+fn remove(path: &Path) {
+    // Links are files here, so that nothing behind one is removed.
+    if fs::remove_file(path).is_err() {
+        let _ = fs::remove_dir_all(path);
     }
 }
 
@@ -83,7 +107,7 @@ fn host() -> &'static str {
     })
 }
 
-/// Removes the temporary files in `directory` whose process is gone. That is a courtesy: where it
+/// Removes the temporary files and directories in `directory` whose process is gone. That is a courtesy: where it
 /// cannot be done, writing goes on or says itself what is wrong.
 pub(super) fn remove_stale(directory: &Path) {
     if was_looked_through(directory) {
@@ -95,7 +119,7 @@ pub(super) fn remove_stale(directory: &Path) {
             modified.and_then(|it| it.elapsed().ok()).is_some_and(|age| age > DAY)
         };
         if is_stale(&entry.file_name(), is_old) {
-            let _ = fs::remove_file(entry.path());
+            remove(&entry.path());
         }
     }
 }
@@ -179,6 +203,11 @@ mod tests {
         for name in &kept {
             assert!(place.path().join(name).exists(), "{name}");
         }
+        let directory = place.path().join(format!(".d.icechunk.tmp-{host}-{killed}-1f-0"));
+        fs::create_dir_all(directory.join("chunks")).unwrap();
+        fs::write(directory.join("chunks/0"), "").unwrap();
+        remove(&directory);
+        assert!(!directory.exists());
         assert!(is_stale(OsStr::new(&kept[2]), || true));
         drop(temporary);
         assert_eq!(fs::read_dir(place.path()).unwrap().count(), kept.len());
