@@ -5,6 +5,8 @@ pub(crate) mod attributes;
 pub mod checksums;
 pub mod directory;
 mod encode;
+#[cfg(feature = "icechunk")]
+pub mod icechunk;
 pub mod reference_json;
 pub mod relocation;
 pub mod seal;

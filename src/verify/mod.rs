@@ -32,6 +32,8 @@ mod ranges;
 #[cfg(feature = "netcdf")]
 mod readback;
 pub mod references;
+#[cfg(feature = "icechunk")]
+pub mod repository;
 #[cfg(feature = "netcdf")]
 mod sampling;
 #[cfg(feature = "netcdf")]
