@@ -204,8 +204,9 @@ impl<'a> Content<'a> {
                 hash.update(index.to_le_bytes());
                 match held {
                     Held::File { file, offset, size } => {
-                        let numbers = [1, file as u64, offset, size];
-                        numbers.iter().for_each(|number| hash.update(number.to_le_bytes()));
+                        for number in [1, file as u64, offset, size] {
+                            hash.update(number.to_le_bytes());
+                        }
                     }
                     Held::Bytes(bytes) => {
                         hash.update(0u64.to_le_bytes());

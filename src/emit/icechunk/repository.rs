@@ -65,7 +65,7 @@ const COLLECTED_BYTES: usize = 128 * 1024 * 1024;
 /// A repository in a directory.
 pub(super) struct Repository {
     runtime: Runtime,
-    repository: ::icechunk::Repository,
+    icechunk: ::icechunk::Repository,
     /// Where it is now.
     place: PathBuf,
     /// What it is called in errors: its place once it is published.
@@ -96,7 +96,7 @@ impl Repository {
             .enable_all()
             .build()
             .map_err(|error| Error::io(&error, "start a runtime", path))?;
-        let repository = runtime.block_on(async {
+        let icechunk = runtime.block_on(async {
             let storage =
                 new_local_filesystem_storage(place).await.on(path, "open the directory")?;
             if create {
@@ -109,12 +109,12 @@ impl Repository {
             let opened = ::icechunk::Repository::open(storage).config(config).execute().await;
             opened.on(path, "open the Icechunk repository")
         })?;
-        Ok(Self { runtime, repository, place: place.to_owned(), path: path.to_owned() })
+        Ok(Self { runtime, icechunk, place: place.to_owned(), path: path.to_owned() })
     }
 
     /// The containers of virtual chunks, by name.
     pub(super) fn containers(&self) -> Vec<Container> {
-        let containers = self.repository.config().virtual_chunk_containers();
+        let containers = self.icechunk.config().virtual_chunk_containers();
         let mut containers: Vec<Container> = containers
             .filter_map(|container| {
                 let name = container.name()?.to_owned();
@@ -135,7 +135,7 @@ impl Repository {
         containers: &[Container],
         content: Option<&Content>,
     ) -> Result<Self> {
-        let old = self.repository.config().clone();
+        let old = self.icechunk.config().clone();
         let old = RepositoryConfig { storage: None, caching: None, ..old };
         let mut config = RepositoryConfig { inline_chunk_threshold_bytes: Some(INLINE), ..old };
         config.clear_virtual_chunk_containers();
@@ -152,9 +152,9 @@ impl Repository {
             let splitting = Some(splitting(content));
             config.manifest = Some(ManifestConfig { splitting, ..config.manifest().clone() });
         }
-        let assets = self.repository.asset_manager();
+        let assets = self.icechunk.asset_manager();
         let (version, updates) =
-            (self.repository.spec_version(), config.num_updates_per_repo_info_file());
+            (self.icechunk.spec_version(), config.num_updates_per_repo_info_file());
         let update = assets.update_repo_info(config.repo_update_retries(), |info, backup, _| {
             let changed = info.set_config(version, &config, backup, updates);
             Ok(Arc::new(changed.map_err(ICError::inject)?))
@@ -177,7 +177,7 @@ impl Repository {
     fn history(&self) -> Result<Vec<SnapshotInfo>> {
         let read = async {
             let main = VersionInfo::BranchTipRef(MAIN.to_owned());
-            self.repository.ancestry(&main).await?.try_collect().await
+            self.icechunk.ancestry(&main).await?.try_collect().await
         };
         self.runtime.block_on(read).on(&self.path, "read the history of the Icechunk repository")
     }
@@ -196,7 +196,7 @@ impl Repository {
 
     fn session(&self) -> Result<Store> {
         self.runtime.block_on(async {
-            let session = self.repository.writable_session(MAIN).await;
+            let session = self.icechunk.writable_session(MAIN).await;
             let session = session.on(&self.path, "write to the Icechunk repository")?;
             Ok(Store::from_session(Arc::new(RwLock::new(session))).await)
         })
@@ -207,7 +207,7 @@ impl Repository {
         let history = self.history()?;
         let complete = history.iter().filter(|snapshot| snapshot.metadata.contains_key(CONTENT));
         let Some(oldest) = complete.take(keep.max(1)).last() else { return Ok(()) };
-        let config = self.repository.config();
+        let config = self.icechunk.config();
         let (retries, updates) =
             (config.repo_update_retries(), config.num_updates_per_repo_info_file());
         // All of it is old enough to be deleted: nobody else writes to this copy.
@@ -228,19 +228,19 @@ impl Repository {
             false,
         );
         self.runtime.block_on(async {
-            let assets = Arc::clone(self.repository.asset_manager());
+            let assets = Arc::clone(self.icechunk.asset_manager());
             let ignore = || ExpiredRefAction::Ignore;
             expire(assets, oldest.flushed_at, ignore(), ignore(), Some(retries), updates)
                 .await
                 .on(&self.path, "let go of old snapshots")?;
-            let assets = Arc::clone(self.repository.asset_manager());
-            let version = self.repository.spec_version();
+            let assets = Arc::clone(self.icechunk.asset_manager());
+            let version = self.icechunk.spec_version();
             let forget = assets.update_repo_info(retries, |info, backup, _| {
                 let changed = without_old_logs(&info, version, backup, updates);
                 Ok(Arc::new(changed.map_err(ICError::inject)?))
             });
             forget.await.on(&self.path, "let go of old snapshots")?;
-            let summary = garbage_collect(assets, &collected, Some(retries), updates)
+            let summary = Box::pin(garbage_collect(assets, &collected, Some(retries), updates))
                 .await
                 .on(&self.path, "collect what no snapshot needs")?;
             match summary.delete_errors.first() {
@@ -263,7 +263,7 @@ impl Repository {
             return Ok(true);
         }
         let mut needed = BTreeSet::from([PathBuf::from(stage::REPO)]);
-        let assets = self.repository.asset_manager();
+        let assets = self.icechunk.asset_manager();
         for snapshot in &history {
             let id = snapshot.id.to_string();
             needed.insert(Path::new("snapshots").join(&id));
