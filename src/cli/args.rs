@@ -13,6 +13,7 @@ use clap::{Args, Parser, Subcommand};
 
 use crate::model::byte_size::ByteSize;
 use crate::model::format::FormatChoice;
+use crate::model::icechunk::Checksums;
 use crate::model::on_overlap::OnOverlap;
 use crate::model::on_static_mismatch::OnStaticMismatch;
 use crate::model::portability::Portability;
@@ -214,6 +215,13 @@ pub struct BuildArgs {
     /// `VirtualiZarr` needs them; kerchunk's engine, which the usual line of readers names, does not open these.
     #[arg(long)]
     pub v3_only: bool,
+    /// Keep N snapshots of each Icechunk repository (default 3, at least 2), the newest among them.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(2..))]
+    pub icechunk_keep: Option<u16>,
+    /// Have readers of Icechunk check that no source file was modified since (last-modified), or
+    /// nothing (none, the default), for replicas whose files have other times.
+    #[arg(long, value_name = "none|last-modified")]
+    pub icechunk_checksums: Option<Checksums>,
     /// Number of worker threads; by default one per processor.
     #[arg(short, long, value_name = "N")]
     pub jobs: Option<NonZeroUsize>,

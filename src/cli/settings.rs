@@ -15,6 +15,7 @@ use crate::drs::SettingsFile;
 use crate::model::byte_size::ByteSize;
 use crate::model::error::{Code, Error, Result};
 use crate::model::format::{Form, Formats, Thresholds};
+use crate::model::icechunk;
 use crate::pipeline::scan::{Origin, Scan};
 use crate::pipeline::shard_file::Shard;
 use crate::verify::{Mode, SAMPLE, Scope};
@@ -176,7 +177,12 @@ fn form(args: &BuildArgs, file: &SettingsFile) -> Result<Form> {
         icechunk: file.icechunk_above.unwrap_or(usual.icechunk),
     };
     let formats = Formats::resolve(choices, thresholds)?;
-    Ok(Form { v3_only: args.v3_only || file.v3_only.unwrap_or_default(), formats })
+    let usual = icechunk::Options::default();
+    let icechunk = icechunk::Options {
+        keep: args.icechunk_keep.or(file.icechunk_keep).map_or(usual.keep, Into::into),
+        checksums: args.icechunk_checksums.or(file.icechunk_checksums).unwrap_or_default(),
+    };
+    Ok(Form { v3_only: args.v3_only || file.v3_only.unwrap_or_default(), formats, icechunk })
 }
 
 /// How much of each store is verified before it is published.

@@ -1,7 +1,7 @@
 //! How files encode the chunks of a variable, and how an array of them all does.
 
 use crate::index::filter;
-use crate::model::array::{Storage, Variable};
+use crate::model::array::{Storage, Variable, product};
 use crate::model::codec::{Blosc, Codec, Filter};
 use crate::model::error::{Code, Error, Result};
 use crate::model::virtual_dataset::Stored;
@@ -97,6 +97,8 @@ fn codecs(variable: &Variable) -> Result<Vec<Codec>> {
     let element_size = variable.dtype.size().unwrap_or(1);
     let element_size = u32::try_from(element_size).unwrap_or(u32::MAX);
     let mut codecs = Vec::with_capacity(variable.filters.len());
+    // Bytes of a chunk before the filter at hand, until one makes them depend on the data.
+    let mut length = chunk_bytes(variable);
     for filter in &variable.filters {
         let parameter = filter.client_data.first().copied();
         let codec = match filter.id {
@@ -118,15 +120,28 @@ fn codecs(variable: &Variable) -> Result<Vec<Codec>> {
                 return Err(Error::unsupported(message).with_hint(rewriting(variable)));
             }
         };
-        // The four bytes of the checksum are no multiple of eight: HDF5 leaves the rest of such a
-        // division as it is, Zarr's shuffle refuses it.
-        if codec == Codec::Shuffle(8) && codecs.contains(&Codec::Fletcher32) {
-            return Err(Error::unsupported("fletcher32 before shuffle of 8-byte elements")
-                .with_hint("rewrite the file with `h5repack -f SHUF -f GZIP=1 -f FLET`"));
+        match (codec, length) {
+            // HDF5 leaves the rest of such a division as it is, Zarr's shuffle refuses it: so it is
+            // where the four bytes of a checksum come before elements of eight.
+            (Codec::Shuffle(size), Some(bytes)) if size > 1 && bytes % u64::from(size) != 0 => {
+                let message =
+                    format!("shuffle of {bytes} bytes as elements of {size} in a Zarr store");
+                return Err(Error::unsupported(message)
+                    .with_hint("rewrite the file with `h5repack -f SHUF -f GZIP=1 -f FLET`"));
+            }
+            (Codec::Shuffle(_), _) => {}
+            (Codec::Fletcher32, _) => length = length.and_then(|bytes| bytes.checked_add(4)),
+            _ => length = None,
         }
         codecs.push(codec);
     }
     Ok(codecs)
+}
+
+/// Bytes of a chunk of `variable` before any filter.
+fn chunk_bytes(variable: &Variable) -> Option<u64> {
+    let Storage::Chunked { chunk_shape, .. } = &variable.storage else { return None };
+    product(chunk_shape)?.checked_mul(variable.dtype.size()?)
 }
 
 /// How to give `variable` filters that every reader knows.

@@ -10,6 +10,7 @@ use serde::{Deserialize, Deserializer};
 
 use crate::model::byte_size::ByteSize;
 use crate::model::format::FormatChoice;
+use crate::model::icechunk::Checksums;
 use crate::model::on_overlap::OnOverlap;
 use crate::model::on_static_mismatch::OnStaticMismatch;
 use crate::model::portability::Portability;
@@ -45,6 +46,10 @@ pub struct SettingsFile {
     pub parquet_above: Option<u64>,
     /// From more references than this on, `auto` means Icechunk, too.
     pub icechunk_above: Option<u64>,
+    /// How many snapshots Icechunk repositories keep.
+    pub icechunk_keep: Option<u16>,
+    /// What readers of Icechunk check.
+    pub icechunk_checksums: Option<Checksums>,
     /// Whether manifests are Zarr V3 alone.
     pub v3_only: Option<bool>,
     /// The number of worker threads.

@@ -7,6 +7,8 @@ pub(crate) mod attributes;
 pub mod checksums;
 pub mod directory;
 mod encode;
+#[cfg(feature = "icechunk")]
+pub mod icechunk;
 #[cfg(feature = "parquet")]
 pub mod parquet;
 pub mod reference_json;

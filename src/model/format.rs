@@ -6,6 +6,7 @@ use std::str::FromStr;
 use serde::Deserialize;
 
 use super::error::{Code, Error, Result};
+use super::icechunk;
 
 /// A form of a store.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -48,7 +49,7 @@ impl Format {
         match self {
             Self::Json => true,
             Self::Parquet => cfg!(feature = "parquet"),
-            Self::Icechunk => false,
+            Self::Icechunk => cfg!(feature = "icechunk"),
         }
     }
 }
@@ -187,6 +188,8 @@ pub struct Form {
     pub v3_only: bool,
     /// What it has beside its manifest.
     pub formats: Formats,
+    /// How the Icechunk repositories among these are written.
+    pub icechunk: icechunk::Options,
 }
 
 #[cfg(test)]

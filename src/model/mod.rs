@@ -11,6 +11,7 @@ pub mod dyadic;
 pub mod error;
 pub mod format;
 pub mod frequency;
+pub mod icechunk;
 pub mod multihash;
 pub mod on_overlap;
 pub mod on_static_mismatch;

@@ -7,6 +7,7 @@ use crate::discover::Candidate;
 use crate::drs::{DataRoots, Dataset};
 use crate::model::error::{Code, Error, Result};
 use crate::model::format::Form;
+use crate::model::icechunk::Checksums;
 
 /// Changes when the same files, settings and URLs would give another manifest.
 const FORMAT: &str = "reference-json 3";
@@ -63,9 +64,14 @@ impl Sites {
             "chunks of {contiguous_chunk}; {max_reencode} % encoded anew; overlaps: {on_overlap}; \
              static: {on_static_mismatch}; codecs: {codecs}"
         );
-        let Form { v3_only, formats } = form;
+        let Form { v3_only, formats, icechunk } = form;
         let v3_only = if v3_only { "; V3 only" } else { "" };
-        let recipe = recipe(&format!("{FORMAT}; {limits}{v3_only}{formats}"), location);
+        let checksums = match icechunk.checksums {
+            Checksums::None => String::new(),
+            checksums @ Checksums::LastModified => format!("; {checksums} in Icechunk"),
+        };
+        let form = format!("{v3_only}{formats}{checksums}");
+        let recipe = recipe(&format!("{FORMAT}; {limits}{form}"), location);
         Placement {
             url: self.data_roots.url(&manifest, dataset),
             manifest,

@@ -7,15 +7,13 @@ use std::io::{self, BufReader, Write};
 use std::path::{Path, PathBuf};
 
 use crate::drs::{self, Dataset, Drs};
-use crate::emit::artefact;
+use crate::emit::artefact::{self, Artefact};
 use crate::emit::relocation;
 use crate::emit::seal::{self, Prepared};
-use crate::emit::set::{PreparedSet, SealedSet};
 use crate::ledger::{
     ArtefactRecord, DatasetRecord, Ledger, PartKind, PartRecord, RunId, StoreRecord, WrittenFile,
 };
 use crate::model::error::{Code, Error, Result};
-use crate::model::format::Format;
 
 use super::placement::Sites;
 use super::store;
@@ -46,7 +44,11 @@ impl Relocate {
         if self.sites.output_dir.is_none() {
             // Other forms that could not be relocated lead to the old URLs.
             store::remove(before, Some(&store));
-            let recipe = self.sites.relocated(&record.recipe, &record.directory, &dataset);
+            let mut recipe = self.sites.relocated(&record.recipe, &record.directory, &dataset);
+            if store.artefacts.len() < before.artefacts.len() {
+                // So that the next scan writes them anew.
+                recipe.push_str("; forms left out");
+            }
             let record = DatasetRecord { store: Some(store), recipe, ..record.clone() };
             // What was told of its replacement before is in the ledger already.
             ledger.record(run, &[DatasetRecord { replacement: None, ..record }])?;
@@ -76,18 +78,21 @@ impl Relocate {
         let moved = |path: &Path| directory.join(path.file_name().unwrap_or_default());
         let files = record.files.iter().map(|file| file.source.path.clone());
         let seams = before.parts_of(PartKind::Seams).map(moved);
-        let mut locations = HashMap::new();
+        let (mut locations, mut of_files) = (HashMap::new(), Vec::new());
         for path in files.chain(seams) {
             let name = Path::new(path.file_name().unwrap_or_default());
             let location = self.sites.location(&path, dataset)?;
             // As it stands in a path, or in a URL: what is the one of a file may be the other of another.
             let written =
                 if before.local { name.to_string_lossy().into_owned() } else { drs::encoded(name) };
+            if of_files.len() < record.files.len() {
+                of_files.push(location.clone());
+            }
             locations.insert(written, location);
         }
         let mut artefacts = Vec::new();
         for artefact in &before.artefacts {
-            match prepare_artefact(artefact, &moved(&artefact.path), &locations)? {
+            match prepare_artefact(artefact, &moved(&artefact.path), (&of_files, &locations))? {
                 Some(prepared) => artefacts.push((artefact, prepared)),
                 None => ::log::warn!(
                     "{} in {} cannot be relocated by this program: it is left out; `vzarr-publish scan` \
@@ -116,7 +121,7 @@ impl Relocate {
             .map(|(kind, prepared)| publish(prepared).map(|written| PartRecord { kind, written }));
         let parts = parts.collect::<Result<Vec<_>>>()?;
         let artefacts = artefacts.into_iter().map(|(artefact, prepared)| {
-            let SealedSet { path, digest, size, .. } = prepared.publish()?;
+            let Artefact { path, digest, size, .. } = prepared.publish()?;
             let url = self.sites.url(&path, dataset);
             Ok(ArtefactRecord { path, url, digest, size, times: None, ..artefact.clone() })
         });
@@ -154,38 +159,17 @@ fn prepare(
 fn prepare_artefact(
     artefact: &ArtefactRecord,
     target: &Path,
-    locations: &HashMap<String, String>,
-) -> Result<Option<PreparedSet>> {
-    let ArtefactRecord { format, path, digest, .. } = artefact;
+    (files, locations): (&[String], &HashMap<String, String>),
+) -> Result<Option<artefact::Prepared>> {
+    let ArtefactRecord { format, path, digest, reference_count, .. } = artefact;
     if !artefact::is_intact(*format, path, digest) {
         return Err(Error::new(Code::Different, "the store is not as it was written")
             .in_file(path)
             .with_hint("build it anew with `vzarr-publish scan --force`"));
     }
-    match format {
-        Format::Parquet => relocate_parquet(path, target, locations),
-        Format::Json | Format::Icechunk => Ok(None),
-    }
-}
-
-#[cfg(feature = "parquet")]
-fn relocate_parquet(
-    from: &Path,
-    target: &Path,
-    locations: &HashMap<String, String>,
-) -> Result<Option<PreparedSet>> {
+    let files: Vec<&str> = files.iter().map(String::as_str).collect();
     let relocate = &mut |location: &str| relocated(location, locations);
-    crate::emit::parquet::relocate(from, target, relocate).map(Some)
-}
-
-#[cfg(not(feature = "parquet"))]
-#[allow(clippy::unnecessary_wraps, reason = "with the feature it can fail")]
-fn relocate_parquet(
-    _: &Path,
-    _: &Path,
-    _: &HashMap<String, String>,
-) -> Result<Option<PreparedSet>> {
-    Ok(None)
+    artefact::relocate((*format, path, *reference_count), target, &files, relocate)
 }
 
 /// Where the file is found that was found at `location`.

@@ -10,13 +10,12 @@ use std::path::Path;
 use crate::combine::{Combined, Datasets};
 use crate::discover::SourceFile;
 use crate::drs::Dataset;
-use crate::emit::artefact::{self, Artefact};
+use crate::emit::artefact::{self, Artefact, Sources};
 use crate::emit::checksums;
 use crate::emit::directory;
 use crate::emit::reference_json::{self, Locations, SourceEntry};
 use crate::emit::seal::{self, Failure, Prepared, Sealed, Written};
 use crate::emit::seams::{self, Seams};
-use crate::emit::set::{PreparedSet, SealedSet};
 use crate::ledger::{ArtefactRecord, FileRecord, PartKind, PartRecord, StoreRecord, WrittenFile};
 use crate::model::error::{Code, Error, Result};
 use crate::model::format::{Form, Format};
@@ -47,8 +46,8 @@ pub struct StoreWriter<'a> {
 struct PreparedStore {
     parts: Vec<(PartKind, Prepared)>,
     manifest: Option<Prepared>,
-    /// In Parquet, and how many byte ranges that refers to.
-    parquet: Option<(PreparedSet, u64)>,
+    /// The other forms.
+    artefacts: Vec<(Format, artefact::Prepared)>,
     seams: Seams,
     notes: Vec<Error>,
 }
@@ -85,7 +84,7 @@ impl StoreWriter<'_> {
             Some(verifier) => Some(self.verify(&prepared, files, verifier)?),
             None => None,
         };
-        let PreparedStore { parts, manifest, parquet, seams, notes } = prepared;
+        let PreparedStore { parts, manifest, artefacts, seams, notes } = prepared;
         files.iter().try_for_each(|file| check_unchanged(&file.source))?;
         if !is_wanted() {
             return Err(Error::new(Code::Timeout, "the store was given up before it was written"));
@@ -94,12 +93,10 @@ impl StoreWriter<'_> {
             prepared.publish().map(|sealed| PartRecord { kind, written: self.written(sealed) })
         });
         let parts = parts.collect::<Result<_>>()?;
-        let parquet = parquet.map(|(prepared, references)| {
-            prepared
-                .publish()
-                .map(|sealed| self.artefact(Format::Parquet, of_set(sealed, references)))
+        let artefacts = artefacts.into_iter().map(|(format, prepared)| {
+            prepared.publish().map(|artefact| self.artefact(format, artefact))
         });
-        let artefacts = parquet.into_iter().collect::<Result<_>>()?;
+        let artefacts = artefacts.collect::<Result<_>>()?;
         let manifest = manifest.map(Prepared::publish).transpose()?;
         let cost = cost(combined, &seams);
         let record = StoreRecord {
@@ -146,24 +143,39 @@ impl StoreWriter<'_> {
             let (of_segment, ()) = seal::prepare(&path, write)?;
             parts.push((PartKind::Segment, of_segment));
         }
-        let (formats, notes) = self.formats(combined, &seams);
+        let (formats, notes) = self.formats(combined, &seams, &files);
         let Datasets::Whole(dataset) = &combined.datasets else {
-            return Ok(PreparedStore { parts, manifest: None, parquet: None, seams, notes });
+            let artefacts = Vec::new();
+            return Ok(PreparedStore { parts, manifest: None, artefacts, seams, notes });
         };
         let write = |out: &mut dyn io::Write| {
             reference_json::write(dataset, locations, &entries, self.form.v3_only, out)
         };
         let (sealed, ()) = seal::prepare(manifest, write)?;
-        let parquet = formats.contains(&Format::Parquet).then(|| {
-            prepare_parquet(&artefact::path(manifest, Format::Parquet), dataset, locations)
-        });
-        let parquet = parquet.transpose()?;
-        Ok(PreparedStore { parts, manifest: Some(sealed), parquet, seams, notes })
+        let of_seams = parts.iter().find(|(kind, _)| *kind == PartKind::Seams);
+        let modified: Vec<i64> = records.iter().map(|file| file.source.mtime_ns).collect();
+        let sources = Sources {
+            locations,
+            seam_path: of_seams.map(|(_, prepared)| prepared.path()),
+            modified: &modified,
+        };
+        let prepare = |format| {
+            let target = artefact::path(manifest, format);
+            artefact::prepare(format, &target, dataset, &sources, &self.form.icechunk)
+                .map(|prepared| (format, prepared))
+        };
+        let artefacts = formats.into_iter().map(prepare).collect::<Result<_>>()?;
+        Ok(PreparedStore { parts, manifest: Some(sealed), artefacts, seams, notes })
     }
 
     /// The forms that the store gets beside its manifest, and a note for each that was asked for and cannot hold
     /// it.
-    fn formats(&self, combined: &Combined, seams: &Seams) -> (Vec<Format>, Vec<Error>) {
+    fn formats(
+        &self,
+        combined: &Combined,
+        seams: &Seams,
+        files: &[String],
+    ) -> (Vec<Format>, Vec<Error>) {
         let references = cost(combined, seams).references;
         let wanted = Format::BESIDE.into_iter();
         let wanted = wanted.filter(|format| self.form.formats.has(*format, references));
@@ -183,7 +195,14 @@ impl StoreWriter<'_> {
                     "no array can hold all files, and there is no other form of a store in segments",
                     "open the segments, which refer to some of the files each",
                 )),
-                _ => formats.push(format),
+                _ => match artefact::check(format, files) {
+                    Ok(()) => formats.push(format),
+                    Err(error) => notes.push(left_out(
+                        format,
+                        error.message(),
+                        error.hint().unwrap_or("leave out the format for these"),
+                    )),
+                },
             }
         }
         (formats, notes)
@@ -192,7 +211,7 @@ impl StoreWriter<'_> {
     /// Compares what is not published yet with the files.
     fn verify(
         &self,
-        PreparedStore { parts, manifest, parquet, .. }: &PreparedStore,
+        PreparedStore { parts, manifest, artefacts, .. }: &PreparedStore,
         files: &[FileRecord],
         verifier: &Verifier,
     ) -> Result<Verification> {
@@ -207,12 +226,14 @@ impl StoreWriter<'_> {
             manifest: manifest.as_ref().map(written),
             segments: of_kind(PartKind::Segment).collect(),
             seams: of_kind(PartKind::Seams).next(),
-            parquet: parquet.as_ref().map(|(prepared, _)| verify::Written {
-                path: prepared.path(),
-                target: &prepared.sealed().path,
-                url: None,
-                digest: &prepared.sealed().digest,
-            }),
+            artefacts: artefacts
+                .iter()
+                .map(|(format, prepared)| {
+                    let (target, digest) = prepared.sealed();
+                    let path = prepared.path();
+                    (*format, verify::Written { path, target, url: None, digest })
+                })
+                .collect(),
             files: files.iter().map(|file| (&file.source, file.steps.clone())).collect(),
         };
         let verification = verifier.verify(&published);
@@ -239,7 +260,7 @@ impl StoreWriter<'_> {
             let v3_only = self.form.v3_only;
             in_content(reference_json::write(dataset, locations, &[], v3_only, &mut io::sink()))
         })?;
-        let (_, notes) = self.formats(combined, &seams);
+        let (_, notes) = self.formats(combined, &seams, &files);
         Ok((seams, notes))
     }
 
@@ -272,27 +293,6 @@ impl StoreWriter<'_> {
         let url = self.sites.url(&path, self.dataset);
         ArtefactRecord { format, path, url, digest, size, reference_count, snapshot, times: None }
     }
-}
-
-/// What a set is as an artefact that refers to so many byte ranges.
-pub fn of_set(sealed: SealedSet, reference_count: u64) -> Artefact {
-    let SealedSet { path, digest, size, unchanged } = sealed;
-    Artefact { path, digest, size, reference_count, snapshot: None, unchanged }
-}
-
-#[cfg(feature = "parquet")]
-fn prepare_parquet(
-    target: &Path,
-    dataset: &VirtualDataset,
-    locations: Locations,
-) -> Result<(PreparedSet, u64)> {
-    crate::emit::parquet::prepare(target, dataset, locations)
-}
-
-/// Never comes about: without the feature nobody can ask for it.
-#[cfg(not(feature = "parquet"))]
-fn prepare_parquet(target: &Path, _: &VirtualDataset, _: Locations) -> Result<(PreparedSet, u64)> {
-    Err(Error::new(Code::Internal, "built without the feature `parquet`").in_file(target))
 }
 
 fn left_out(format: Format, why: &str, hint: &str) -> Error {

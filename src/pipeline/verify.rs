@@ -4,7 +4,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use crate::emit::seal;
 use crate::ledger::{
-    DatasetRecord, FileRecord, Filter, Ledger, PartKind, RunId, Status, WrittenFile,
+    ArtefactRecord, DatasetRecord, FileRecord, Filter, Ledger, PartKind, RunId, Status, WrittenFile,
 };
 use crate::model::error::{Code, Error, Result};
 use crate::model::format::Format;
@@ -142,15 +142,15 @@ fn of_record(record: &DatasetRecord, scope: &Scope) -> Verification {
         manifest: store.manifest.as_ref().map(written),
         segments: parts(PartKind::Segment).map(|part| written(&part.written)).collect(),
         seams: parts(PartKind::Seams).map(|part| written(&part.written)).next(),
-        parquet: store.artefact(Format::Parquet).map(|it| Written {
-            path: &it.path,
-            target: &it.path,
-            url: it.url.as_deref(),
-            digest: &it.digest,
-        }),
+        artefacts: store.artefacts.iter().map(of_artefact).collect(),
         files: record.files.iter().map(|file| (&file.source, file.steps.clone())).collect(),
     };
     guarded(&published, scope)
+}
+
+fn of_artefact(artefact: &ArtefactRecord) -> (Format, Written<'_>) {
+    let ArtefactRecord { format, path, url, digest, .. } = artefact;
+    (*format, Written { path, target: path, url: url.as_deref(), digest })
 }
 
 /// Verifies one store. A defect of a reader, met by it, is no reason to leave others unverified.

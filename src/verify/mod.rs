@@ -12,11 +12,14 @@ use std::path::Path;
 
 use crate::discover::SourceFile;
 use crate::model::error::{Code, Error};
+use crate::model::format::Format;
 
 #[cfg(feature = "netcdf")]
 mod cells;
 #[cfg(feature = "netcdf")]
 mod comparison;
+#[cfg(any(feature = "netcdf", feature = "icechunk"))]
+mod digest;
 #[cfg(feature = "netcdf")]
 mod documents;
 #[cfg(feature = "netcdf")]
@@ -25,6 +28,8 @@ mod expected;
 mod fletcher32;
 #[cfg(feature = "netcdf")]
 mod http;
+#[cfg(all(feature = "netcdf", feature = "icechunk"))]
+mod icechunk;
 #[cfg(feature = "netcdf")]
 mod lost;
 #[cfg(all(feature = "netcdf", feature = "parquet"))]
@@ -34,6 +39,8 @@ mod ranges;
 #[cfg(feature = "netcdf")]
 mod readback;
 pub mod references;
+#[cfg(feature = "icechunk")]
+pub mod repository;
 #[cfg(feature = "netcdf")]
 mod sampling;
 #[cfg(feature = "netcdf")]
@@ -62,8 +69,8 @@ pub struct Published<'a> {
     pub segments: Vec<Written<'a>>,
     /// The file with chunks encoded anew, if there is one.
     pub seams: Option<Written<'a>>,
-    /// The same in Parquet, if it is there: a directory, whose digest is that of what `sha256sum` prints.
-    pub parquet: Option<Written<'a>>,
+    /// The same in other forms, each a directory.
+    pub artefacts: Vec<(Format, Written<'a>)>,
     /// The NetCDF files in the order of time, as they were when they were indexed, and the time steps
     /// of each that the store has; none means all.
     pub files: Vec<(&'a SourceFile, Option<Range<u64>>)>,

@@ -8,11 +8,11 @@ use std::sync::Arc;
 use parquet::file::reader::{FileReader, SerializedFileReader};
 use parquet::record::{Field, Row};
 use serde_json::{Map, Value, json};
-use sha2::{Digest, Sha256};
 
 use crate::model::array::{Values, product};
 use crate::model::error::{Error, Result};
 
+use super::digest::sha256;
 use super::http::Client;
 use super::readback::{Storage, StoredArray};
 use super::references::{Reference, References, inlined};
@@ -77,10 +77,10 @@ impl Comparison<'_> {
     fn digest(&mut self, names: &BTreeSet<String>) -> std::io::Result<()> {
         let line = |name: &String| {
             let content = fs::read(self.set.path.join(name))?;
-            Ok(format!("{}  {name}\n", hex(&content)))
+            Ok(format!("{}  {name}\n", sha256(&content)))
         };
         let lines: String = names.iter().map(line).collect::<std::io::Result<_>>()?;
-        if hex(lines.as_bytes()) != self.set.digest {
+        if sha256(lines.as_bytes()) != self.set.digest {
             let message = "it is not as it was written: its digest is another than in the ledger";
             self.found.push(different(message));
         }
@@ -294,13 +294,4 @@ fn names(top: &Path) -> std::io::Result<BTreeSet<String>> {
         }
     }
     Ok(names)
-}
-
-fn hex(content: &[u8]) -> String {
-    use std::fmt::Write as _;
-    Sha256::digest(content).iter().fold(String::new(), |mut text, byte| {
-        // Writing to a `String` cannot fail.
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
 }

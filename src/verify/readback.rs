@@ -63,7 +63,8 @@ impl Storage {
         }
     }
 
-    fn value(&self, key: &str) -> Result<Option<Vec<u8>>, String> {
+    /// The value of `key`, as it is stored.
+    pub fn value(&self, key: &str) -> Result<Option<Vec<u8>>, String> {
         match self.references.get(key) {
             None => Ok(None),
             Some(Reference::Inline(_)) if key.ends_with("zarr.json") => {

@@ -229,7 +229,7 @@ mod tests {
             manifest: Some(manifest),
             segments: Vec::new(),
             seams: Some(Written { path: &seams, target: &seams, url: None, digest: "" }),
-            parquet: None,
+            artefacts: Vec::new(),
             files: files.iter().map(|file| (file, None)).collect(),
         };
         let local = directory.join("a.nc").to_str().unwrap().to_owned();

@@ -1,17 +1,16 @@
 //! A store that was opened: its manifest, its arrays, and what is wrong with them by themselves.
 
 use std::collections::{BTreeMap, HashMap};
-use std::fmt::Write as _;
 use std::fs;
 use std::path::Path;
 use std::sync::Arc;
 
 use serde_json::Value;
-use sha2::{Digest, Sha256};
 
 use crate::model::array::product;
 use crate::model::error::{Error, Result};
 
+use super::digest::sha256;
 use super::http::{Client, NO_ANSWER};
 use super::readback::{Storage, StoredArray};
 use super::references::{Reference, References};
@@ -84,6 +83,11 @@ impl Store {
     /// What `key` refers to.
     pub fn reference(&self, key: &str) -> Option<&Reference> {
         self.storage.references.get(key)
+    }
+
+    /// The value of `key`, as it is stored.
+    pub fn value(&self, key: &str) -> std::result::Result<Option<Vec<u8>>, String> {
+        self.storage.value(key)
     }
 
     /// The location of this number.
@@ -261,12 +265,7 @@ pub fn read_written(
     let wrong = |message: &str| different(message).in_file(written.target).with_hint(REBUILD);
     let content = fs::read(written.path)
         .map_err(|error| wrong(&format!("this file of the store cannot be read: {error}")))?;
-    let digest = Sha256::digest(&content).iter().fold(String::new(), |mut text, byte| {
-        // Writing to a `String` cannot fail.
-        let _ = write!(text, "{byte:02x}");
-        text
-    });
-    if digest != written.digest {
+    if sha256(&content) != written.digest {
         findings
             .push(wrong("it is not as it was written: its SHA-256 is another than in the ledger"));
     }

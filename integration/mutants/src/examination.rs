@@ -183,17 +183,22 @@ fn compare(record: &DatasetRecord) -> Verdict {
     }
 }
 
-/// Whether the values of a text attribute differ by its NULs, or by bytes that are not UTF-8: the crate
-/// `netcdf` ends it at the first, and puts U+FFFD for the others; netCDF4-python reads it as the store has it.
+/// Whether texts differ by NULs, by bytes that are not UTF-8, or by what lies behind them: the crate `netcdf`
+/// ends them at the first NUL, puts U+FFFD for bytes that are not UTF-8, and reads on behind texts of a fixed
+/// length that fill it, where libnetcdf puts no NUL; netCDF4-python reads them as the store has them.
 fn is_of_text(finding: &Error) -> bool {
     let message = finding.message();
-    let values = message.strip_prefix("attribute `").and_then(|rest| {
-        let (_, values) = rest.split_once("` is \"")?;
-        values.split_once("\", after the file it would be \"")
-    });
+    let both = |rest: &'static str, of_theirs| {
+        let (ours, theirs) = message.split_once(rest)?;
+        let begin = ours.find(" is ")? + " is ".len();
+        Some((ours[begin..].to_owned(), theirs.trim_end_matches(of_theirs).to_owned()))
+    };
+    let values = both(", after the file it would be ", "")
+        .or_else(|| both(" in the store, ", " in the file"));
     values.is_some_and(|(ours, theirs)| {
-        let theirs = theirs.trim_end_matches('"');
-        theirs.contains('\u{fffd}') || ours.starts_with(theirs)
+        let [own, other] = [&ours, &theirs].map(|text| text.trim_end_matches(['"', ']']));
+        let is_text = ours.starts_with('"') || ours.starts_with("[\"");
+        is_text && (other.contains('\u{fffd}') || other.starts_with(own) || own.starts_with(other))
     })
 }
 

@@ -96,7 +96,9 @@ fn attribute(file: &File, message: &Bytes, owner: u64) -> Result<Attribute> {
     let padded = |len: usize| {
         if version == 1 { len.next_multiple_of(8) } else { len }
     };
-    let name = text(at.take(padded(name_len))?.get(..name_len).unwrap_or_default());
+    // Whatever byte ends the name, libhdf5 takes it for the NUL that belongs there.
+    let name = at.take(padded(name_len))?.get(..name_len.saturating_sub(1));
+    let name = text(name.unwrap_or_default());
     let in_attribute = |error: Error| {
         let message = format!("attribute `{}`: {}", name.escape_debug(), error.message());
         Error::new(error.code(), message)

@@ -11,7 +11,7 @@ pub struct Link {
     /// What it leads to.
     pub target: Target,
     /// Place among the links by time of creation, where the group records it.
-    pub creation_order: Option<u64>,
+    pub creation_order: Option<i64>,
 }
 
 /// What a link leads to.
@@ -31,7 +31,7 @@ impl Link {
         at.version("link message", &[1])?;
         let flags = at.u8()?;
         let kind = if flags & 8 != 0 { at.u8()? } else { 0 };
-        let creation_order = if flags & 4 != 0 { Some(at.u64()?) } else { None };
+        let creation_order = if flags & 4 != 0 { Some(at.u64()?.cast_signed()) } else { None };
         if flags & 0x10 != 0 {
             at.skip(1)?;
         }

@@ -146,16 +146,15 @@ fn read_v1(file: &File, address: u64) -> Result<Vec<Raw>> {
     let prefix = file.bytes(address, 16)?;
     let mut at = file.cursor(&prefix);
     at.version("object header", &[1])?;
-    at.skip(1)?;
-    let count = usize::from(at.u16()?);
-    at.skip(4)?;
+    // Behind it a number of messages, which libhdf5 does not go by.
+    at.skip(7)?;
     let first = file.bytes(file_offset(address, 16)?, at.u32()?.into())?;
     let mut messages = Vec::new();
     let mut blocks = Blocks::new();
-    read_block_v1(file, &first, count, &mut messages, &mut blocks)?;
+    read_block_v1(file, &first, &mut messages, &mut blocks)?;
     while let Some((address, len)) = blocks.pending.pop() {
         let block = file.bytes(address, len)?;
-        read_block_v1(file, &block, count, &mut messages, &mut blocks)?;
+        read_block_v1(file, &block, &mut messages, &mut blocks)?;
     }
     Ok(messages)
 }
@@ -163,12 +162,11 @@ fn read_v1(file: &File, address: u64) -> Result<Vec<Raw>> {
 fn read_block_v1(
     file: &File,
     block: &Bytes,
-    count: usize,
     messages: &mut Vec<Raw>,
     blocks: &mut Blocks,
 ) -> Result<()> {
     let mut at = file.cursor(block);
-    while at.remaining() >= 8 && messages.len() < count {
+    while at.remaining() >= 8 {
         let kind = at.u16()?;
         let size = usize::from(at.u16()?);
         let flags = at.u8()?;
