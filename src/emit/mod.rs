@@ -11,6 +11,10 @@ pub mod reference_json;
 pub mod relocation;
 pub mod seal;
 pub mod seams;
+#[cfg_attr(
+    not(feature = "icechunk"),
+    allow(dead_code, reason = "directories are for repositories")
+)]
 mod temporary;
 mod zarr_v2;
 mod zarr_v3;

@@ -113,13 +113,13 @@ pub fn is_manifest(mut from: impl BufRead) -> bool {
 }
 
 /// The metadata documents of one array.
-pub(super) struct Documents {
-    pub(super) chunk_shape: Vec<u64>,
-    pub(super) codecs: Vec<Codec>,
-    pub(super) v3: Value,
+struct Documents {
+    chunk_shape: Vec<u64>,
+    codecs: Vec<Codec>,
+    v3: Value,
 }
 
-pub(super) fn documents(dataset: &VirtualDataset) -> Vec<Documents> {
+fn documents(dataset: &VirtualDataset) -> Vec<Documents> {
     let of_array = |array: &VirtualArray| {
         let (chunk_shape, codecs) = match &array.body {
             Body::Inline(values) => (

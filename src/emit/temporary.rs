@@ -1,4 +1,4 @@
-//! Files and directories under names that nobody meets until they are complete.
+//! Files, and directories, under names that nobody meets until they are complete.
 //!
 //! The name is `.TARGET.tmp-HOST-PID-START-NUMBER`, `START` being when the process began to write. So what killed
 //! processes left is told from what is being written: by this process, by others of this host, or on other
@@ -15,6 +15,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, OnceLock};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use rustix::fs::{CWD, RenameFlags, renameat_with};
+use rustix::io::Errno;
+
 const MARK: &str = ".tmp-";
 
 /// Nothing takes another host so long to write.
@@ -23,7 +26,7 @@ const DAY: Duration = Duration::from_hours(24);
 /// Directories that were looked through lately, so that many stores in one do not cost a listing each.
 const REMEMBERED: usize = 64;
 
-/// A file or a directory that is removed unless it is renamed, also by an error or a panic.
+/// A file that is removed unless it is renamed, also by an error or a panic.
 #[derive(Debug)]
 pub(super) struct Temporary(PathBuf);
 
@@ -38,29 +41,12 @@ impl Temporary {
         Ok((Self(path), file))
     }
 
-    /// Creates a directory, as [`Temporary::create`] does a file.
-    #[cfg(feature = "icechunk")]
-    pub(super) fn create_directory(directory: &Path, name: &OsStr) -> io::Result<Self> {
-        remove_stale(directory);
-        let path = directory.join(temporary_name(name));
-        fs::create_dir(&path)?;
-        Ok(Self(path))
-    }
-
-    /// Moves the directory at `path` to where nobody meets it; dropped, it is gone.
-    #[cfg(feature = "icechunk")]
-    pub(super) fn take_away(directory: &Path, name: &OsStr) -> io::Result<Self> {
-        let path = directory.join(temporary_name(name));
-        fs::rename(directory.join(name), &path)?;
-        Ok(Self(path))
-    }
-
     /// Where it is.
     pub(super) fn path(&self) -> &Path {
         &self.0
     }
 
-    /// Gives it its final name; what is dropped then is a name without a file.
+    /// Gives the file its final name; what is dropped then is a name without a file.
     pub(super) fn rename(self, target: &Path) -> io::Result<()> {
         fs::rename(&self.0, target)
     }
@@ -69,14 +55,72 @@ impl Temporary {
 impl Drop for Temporary {
     fn drop(&mut self) {
         // What stays behind is removed by the next run.
-        remove(&self.0);
+        let _ = fs::remove_file(&self.0);
     }
 }
 
-fn remove(path: &Path) {
-    // Links are files here, so that nothing behind one is removed.
-    if fs::remove_file(path).is_err() {
-        let _ = fs::remove_dir_all(path);
+/// A directory that is removed with all in it unless it takes its place, also by an error or a panic.
+#[derive(Debug)]
+pub(super) struct TemporaryDirectory(PathBuf);
+
+impl TemporaryDirectory {
+    /// Creates a directory as [`Temporary::create`] does a file.
+    pub(super) fn create(directory: &Path, name: &OsStr) -> io::Result<Self> {
+        remove_stale(directory);
+        let path = directory.join(temporary_name(name));
+        fs::create_dir(&path)?;
+        Ok(Self(path))
+    }
+
+    /// Takes the directory at `path` out of sight, to be removed.
+    pub(super) fn take(path: &Path) -> io::Result<Self> {
+        let directory = path.parent().filter(|it| *it != Path::new("")).unwrap_or(Path::new("."));
+        let hidden = directory.join(temporary_name(path.file_name().unwrap_or_default()));
+        fs::rename(path, &hidden)?;
+        Ok(Self(hidden))
+    }
+
+    /// Where it is.
+    pub(super) fn path(&self) -> &Path {
+        &self.0
+    }
+
+    /// Puts the directory in the place of what is at `target`, if anything is, so that who comes meets the
+    /// one or the other. Where the file system cannot exchange names there is nothing for a moment. What was
+    /// there is returned, to be removed once its end is certain.
+    pub(super) fn replace(self, target: &Path) -> io::Result<Self> {
+        match renameat_with(CWD, &self.0, CWD, target, RenameFlags::EXCHANGE) {
+            Ok(()) => Ok(self),
+            Err(Errno::NOENT) => fs::rename(&self.0, target).map(|()| self),
+            Err(Errno::INVAL | Errno::NOSYS | Errno::OPNOTSUPP) => self.replace_in_turn(target),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// The same where the file system cannot exchange names: what is there is taken out of the way first.
+    fn replace_in_turn(self, target: &Path) -> io::Result<Self> {
+        let old = match Self::take(target) {
+            // Such a file system says so whether or not there is something to exchange with.
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                return fs::rename(&self.0, target).map(|()| self);
+            }
+            taken => taken?,
+        };
+        match fs::rename(&self.0, target) {
+            Ok(()) => Ok(old),
+            Err(error) => {
+                // Rather the old one than none.
+                let _ = fs::rename(&old.0, target);
+                Err(error)
+            }
+        }
+    }
+}
+
+impl Drop for TemporaryDirectory {
+    fn drop(&mut self) {
+        // What stays behind is removed by the next run.
+        let _ = fs::remove_dir_all(&self.0);
     }
 }
 
@@ -107,7 +151,7 @@ fn host() -> &'static str {
     })
 }
 
-/// Removes the temporary files and directories in `directory` whose process is gone. That is a courtesy: where it
+/// Removes the temporary files in `directory` whose process is gone. That is a courtesy: where it
 /// cannot be done, writing goes on or says itself what is wrong.
 pub(super) fn remove_stale(directory: &Path) {
     if was_looked_through(directory) {
@@ -119,7 +163,9 @@ pub(super) fn remove_stale(directory: &Path) {
             modified.and_then(|it| it.elapsed().ok()).is_some_and(|age| age > DAY)
         };
         if is_stale(&entry.file_name(), is_old) {
-            remove(&entry.path());
+            let is_directory = entry.file_type().is_ok_and(|found| found.is_dir());
+            let remove = if is_directory { fs::remove_dir_all } else { fs::remove_file };
+            let _ = remove(entry.path());
         }
     }
 }
@@ -196,20 +242,40 @@ mod tests {
         for name in stale.iter().chain(&kept) {
             fs::write(place.path().join(name), "").unwrap();
         }
+        let stale_directory = format!(".a.parq.tmp-{host}-{killed}-1f-1");
+        fs::create_dir_all(place.path().join(&stale_directory).join("tas")).unwrap();
         let (temporary, _) = Temporary::create(place.path(), OsStr::new("c.json")).unwrap();
-        for name in &stale {
+        for name in stale.iter().chain([&stale_directory]) {
             assert!(!place.path().join(name).exists(), "{name}");
         }
         for name in &kept {
             assert!(place.path().join(name).exists(), "{name}");
         }
-        let directory = place.path().join(format!(".d.icechunk.tmp-{host}-{killed}-1f-0"));
-        fs::create_dir_all(directory.join("chunks")).unwrap();
-        fs::write(directory.join("chunks/0"), "").unwrap();
-        remove(&directory);
-        assert!(!directory.exists());
         assert!(is_stale(OsStr::new(&kept[2]), || true));
         drop(temporary);
         assert_eq!(fs::read_dir(place.path()).unwrap().count(), kept.len());
+    }
+
+    #[test]
+    fn a_directory_takes_the_place_of_another_by_exchange_or_in_turn() {
+        let replacements = [TemporaryDirectory::replace, TemporaryDirectory::replace_in_turn];
+        for replace in replacements {
+            let place = tempfile::tempdir().unwrap();
+            let target = place.path().join("a.parq");
+            let first = TemporaryDirectory::create(place.path(), OsStr::new("a.parq")).unwrap();
+            fs::write(first.path().join("old"), "").unwrap();
+            drop(replace(first, &target).unwrap());
+            let new = TemporaryDirectory::create(place.path(), OsStr::new("a.parq")).unwrap();
+            fs::write(new.path().join("new"), "").unwrap();
+            let left = replace(new, &target).unwrap();
+            assert!(target.join("new").exists() && left.path().join("old").exists());
+            drop(left);
+            assert_eq!(fs::read_dir(place.path()).unwrap().count(), 1);
+            // What is not there any more cannot take its place.
+            let lost = TemporaryDirectory::create(place.path(), OsStr::new("a.parq")).unwrap();
+            fs::remove_dir(lost.path()).unwrap();
+            assert!(replace(lost, &target).is_err());
+            assert!(target.join("new").exists());
+        }
     }
 }

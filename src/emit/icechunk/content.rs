@@ -11,10 +11,10 @@ use sha2::{Digest, Sha256};
 
 use super::containers::{self, Container, Place};
 use super::{Checksums, Sources};
-use crate::emit::reference_json::{self, Documents};
 use crate::emit::seal::hex;
 use crate::emit::{encode, zarr_v3};
 use crate::model::array::{Chunk, product};
+use crate::model::codec::Codec;
 use crate::model::error::{Code, Error, Result};
 use crate::model::virtual_dataset::{Body, Carried, VirtualArray, VirtualDataset};
 
@@ -60,7 +60,7 @@ pub(super) struct ArrayContent<'a> {
     pub(super) document: Vec<u8>,
     /// Chunks along each dimension.
     pub(super) grid: Vec<u32>,
-    documents: Documents,
+    codecs: Vec<Codec>,
 }
 
 /// Where readers find a file, and how they know it.
@@ -79,10 +79,10 @@ impl<'a> Content<'a> {
         known: Vec<Container>,
         checksums: Checksums,
     ) -> Result<Self> {
-        let documents = reference_json::documents(dataset);
-        let arrays = dataset.arrays.iter().zip(documents).map(|(array, documents)| {
-            ArrayContent::new(array, documents).map_err(|error| error.of_variable(&array.name))
-        });
+        let arrays = dataset
+            .arrays
+            .iter()
+            .map(|array| ArrayContent::new(array).map_err(|error| error.of_variable(&array.name)));
         let (places, containers) = places(&dataset.files(), sources, known)?;
         let open = |path: &Path| {
             File::open(path)
@@ -127,23 +127,23 @@ impl<'a> Content<'a> {
         position: usize,
         each: &mut dyn FnMut(u64, Held) -> Result<()>,
     ) -> Result<()> {
-        let Some(ArrayContent { array, documents, .. }) = self.arrays.get(position) else {
+        let Some(ArrayContent { array, codecs, .. }) = self.arrays.get(position) else {
             return Err(Error::new(Code::Internal, "no such array"));
         };
-        self.chunks_of(array, documents, each).map_err(|error| error.of_variable(&array.name))
+        self.chunks_of(array, codecs, each).map_err(|error| error.of_variable(&array.name))
     }
 
     fn chunks_of(
         &self,
         array: &VirtualArray,
-        documents: &Documents,
+        codecs: &[Codec],
         each: &mut dyn FnMut(u64, Held) -> Result<()>,
     ) -> Result<()> {
         if let Body::Inline(values) = &array.body {
             if array.shape.contains(&0) {
                 return Ok(());
             }
-            let chunk = encode::inline_chunk(values, &documents.codecs)?;
+            let chunk = encode::inline_chunk(values, codecs)?;
             return each(0, Held::Bytes(chunk.into()));
         }
         for (run, chunk, carried) in array.chunks() {
@@ -227,7 +227,7 @@ fn put(hash: &mut Sha256, bytes: &[u8]) {
 }
 
 impl<'a> ArrayContent<'a> {
-    fn new(array: &'a VirtualArray, documents: Documents) -> Result<Self> {
+    fn new(array: &'a VirtualArray) -> Result<Self> {
         zarr_v3::check_text_fill(array)?;
         if array.name.contains('/') || matches!(array.name.as_str(), "" | "." | "..") {
             return Err(Error::unsupported("this name of a variable in Icechunk"));
@@ -235,12 +235,13 @@ impl<'a> ArrayContent<'a> {
         let too_many = || Error::new(Code::TooLarge, "Icechunk counts chunks with 32 bits");
         let grid = array.grid().into_iter().map(u32::try_from);
         let grid = grid.collect::<std::result::Result<_, _>>().map_err(|_| too_many())?;
-        let mut document = documents.v3.clone();
+        let (chunk_shape, codecs) = layout(array);
+        let mut document = zarr_v3::array(array, &chunk_shape, &codecs);
         // Icechunk knows no other keys of chunks.
         document["chunk_key_encoding"] =
             json!({"name": "default", "configuration": {"separator": "/"}});
         let document = document.to_string().into_bytes();
-        Ok(Self { array, document, grid, documents })
+        Ok(Self { array, document, grid, codecs })
     }
 
     /// The chunk with the row-major number `index` as Icechunk names it.
@@ -284,6 +285,17 @@ impl<'a> ArrayContent<'a> {
     pub(super) fn chunk_count(&self) -> u64 {
         let grid: Vec<u64> = self.grid.iter().copied().map(u64::from).collect();
         product(&grid).unwrap_or(u64::MAX)
+    }
+}
+
+/// How chunks are cut and encoded; an inlined array is one chunk.
+fn layout(array: &VirtualArray) -> (Vec<u64>, Vec<Codec>) {
+    match &array.body {
+        Body::Inline(values) => {
+            let whole = array.shape.iter().map(|&length| length.max(1)).collect();
+            (whole, encode::inline_codecs(values, array.dtype))
+        }
+        Body::Virtual { chunk_shape, codecs, .. } => (chunk_shape.clone(), codecs.clone()),
     }
 }
 

@@ -25,7 +25,7 @@ use self::repository::{Repository, Tip};
 use self::stage::Stage;
 use super::reference_json::Locations;
 use super::seal::{self, hex};
-use super::temporary::Temporary;
+use super::temporary::TemporaryDirectory;
 use crate::model::error::{Code, Error, Result};
 use crate::model::virtual_dataset::VirtualDataset;
 
@@ -238,9 +238,9 @@ pub fn digest(path: &Path) -> Result<Option<String>> {
 
 /// Removes the repository at `path`: at once for readers, then for good.
 pub fn remove(path: &Path) -> Result<()> {
-    let (parent, name) = seal::place(path)?;
+    let (parent, _) = seal::place(path)?;
     let explain = |error| seal::explain(&error, parent, path);
-    let away = Temporary::take_away(parent, name).map_err(explain)?;
+    let away = TemporaryDirectory::take(path).map_err(explain)?;
     super::directory::sync(parent).map_err(explain)?;
     drop(away);
     Ok(())

@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 
 use crate::emit::directory;
 use crate::emit::seal;
-use crate::emit::temporary::Temporary;
+use crate::emit::temporary::TemporaryDirectory;
 use crate::model::error::Result;
 
 /// The file that says which others are the repository.
@@ -28,7 +28,7 @@ const KINDS: [&str; 4] = ["chunks", "manifests", "transactions", "snapshots"];
 /// A copy of a repository to work on; dropped, it is gone.
 #[derive(Debug)]
 pub(super) struct Stage {
-    temporary: Temporary,
+    temporary: TemporaryDirectory,
     target: PathBuf,
     /// The files that the repository had, if there was one.
     before: Option<BTreeSet<PathBuf>>,
@@ -39,7 +39,7 @@ impl Stage {
     pub(super) fn new(target: &Path) -> Result<Self> {
         let (parent, name) = seal::place(target)?;
         let explain = |error: io::Error| seal::explain(&error, parent, target);
-        let temporary = Temporary::create_directory(parent, name).map_err(explain)?;
+        let temporary = TemporaryDirectory::create(parent, name).map_err(explain)?;
         let is_there = target.symlink_metadata().is_ok();
         let before = is_there.then(|| files(target)).transpose().map_err(explain)?;
         let objects =
@@ -85,7 +85,7 @@ impl Stage {
         let files = files(self.path())?;
         let Some(before) = &self.before else {
             sync(self.path(), &files)?;
-            self.temporary.rename(&self.target)?;
+            drop(self.temporary.replace(&self.target)?);
             return directory::sync(parent);
         };
         let new: BTreeSet<PathBuf> =
