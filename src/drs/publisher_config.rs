@@ -89,7 +89,7 @@ impl Kerchunk {
                 let message =
                     format!("`kerchunk.format` is `{}`: expected `json`", other.escape_debug());
                 Err(Error::new(Code::Configuration, message).with_hint(
-                    "this version writes no other; leave the key out or set it to `json`",
+                    "leave the key out or set it to `json`; other forms are asked for by `--format`",
                 ))
             }
         }

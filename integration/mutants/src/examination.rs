@@ -164,6 +164,7 @@ fn compare(record: &DatasetRecord) -> Verdict {
         manifest: store.manifest.as_ref().map(written),
         segments: parts(PartKind::Segment).map(|part| written(&part.written)).collect(),
         seams: parts(PartKind::Seams).map(|part| written(&part.written)).next(),
+        parquet: None,
         files: record.files.iter().map(|file| (&file.source, file.steps.clone())).collect(),
     };
     let verification = verify::verify(&published, &SCOPE);
