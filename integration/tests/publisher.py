@@ -108,6 +108,6 @@ def find() -> Path:
     """The binary named by VZARR_PUBLISH, else the one cargo builds from this checkout."""
     if named := os.environ.get("VZARR_PUBLISH"):
         return Path(named).resolve(strict=True)
-    subprocess.run(["cargo", "build", "--release", "--quiet", "--features", "netcdf"], cwd=REPOSITORY, check=True)
+    subprocess.run(["cargo", "build", "--release", "--quiet", "--features", "netcdf,icechunk"], cwd=REPOSITORY, check=True)
     target = Path(os.environ.get("CARGO_TARGET_DIR", REPOSITORY / "target"))
     return (target / "release" / "vzarr-publish").resolve(strict=True)

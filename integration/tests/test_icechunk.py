@@ -293,13 +293,58 @@ def test_history_is_bounded(archive: Archive) -> None:
     assert len({files for _, files in counts[3:]}) == 1, counts
 
 
+def test_repositories_follow_their_stores_through_their_life(archive: Archive, node: DataNode, tmp_path: Path) -> None:
+    """Built, advertised, relocated, found to be unchanged, verified, damaged, left out again, retracted."""
+    archive.put("a")
+    publisher, ledger = archive.publisher, archive.ledger
+    old = [str(argument).replace(archive.url, "https://old.example.org/data") for argument in archive.arguments]
+    publisher.scan(*old, ledger=ledger, expect=[0])
+
+    def advertised() -> dict[str, str | None]:
+        lines = [json.loads(line) for line in publisher.run("advertise", "--ledger", ledger).stdout.splitlines()]
+        (tmp_path / "sent.jsonl").write_text("\n".join(map(json.dumps, lines)))
+        assert publisher.run("advertise", "--ack", tmp_path / "sent.jsonl", "--ledger", ledger).returncode == 0
+        return {line["id"]: it["asset"] and it["asset"]["href"] for line in lines for it in line["artefacts"]}
+
+    assert all(url.startswith("https://old.example.org/data/") for url in advertised().values())
+    data_root = ("--data-root", f"{archive.root}={archive.url}")
+    assert publisher.run("relocate", *data_root, "--ledger", ledger).returncode == 0
+    assert set(advertised().values()) == {node.url(path) for path in archive.repositories()}
+    for path in archive.repositories():
+        files = truth.in_time_order(path.parent.glob("[!.]*.nc"))
+        assert not differences(node.url(path), files)
+    before = {path: files_below(path) for path in archive.repositories()}
+    archive.scan()
+    publisher.scan(*archive.arguments, "--force", ledger=ledger, expect=[0])
+    assert {path: files_below(path) for path in archive.repositories()} == before
+    for verb in (("ledger", "check"), ("verify", "--all")):
+        done = publisher.run(*verb, "--ledger", ledger)
+        assert done.returncode == 0, done.stderr
+    chunk = next(path for path in archive.repositories()[0].rglob("manifests/*") if path.is_file())
+    kept = chunk.read_bytes()
+    chunk.write_bytes(kept[:-1])
+    done = publisher.run("verify", "--ledger", ledger)
+    assert done.returncode == 1 and ".icechunk`: " in done.stderr, done.stderr
+    chunk.write_bytes(kept)
+
+    without = [argument for argument in archive.arguments if argument not in FORMATS]
+    publisher.scan(*without, ledger=ledger, expect=[0])
+    assert archive.repositories() == [] and set(advertised().values()) == {None}
+    archive.scan()
+    names = advertised()
+    assert publisher.run("retract", *names, "--ledger", ledger).returncode == 0
+    assert archive.repositories() == [] and not list(archive.root.rglob("*.json"))
+
+
 def test_checksums_tell_that_a_file_changed(archive: Archive, node: DataNode) -> None:
     archive.put("a")
     archive.publisher.scan(*archive.arguments, "--icechunk-checksums", "last-modified", ledger=archive.ledger, expect=[0])
     path = next(path for path in archive.repositories() if ".plain." in path.name)
     files = truth.in_time_order(path.parent.glob("[!.]*.nc"))
     assert not differences(node.url(path), files)
-    os.utime(files[0])
+    # Servers tell whole seconds.
+    later = files[0].stat().st_mtime + 5
+    os.utime(files[0], (later, later))
     with opened(node.url(path)) as dataset, pytest.raises(icechunk.IcechunkError, match="has changed"):
         dataset["tas"][0].load()
 

@@ -91,6 +91,10 @@ impl Prepared {
 }
 
 /// Writes `dataset` in this `format`, to be put at `target`.
+#[cfg_attr(
+    not(all(feature = "parquet", feature = "icechunk")),
+    allow(unused_variables, reason = "what every form needs together")
+)]
 pub fn prepare(
     format: Format,
     target: &Path,
@@ -116,13 +120,16 @@ pub fn prepare(
 
 /// Writes the artefact at `from` with other locations of files, to be put at `target`; none where that cannot
 /// be done. `relocated` gives the location for the one that was, `locations` are all that there are.
+#[cfg_attr(
+    not(all(feature = "parquet", feature = "icechunk")),
+    allow(unused_variables, reason = "what every form needs together")
+)]
 pub fn relocate(
     (format, from, reference_count): (Format, &Path, u64),
     target: &Path,
     locations: &[&str],
     relocated: &mut dyn FnMut(&str) -> io::Result<String>,
 ) -> Result<Option<Prepared>> {
-    let _ = (from, target, locations, reference_count, &relocated);
     match format {
         #[cfg(feature = "parquet")]
         Format::Parquet => {
@@ -139,6 +146,10 @@ pub fn relocate(
 }
 
 /// Whether this `format` can refer to `locations`; an error of code `unsupported` says why not.
+#[cfg_attr(
+    not(all(feature = "parquet", feature = "icechunk")),
+    allow(unused_variables, reason = "what every form needs together")
+)]
 pub fn check(format: Format, locations: &[String]) -> Result<()> {
     match format {
         #[cfg(feature = "icechunk")]

@@ -81,16 +81,19 @@ impl Store {
     }
 
     /// What `key` refers to.
+    #[cfg(any(feature = "parquet", feature = "icechunk"))]
     pub fn reference(&self, key: &str) -> Option<&Reference> {
         self.storage.references.get(key)
     }
 
     /// The value of `key`, as it is stored.
+    #[cfg(feature = "icechunk")]
     pub fn value(&self, key: &str) -> std::result::Result<Option<Vec<u8>>, String> {
         self.storage.value(key)
     }
 
     /// The location of this number.
+    #[cfg(any(feature = "parquet", feature = "icechunk"))]
     pub fn location(&self, number: usize) -> Option<&str> {
         self.storage.references.locations.get(number).map(String::as_str)
     }

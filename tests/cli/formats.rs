@@ -53,8 +53,9 @@ fn settings_say_the_same_as_options() {
 #[test]
 fn what_is_not_built_in_is_named() {
     let tree = Tree::of(&["tas"]);
-    for format in ["parquet", "icechunk"] {
-        let is_built_in = format == "parquet" && cfg!(feature = "parquet");
+    let formats =
+        [("parquet", cfg!(feature = "parquet")), ("icechunk", cfg!(feature = "icechunk"))];
+    for (format, is_built_in) in formats {
         let run = tree.scan(&["--format", format]);
         if is_built_in {
             run.exits(0);

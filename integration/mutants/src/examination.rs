@@ -12,6 +12,7 @@ use vzarr_publish::index;
 use vzarr_publish::ledger::{DatasetRecord, Gone, PartKind, Severity, WrittenFile};
 use vzarr_publish::model::byte_size::ByteSize;
 use vzarr_publish::model::error::{Code, Error};
+use vzarr_publish::model::format::Form;
 use vzarr_publish::model::on_overlap::OnOverlap;
 use vzarr_publish::model::on_static_mismatch::OnStaticMismatch;
 use vzarr_publish::model::portability::Portability;
@@ -64,6 +65,7 @@ impl Place {
             frequencies: None,
             sites: Sites::default(),
             limits,
+            form: Form::default(),
             jobs: 1,
             io_depth: 1,
             timeout: None,
@@ -164,7 +166,7 @@ fn compare(record: &DatasetRecord) -> Verdict {
         manifest: store.manifest.as_ref().map(written),
         segments: parts(PartKind::Segment).map(|part| written(&part.written)).collect(),
         seams: parts(PartKind::Seams).map(|part| written(&part.written)).next(),
-        parquet: None,
+        artefacts: Vec::new(),
         files: record.files.iter().map(|file| (&file.source, file.steps.clone())).collect(),
     };
     let verification = verify::verify(&published, &SCOPE);
