@@ -178,8 +178,14 @@ fn form(args: &BuildArgs, file: &SettingsFile) -> Result<Form> {
     };
     let formats = Formats::resolve(choices, thresholds)?;
     let usual = icechunk::Options::default();
+    let keep = args.icechunk_keep.or(file.icechunk_keep).map_or(usual.keep, Into::into);
+    if keep < icechunk::FEWEST_KEPT {
+        let message = format!("icechunk_keep is {keep}, and must be 2 at least");
+        return Err(Error::new(Code::Configuration, message)
+            .with_hint("readers go on with the snapshot before the newest"));
+    }
     let icechunk = icechunk::Options {
-        keep: args.icechunk_keep.or(file.icechunk_keep).map_or(usual.keep, Into::into),
+        keep,
         checksums: args.icechunk_checksums.or(file.icechunk_checksums).unwrap_or_default(),
     };
     Ok(Form { v3_only: args.v3_only || file.v3_only.unwrap_or_default(), formats, icechunk })

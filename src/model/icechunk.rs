@@ -5,6 +5,9 @@ use std::str::FromStr;
 
 use serde::Deserialize;
 
+/// With fewer snapshots, readers would lose what they read when it changes.
+pub const FEWEST_KEPT: usize = 2;
+
 /// What readers check before they trust a source file.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(try_from = "String")]
@@ -43,8 +46,7 @@ impl FromStr for Checksums {
 /// How a repository is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Options {
-    /// How many snapshots it keeps, the newest among them. With fewer than two, readers would lose what they
-    /// read when it changes.
+    /// How many snapshots it keeps, the newest among them: [`FEWEST_KEPT`] at least.
     pub keep: usize,
     /// What readers check.
     pub checksums: Checksums,

@@ -24,7 +24,7 @@ use self::stage::Stage;
 use super::artefact::{Artefact, Sources};
 use super::seal::hex;
 use crate::model::error::{Code, Error, Result};
-use crate::model::icechunk::Options;
+use crate::model::icechunk::{FEWEST_KEPT, Options};
 use crate::model::virtual_dataset::VirtualDataset;
 
 /// A repository that is complete, where nobody meets it; dropped, it is gone.
@@ -78,7 +78,7 @@ pub fn prepare(
     sources: &Sources,
     options: &Options,
 ) -> Result<Prepared> {
-    if options.keep < 2 {
+    if options.keep < FEWEST_KEPT {
         return Err(Error::new(
             Code::Configuration,
             format!("an Icechunk repository that keeps {} snapshots", options.keep),
