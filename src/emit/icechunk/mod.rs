@@ -2,7 +2,7 @@
 //! them, for datasets that are too large for one reference file, and with a history.
 //!
 //! Format: <https://icechunk.io/en/stable/spec/>, version 2. Chunks of the source files are virtual chunks in
-//! named containers (see [`containers`]), so that a replica changes one line of the configuration; inlined
+//! named containers (see `containers`), so that a replica changes one line of the configuration; inlined
 //! arrays and seams are native chunks. A repository says what [`reference_json`](super::reference_json) says,
 //! but for the keys of chunks. See `docs/design/014-icechunk.md`.
 
@@ -71,7 +71,7 @@ pub fn write(
     prepare(target, dataset, sources, options)?.publish()
 }
 
-/// Writes what [`write`] would put at `target`, and leaves that as it is until the result is published.
+/// Writes what [`write()`] would put at `target`, and leaves that as it is until the result is published.
 pub fn prepare(
     target: &Path,
     dataset: &VirtualDataset,
