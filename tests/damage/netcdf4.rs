@@ -212,6 +212,13 @@ fn places() -> Vec<Case> {
     vec![
         file("netCDF-4: nothing wrong", good),
         file("netCDF-4: attributes in a heap, nothing wrong", || with_dense_attributes(|_| {})),
+        file("netCDF-4: attributes in a heap, another number of them in the header", || {
+            with_dense_attributes(|blocks| {
+                let mut header = blocks[2][..34].to_vec();
+                header[26] = 2;
+                blocks[2] = hdf5::sealed(header);
+            })
+        }),
         cut("netCDF-4: cut off behind the signature", b"\x89HDF", 8),
         cut("netCDF-4: cut off in the superblock", b"\x89HDF", 30),
         cut("netCDF-4: cut off behind the superblock", b"\x89HDF", 48),
@@ -529,6 +536,13 @@ fn chunks() -> Vec<Case> {
                 let size = u32::try_from(stored.len()).unwrap();
                 let tree = file.put(&hdf5::tree_node(0, &[(size, &[0], chunk)], &[MONTHS]));
                 vec![hdf5::filters(&[(1, &[9])]), hdf5::chunked(tree, &[12_500_000], 4)]
+            })
+        }),
+        file("netCDF-4: shuffled elements that do not divide their chunk", || {
+            with_tas(|file| {
+                let chunk = file.put(&[0; 8]);
+                let tree = file.put(&hdf5::tree_node(0, &[(8, &[0], chunk)], &[2]));
+                vec![hdf5::filters(&[(2, &[3])]), hdf5::chunked(tree, &[2], 4)]
             })
         }),
         file("netCDF-4: chunk that comes to more than its size", || {
