@@ -14,6 +14,7 @@ use std::collections::HashSet;
 use std::path::Path;
 
 use crate::model::array::{FileIndex, Values, Variable};
+use crate::model::attribute::Attributes;
 use crate::model::error::{Code, Error, Result};
 
 use source::{OpenFile, ReadAt, Source};
@@ -61,9 +62,15 @@ fn with_way_out(error: Error) -> Error {
     }
 }
 
-/// Names tell variables apart, here and in stores; no library writes one twice, or none, or with a NUL in it.
+/// Names tell variables and attributes apart, here and in stores; no library writes one twice, or a variable without
+/// a name or with a NUL in it.
 fn check_names(index: &FileIndex) -> Result<()> {
     let mut seen = HashSet::new();
+    check_attributes(&index.attributes, &mut seen)?;
+    for Variable { attributes, name, .. } in &index.variables {
+        check_attributes(attributes, &mut seen).map_err(|error| error.of_variable(name))?;
+    }
+    seen.clear();
     for Variable { name, .. } in &index.variables {
         if name.is_empty() || name.contains('\0') {
             return Err(Error::corrupt("the name is empty, or has a NUL in it").of_variable(name));
@@ -73,6 +80,17 @@ fn check_names(index: &FileIndex) -> Result<()> {
         }
     }
     Ok(())
+}
+
+fn check_attributes<'a>(attributes: &'a Attributes, seen: &mut HashSet<&'a str>) -> Result<()> {
+    seen.clear();
+    match attributes.iter().find(|(name, _)| !seen.insert(name)) {
+        None => Ok(()),
+        Some((name, _)) => {
+            let message = format!("two attributes have the name `{}`", name.escape_debug());
+            Err(Error::corrupt(message))
+        }
+    }
 }
 
 /// All elements of `variable`, as indexed from the file at `path`.

@@ -96,9 +96,12 @@ fn attribute(file: &File, message: &Bytes, owner: u64) -> Result<Attribute> {
     let padded = |len: usize| {
         if version == 1 { len.next_multiple_of(8) } else { len }
     };
-    // Whatever byte ends the name, libhdf5 takes it for the NUL that belongs there.
-    let name = at.take(padded(name_len))?.get(..name_len.saturating_sub(1));
-    let name = text(name.unwrap_or_default());
+    let name = at.take(padded(name_len))?.get(..name_len).unwrap_or_default();
+    // Without it some versions of libhdf5 take the last byte for it, others read on behind.
+    let Some((0, name)) = name.split_last() else {
+        return Err(Error::corrupt("the name of an attribute does not end with a NUL"));
+    };
+    let name = text(name);
     let in_attribute = |error: Error| {
         let message = format!("attribute `{}`: {}", name.escape_debug(), error.message());
         Error::new(error.code(), message)
