@@ -66,8 +66,9 @@ pub struct WrittenStore {
 
 impl StoreWriter<'_> {
     /// Writes the store of `combined`, whose source files are the first of `files`. What manifests refer
-    /// to gets its name first, then other forms, the manifest of the whole last; with a `verifier` all is verified before,
-    /// and a store that differs from its files is an error. So is one that is not wanted any more.
+    /// to gets its name first, then other forms, the manifest of the whole last; with a `verifier` all is
+    /// verified before, and a store that differs from its files is an error. So is one that is not wanted any
+    /// more.
     pub fn write(
         &self,
         combined: &Combined,
