@@ -147,7 +147,7 @@ def test_references_follow_one_line_of_the_configuration(scanned: Scanned, node:
     """A replica: the repository copied as it is, the files elsewhere and touched, and the configuration of one container changed."""
     directory = version_directory(scanned.root, "base")
     store = scanned.published[instance_id(directory, scanned.root)]
-    replica = node.root / "replica"
+    replica = node.root / "icechunk-replica"
     shutil.copytree(path_of(store), replica / "store.icechunk")
     for file in store.files:
         shutil.copyfile(file, replica / file.name)
