@@ -125,6 +125,11 @@ pub(super) fn shared_directory<'a>(locations: &[&'a str]) -> Result<Option<&'a s
     Ok(first.filter(|first| directories.all(|other| other == *first)))
 }
 
+/// What the directory `prefix` is called.
+pub(super) fn last_name(prefix: &str) -> Option<&str> {
+    prefix.trim_end_matches('/').rsplit('/').next()
+}
+
 /// The host, with all before it: what files must share to share a container. Empty where there is none.
 fn root(url: &str) -> &str {
     let start = url.find("://").map_or(0, |at| at + 3);

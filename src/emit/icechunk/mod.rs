@@ -163,7 +163,13 @@ pub fn relocate(path: &Path, locations: &[&str], reference_count: u64) -> Result
     let (known, Tip { snapshot, content }) = (tip.containers(), tip.tip()?);
     let Some(content) = content else { return Err(not_ours(path)) };
     let prefix = containers::shared_directory(locations)?;
-    let ([Container { name, .. }], Some(prefix)) = (&known[..], prefix) else { return Ok(None) };
+    let ([Container { name, prefix: old }], Some(prefix)) = (&known[..], prefix) else {
+        return Ok(None);
+    };
+    // An earlier snapshot may have had files elsewhere, too, so that the container lies above these.
+    if containers::last_name(old) != containers::last_name(prefix) {
+        return Ok(None);
+    }
     let containers = [Container { name: name.clone(), prefix: prefix.to_owned() }];
     let stage = Stage::new(path)?;
     Repository::open(stage.path(), path)?.configure(&containers, None)?;

@@ -308,6 +308,8 @@ fn a_replica_changes_one_line() {
     assert_eq!(again.digest, artefact.digest);
     let apart = ["https://replica/x/v1/a.nc", "https://replica/x/v2/b.nc"];
     assert!(relocate(&target, &apart, 15).unwrap().is_none());
+    let below = ["https://replica/x/v1/files/a.nc"];
+    assert!(relocate(&target, &below, 15).unwrap().is_none());
 }
 
 #[test]
