@@ -359,11 +359,15 @@ pub fn remove(store: &StoreRecord, kept: Option<&StoreRecord>) -> bool {
     }
     // These refer to parts as it does.
     for ArtefactRecord { format, path, digest, .. } in &store.artefacts {
-        if !is_kept(path)
-            && artefact::is_intact(*format, path, digest)
-            && !artefact::remove(*format, path)
-        {
-            ::log::warn!("`{}` cannot be removed", path.display().to_string().escape_debug());
+        let is_there = !is_kept(path) && path.symlink_metadata().is_ok();
+        let remove =
+            || artefact::is_intact(*format, path, digest) && artefact::remove(*format, path);
+        if is_there && !remove() {
+            ::log::warn!(
+                "`{}` stays: it is not as it was written, or cannot be removed, or this program was built \
+                 without the feature `{format}`; remove it by hand",
+                path.display().to_string().escape_debug()
+            );
         }
     }
     if store.files().skip(1).filter(|written| remove(written)).count() > 0 {
