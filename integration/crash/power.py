@@ -182,11 +182,8 @@ def _unresolved(written: dict[str, bytes]) -> list[str]:
             references = json.loads(content)["refs"].values()
         except ValueError:
             continue  # torn, and said to be
-        name = Path(path).name
-        seams = f"{Path(path).parent}/{name.split('.seg')[0].removesuffix('.json')}.seams"
-        size = len(written[seams]) if seams in written else -1
-        ends = [it[1] + it[2] for it in references if isinstance(it, list) and len(it) == 3 and it[0].endswith(".seams")]
-        if ends and max(ends) > size:
+        ends = [(it[0].rpartition("/")[2], it[1] + it[2]) for it in references if isinstance(it, list) and len(it) == 3 and it[0].endswith(".seams")]
+        if any(end > len(written.get(f"{Path(path).parent}/{name}", b"")) for name, end in ends):
             found.append(f"refers to seams that are not there: {path}")
     return found
 

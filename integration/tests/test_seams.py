@@ -1,6 +1,7 @@
 """Files that end within a chunk, as CMIP7's packing has it: the rectilinear store and its segments, identical to the files."""
 
 import base64
+import hashlib
 import json
 import re
 from pathlib import Path
@@ -104,15 +105,24 @@ def test_what_is_not_needed_any_more_is_removed(vzarr_publish: Publisher, tmp_pa
     written = {seamed.manifest, seamed.seams, *seamed.segments}
     assert written <= everything_below(root) and len(seamed.segments) == 3
     first = {path: path.read_bytes() for path in written}
+    digest = hashlib.sha256(first[seamed.seams]).hexdigest()
+    assert seamed.seams.name == f"{seamed.id}.{digest[:16]}.seams", "no other manifest, and no cache, can mean these bytes by the name"
     vzarr_publish.scan(root, "--force", ledger=ledger, expect=[0])
     assert {path: path.read_bytes() for path in written} == first
     seamed.seams.write_bytes(b"")
     vzarr_publish.scan(root, ledger=ledger, expect=[0])
     assert {path: path.read_bytes() for path in written} == first, "a part that is damaged is made again"
+    for file in directory.glob("*.nc"):
+        file.unlink()
+    write_series(directory, lengths(1000, 900, 600, **LONG_CHUNKS), "model")
+    vzarr_publish.scan(root, ledger=ledger, expect=[0])
+    (changed,) = vzarr_publish.stores(ledger).values()
+    assert changed.seams != seamed.seams and not seamed.seams.exists()
+    written = {changed.manifest, changed.seams, *changed.segments}
     vzarr_publish.scan(root, "--max-reencode", 0, ledger=ledger, expect=[0])
     (segmented,) = vzarr_publish.stores(ledger).values()
     assert segmented.manifest is None and segmented.seams is None and segmented.variables["tas"] == "segmented"
-    assert everything_below(root) & written == set(segmented.segments) == set(seamed.segments)
+    assert everything_below(root) & written == set(segmented.segments) == set(changed.segments)
     assert readers.store_differences(segmented, str) == []
     for file in directory.glob("*.nc"):
         file.unlink()

@@ -113,29 +113,40 @@ pub fn prepare<T>(
     target: &Path,
     write: impl FnOnce(&mut dyn Write) -> Written<T>,
 ) -> Result<(Prepared, T)> {
-    let (directory, name) = place(target)?;
-    prepare_in(directory, name, target, write).map_err(|failure| match failure {
-        Failure::System(error) => explain(&error, directory, target),
+    prepare_named(target, |_| target.to_owned(), write)
+}
+
+/// As [`prepare`], for a file beside `neighbour` that is called after its content: `name` gives its path for
+/// the digest.
+pub fn prepare_named<T>(
+    neighbour: &Path,
+    name: impl FnOnce(&str) -> PathBuf,
+    write: impl FnOnce(&mut dyn Write) -> Written<T>,
+) -> Result<(Prepared, T)> {
+    let (directory, stem) = place(neighbour)?;
+    prepare_in(directory, stem, name, write).map_err(|failure| match failure {
+        Failure::System(error) => explain(&error, directory, neighbour),
         Failure::Content(error) => error,
     })
 }
 
 fn prepare_in<T>(
     directory: &Path,
-    name: &OsStr,
-    target: &Path,
+    stem: &OsStr,
+    name: impl FnOnce(&str) -> PathBuf,
     write: impl FnOnce(&mut dyn Write) -> Written<T>,
 ) -> Written<(Prepared, T)> {
-    let (temporary, file) = Temporary::create(directory, name)?;
+    let (temporary, file) = Temporary::create(directory, stem)?;
     let mut writer = BufWriter::with_capacity(BUFFER, Hashing::new(file));
     let value = write(&mut writer)?;
     let hashing = writer.into_inner().map_err(io::IntoInnerError::into_error)?;
     let (file, digest, size) = hashing.finish();
-    let unchanged = holds(target, &digest, size);
+    let path = name(&digest);
+    let unchanged = holds(&path, &digest, size);
     if !unchanged {
         file.sync_all()?;
     }
-    let sealed = Sealed { path: target.to_owned(), digest, size, unchanged };
+    let sealed = Sealed { path, digest, size, unchanged };
     Ok((Prepared { temporary, sealed }, value))
 }
 

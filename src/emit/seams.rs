@@ -3,12 +3,14 @@
 //! manifests themselves, more lie one after the other in a file beside them.
 //!
 //! They are decoded from the source files and go through the codecs of the array; nothing else is in
-//! the file. See `docs/design/010-seams-and-segments.md`.
+//! the file, which is called after its content: no manifest, however old, and no cache leads to chunks
+//! of another. See `docs/design/010-seams-and-segments.md`.
 
 use std::borrow::Borrow;
 use std::collections::HashMap;
+use std::fs;
 use std::io::Write;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use crate::index::filter::Decoder;
 use crate::index::source::{OpenFile, ReadAt};
@@ -26,6 +28,9 @@ use super::seal::Written;
 /// Most bytes of chunks that manifests hold: what a small variable may have there, too. A file of its
 /// own would cost readers a request for each chunk, and its operator a file to serve.
 const MOST_HELD: u64 = index::SMALL;
+
+/// Digits of its digest that a file of seams has in its name.
+const DIGITS: usize = 16;
 
 /// Where the chunks that were encoded anew lie, one after the other.
 #[derive(Debug, Default)]
@@ -82,6 +87,27 @@ impl Seams {
         }
         cost
     }
+}
+
+/// Where the seams with this `digest` belong that go with the manifest at `manifest`.
+#[must_use]
+pub fn path(manifest: &Path, digest: &str) -> PathBuf {
+    let digits = digest.get(..DIGITS).unwrap_or(digest);
+    manifest.with_extension(format!("{digits}.seams"))
+}
+
+/// All files of seams that there are beside the manifest at `manifest`, whether it refers to them or not.
+#[must_use]
+pub fn beside(manifest: &Path) -> Vec<PathBuf> {
+    let entries = manifest.parent().and_then(|directory| fs::read_dir(directory).ok());
+    let paths = entries.into_iter().flatten().flatten().map(|entry| entry.path());
+    let is_digest =
+        |text: &str| text.len() == DIGITS && text.bytes().all(|it| it.is_ascii_hexdigit());
+    let goes_with = |found: &PathBuf| {
+        let digits = found.file_stem().map(Path::new).and_then(|stem| stem.extension()?.to_str());
+        digits.is_some_and(|digits| is_digest(digits) && *found == path(manifest, digits))
+    };
+    paths.filter(goes_with).collect()
 }
 
 /// Holds the chunks of `datasets` that have to be encoded anew, each once, if they are few or none;

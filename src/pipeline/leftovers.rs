@@ -10,7 +10,7 @@ use std::fs::{self, File};
 use std::io::BufReader;
 use std::path::{Path, PathBuf};
 
-use crate::emit::{artefact, directory, reference_json, seal};
+use crate::emit::{artefact, directory, reference_json, seal, seams};
 use crate::ledger::StoreRecord;
 use crate::model::format::Format;
 
@@ -50,10 +50,9 @@ pub fn remove(manifest: &Path, kept: Option<&StoreRecord>) -> bool {
 fn files(manifest: &Path) -> Vec<PathBuf> {
     let segment = |number: usize| manifest.with_extension(format!("seg{number:02}.json"));
     let mut files: Vec<_> = (0..MOST_SEGMENTS).map(segment).take_while(|it| it.exists()).collect();
-    files.push(manifest.with_extension("seams"));
-    files.insert(0, manifest.to_owned());
-    let last = files.len() - 1;
-    files[1..last].reverse();
+    files.push(manifest.to_owned());
+    files.reverse();
+    files.extend(seams::beside(manifest));
     files
 }
 
@@ -76,16 +75,20 @@ mod tests {
         let at = |name: &str| place.path().join(name);
         let manifest = at("a.b.v1.json");
         let ours = "{\"version\":1,\"refs\":{\n\".zgroup\":\"\"\n},\"sources\":[\n]}\n";
-        for name in ["a.b.v1.json", "a.b.v1.seg00.json", "a.b.v1.seg01.json", "a.b.v1.seams"] {
+        for name in ["a.b.v1.json", "a.b.v1.seg00.json", "a.b.v1.seg01.json"] {
             fs::write(at(name), ours).unwrap();
         }
-        fs::write(at("a.b.v2.json"), ours).unwrap();
+        for digest in ["0123456789abcdef", "fedcba9876543210"] {
+            fs::write(seams::path(&manifest, digest), ours).unwrap();
+        }
+        let of_others = ["a.b.v2.json", "a.b.v2.0123456789abcdef.seams", "a.b.v1.mine.seams"];
+        of_others.map(|name| fs::write(at(name), ours).unwrap());
         fs::create_dir(at("a.b.v1.parq")).unwrap();
         let metadata = "{\"metadata\":{\".zgroup\":{\"zarr_format\":2},\".zattrs\":{}}}";
         fs::write(at("a.b.v1.parq/.zmetadata"), metadata).unwrap();
         assert!(remove(&manifest, None));
         let left: Vec<_> = fs::read_dir(place.path()).unwrap().flatten().collect();
-        assert_eq!(left.len(), 1);
+        assert_eq!(left.len(), of_others.len());
         for others in ["mine", "{\"version\":1,\"refs\":{}}"] {
             fs::write(&manifest, others).unwrap();
             assert!(!remove(&manifest, None));

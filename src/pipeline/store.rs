@@ -125,11 +125,11 @@ impl StoreWriter<'_> {
         let (seams, seam_file) = if let Some(held) = held {
             (held, None)
         } else {
-            let path = manifest.with_extension("seams");
-            let location = self.seam_location(&path)?;
+            let name = |digest: &str| seams::path(manifest, digest);
             let write =
                 |out: &mut dyn io::Write| seams::write(written_datasets(combined), &sources, out);
-            let (of_seams, seams) = seal::prepare(&path, write)?;
+            let (of_seams, seams) = seal::prepare_named(manifest, name, write)?;
+            let location = self.seam_location(&of_seams.sealed().path)?;
             parts.push((PartKind::Seams, of_seams));
             (seams, Some(location))
         };

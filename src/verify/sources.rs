@@ -131,7 +131,7 @@ fn read_local(path: &Path, offset: u64, length: u64) -> io::Result<Vec<u8>> {
 }
 
 /// Files of a dataset lie in one directory, so that their names tell them apart; what else a store
-/// refers to is its seams, beside the manifest, which have the name of the dataset.
+/// refers to is its seams, beside the manifest.
 fn source(location: &str, manifest: &Written, published: &Published) -> Option<Source> {
     let found = |path: &Path, file| {
         Some(Source { location: location.to_owned(), path: path.to_owned(), file })
@@ -155,8 +155,7 @@ fn source(location: &str, manifest: &Written, published: &Published) -> Option<S
         return found(&published.files[at].0.path, Some(at));
     }
     let seams = published.seams.as_ref()?;
-    let is_seams = name == format!("{}.seams", published.instance_id).into_bytes();
-    is_seams.then(|| found(seams.path, None))?
+    named(seams.target).then(|| found(seams.path, None))?
 }
 
 fn is_url(location: &str) -> bool {
@@ -221,14 +220,15 @@ mod tests {
         let files = [file("a.nc"), file("b c+.nc")];
         let manifest = directory.join("id.v1.json");
         // Not published yet, it has another name.
-        let seams = directory.join(".id.v1.seams.tmp-1");
+        let seams = directory.join(".id.v1.json.tmp-1");
+        let target = directory.join("id.v1.0123456789abcdef.seams");
         let url = Some("https://h/d/id.v1.json");
         let manifest = Written { path: &manifest, target: &manifest, url, digest: "" };
         let published = Published {
             instance_id: "id.v1",
             manifest: Some(manifest),
             segments: Vec::new(),
-            seams: Some(Written { path: &seams, target: &seams, url: None, digest: "" }),
+            seams: Some(Written { path: &seams, target: &target, url: None, digest: "" }),
             artefacts: Vec::new(),
             files: files.iter().map(|file| (file, None)).collect(),
         };
@@ -238,12 +238,12 @@ mod tests {
         assert_eq!(resolved("https://h/d/a.nc"), Some(Some(0)));
         assert_eq!(resolved("https://h/d/b%20c+.nc?x=1"), Some(Some(1)));
         assert_eq!(resolved(&local), Some(Some(0)));
-        assert_eq!(resolved("https://h/d/id.v1.seams"), Some(None));
-        for unknown in ["https://h/d/c.nc", "https://h/d/id.v2.seams", "/elsewhere/a.nc", "a.nc"] {
+        assert_eq!(resolved("https://h/d/id.v1.0123456789abcdef.seams"), Some(None));
+        for unknown in ["https://h/d/c.nc", "https://h/d/id.v1.seams", "/elsewhere/a.nc", "a.nc"] {
             assert_eq!(resolved(unknown), None, "{unknown}");
         }
         let without = Published { seams: None, ..published.clone() };
-        assert!(source("https://h/d/id.v1.seams", &manifest, &without).is_none());
+        assert!(source("https://h/d/id.v1.0123456789abcdef.seams", &manifest, &without).is_none());
         let findings = |locations: &[&str]| {
             let locations: Vec<_> = locations.iter().map(|&text| text.to_owned()).collect();
             Sources::resolve(&locations, (&manifest, &published), None).1.len()
