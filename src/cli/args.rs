@@ -222,7 +222,7 @@ pub struct BuildArgs {
     /// nothing (none, the default), for replicas whose files have other times.
     #[arg(long, value_name = "none|last-modified")]
     pub icechunk_checksums: Option<Checksums>,
-    /// Number of worker threads; by default one per processor.
+    /// Compute N datasets at once, by default one per processor; others wait for the disk meanwhile.
     #[arg(short, long, value_name = "N")]
     pub jobs: Option<NonZeroUsize>,
     #[command(flatten)]

@@ -52,7 +52,7 @@ pub struct SettingsFile {
     pub icechunk_checksums: Option<Checksums>,
     /// Whether manifests are Zarr V3 alone.
     pub v3_only: Option<bool>,
-    /// The number of worker threads.
+    /// Datasets computed at once; others wait for the disk.
     #[serde(deserialize_with = "threads")]
     pub jobs: Option<NonZeroUsize>,
     /// The number of files that are read at once.

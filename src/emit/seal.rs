@@ -3,7 +3,7 @@
 //! The bytes go to a temporary file in the same directory, are synchronised, and take the place of
 //! the target by one rename. The web servers of ESGF answer 404 to names with a leading dot, as the
 //! temporary file has it, and discovery ignores them, so nobody meets half a manifest under that
-//! name either.
+//! name either. Waiting for the disk is a step of its own, so that others can compute meanwhile.
 
 use std::ffi::OsStr;
 use std::fmt::Write as _;
@@ -57,11 +57,13 @@ impl From<Error> for Failure {
     }
 }
 
-/// A file that is complete and on disk, under a name that nobody meets; dropped, it is gone.
+/// A file that is complete, under a name that nobody meets; dropped, it is gone.
 #[derive(Debug)]
 pub struct Prepared {
     temporary: Temporary,
     sealed: Sealed,
+    /// The file, until it is on disk.
+    unsynced: Option<File>,
 }
 
 impl Prepared {
@@ -77,9 +79,18 @@ impl Prepared {
         &self.sealed
     }
 
-    /// Gives it its name.
-    pub fn publish(self) -> Result<Sealed> {
-        let Self { temporary, sealed } = self;
+    /// Waits until it is on disk.
+    pub fn sync(&mut self) -> Result<()> {
+        let Some(file) = self.unsynced.take() else { return Ok(()) };
+        let target = &self.sealed.path;
+        let (directory, _) = place(target)?;
+        file.sync_all().map_err(|error| explain(&error, directory, target))
+    }
+
+    /// Gives it its name, once it is on disk.
+    pub fn publish(mut self) -> Result<Sealed> {
+        self.sync()?;
+        let Self { temporary, sealed, .. } = self;
         let (directory, _) = place(&sealed.path)?;
         let in_place = if sealed.unchanged {
             drop(temporary);
@@ -143,11 +154,9 @@ fn prepare_in<T>(
     let (file, digest, size) = hashing.finish();
     let path = name(&digest);
     let unchanged = holds(&path, &digest, size);
-    if !unchanged {
-        file.sync_all()?;
-    }
+    let unsynced = (!unchanged).then_some(file);
     let sealed = Sealed { path, digest, size, unchanged };
-    Ok((Prepared { temporary, sealed }, value))
+    Ok((Prepared { temporary, sealed, unsynced }, value))
 }
 
 /// Removes what killed runs left in `directory` under names that nobody meets.

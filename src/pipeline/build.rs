@@ -4,12 +4,13 @@ use std::collections::{BTreeMap, HashMap};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 
+use rayon::ThreadPool;
 use rayon::prelude::*;
 
 use crate::combine::{self, Combined, Coverage, Datasets, Limits, SourceIndex};
 use crate::discover::{Candidate, SourceFile};
 use crate::drs::{Dataset, Drs, NamedVariable};
-use crate::emit::{self, seal, seams::Seams};
+use crate::emit::{self, checksums, seal, seams::Seams};
 use crate::index::packed;
 use crate::ledger::{
     DatasetRecord, FileRecord, Interruption, Period, ProblemRecord, Replacement, Status,
@@ -21,6 +22,7 @@ use crate::model::portability::Portability;
 use crate::model::verdict::{Cost, Verdict};
 use crate::verify::Verification;
 
+use super::attempt::Attempt;
 use super::leftovers;
 use super::placement::{Placement, Sites};
 use super::plan;
@@ -63,10 +65,9 @@ pub struct Workshop<'a> {
     pub keeps_indexes: bool,
     /// What verifies each store before it is published, if anything.
     pub verifier: Option<&'a Verifier>,
+    /// Threads that compare data with their checksums.
+    pub pool: &'a ThreadPool,
 }
-
-/// Whether a store is still wanted: whoever waited for it may have given it up.
-pub(super) type IsWanted<'a> = &'a (dyn Fn() -> bool + Sync);
 
 /// What became of a dataset.
 #[derive(Debug)]
@@ -123,26 +124,26 @@ impl Workshop<'_> {
         verifies || self.checksums
     }
 
-    /// Builds the store of a dataset, and publishes it if it `is_wanted` by then. A defect of this program ends
-    /// this dataset, not the run.
-    pub(super) fn build_guarded(&self, ready: Ready, is_wanted: IsWanted) -> Outcome {
+    /// Builds the store of a dataset, and publishes it if it is still wanted by then. A defect of this program
+    /// ends this dataset, not the run.
+    pub(super) fn build_guarded(&self, ready: Ready, attempt: &Attempt) -> Outcome {
         let unfinished = Unfinished::of(&ready.job);
-        catch_unwind(AssertUnwindSafe(|| self.build(ready, is_wanted))).unwrap_or_else(|_| {
+        catch_unwind(AssertUnwindSafe(|| self.build(ready, attempt))).unwrap_or_else(|_| {
             let message = "building the store made this program fail, which is a defect of it";
             unfinished.with(&Error::new(Code::Internal, message))
         })
     }
 
     /// Builds the store of a dataset. Errors go into the record: they end this dataset, not the run.
-    fn build(&self, ready: Ready, is_wanted: IsWanted) -> Outcome {
+    fn build(&self, ready: Ready, attempt: &Attempt) -> Outcome {
         let Ready { job, mut files, .. } = ready;
         let Job { mut candidate, placement, known, interruption } = job;
         let has_leftovers = interruption != Interruption::Never && !self.dry_run;
         let mut warnings = std::mem::take(&mut candidate.warnings);
         warnings.extend(self.sites.warning(&candidate, &placement));
         as_read(&mut candidate, &mut files, self.compares_files);
-        let indexes = self.keeps_indexes.then(|| pack(&candidate, &files)).flatten();
-        let built = self.store(&mut candidate, files, (&placement, is_wanted), &mut warnings);
+        let indexes = self.keeps_indexes.then(|| pack(&candidate, &files, attempt)).flatten();
+        let built = self.store(&mut candidate, files, (&placement, attempt), &mut warnings);
         let mut record = blank_record(&candidate, &placement, &warnings);
         let mut withdrawn = false;
         let mut verification = None;
@@ -191,7 +192,7 @@ impl Workshop<'_> {
         &self,
         candidate: &mut Candidate,
         indexed: Vec<Result<Indexed>>,
-        (placement, is_wanted): (&Placement, IsWanted),
+        (placement, attempt): (&Placement, &Attempt),
         warnings: &mut Vec<Error>,
     ) -> Result<Store> {
         let mut unreachable = std::mem::take(&mut candidate.unreachable).into_iter();
@@ -202,11 +203,11 @@ impl Workshop<'_> {
         let named = named_variable(self.drs, candidate)
             .map_err(|error| error.in_file(&candidate.directory))?;
         if self.checksums {
-            check_checksums(candidate, warnings)?;
+            self.pool.install(|| check_checksums(candidate, warnings))?;
         }
         let sources = sources(indexed, warnings)?;
-        let data_variable = data_variable(named, &sources);
-        let mut combined = combine::combine(sources, &data_variable, self.limits)
+        let mut combined = self
+            .combine(named, sources, attempt)
             .map_err(|error| error.in_file(&candidate.directory))?;
         let directory = &candidate.directory;
         let coverages = combined.coverages.iter();
@@ -223,9 +224,9 @@ impl Workshop<'_> {
         let writer = StoreWriter { sites, dataset: &candidate.dataset, placement, form };
         let files = in_order(candidate, &combined);
         let written = if self.dry_run {
-            writer.rehearse(&combined).map(|(seams, notes)| (None, seams, notes, None))
+            writer.rehearse(&combined, attempt).map(|(seams, notes)| (None, seams, notes, None))
         } else {
-            let written = writer.write(&combined, &files, self.verifier, is_wanted);
+            let written = writer.write(&combined, &files, self.verifier, attempt);
             written.map(|WrittenStore { record, seams, notes, verification }| {
                 (Some(record), seams, notes, verification)
             })
@@ -238,6 +239,24 @@ impl Workshop<'_> {
         let notes = combined.notes.iter().map(ProblemRecord::from).collect();
         let period = period(&combined.coverages);
         Ok(Store { written, variables, files, period, notes, verification })
+    }
+
+    /// All files as one dataset, or as segments.
+    fn combine(
+        &self,
+        named: NamedVariable,
+        sources: Vec<SourceIndex>,
+        attempt: &Attempt,
+    ) -> Result<Combined> {
+        let turn = attempt.turn();
+        let data_variable = data_variable(named, &sources);
+        let combined = combine::combine(sources, &data_variable, self.limits)?;
+        drop(turn);
+        if self.limits.codecs == Portability::Portable {
+            let (datasets, sources) = (combined.datasets.as_slice(), store::paths(&combined));
+            self.pool.install(|| checksums::verify(datasets, &sources))?;
+        }
+        Ok(combined)
     }
 
     /// Keeps the store of an earlier run while it fits; otherwise removes its manifest, which would lead
@@ -335,7 +354,7 @@ fn as_read(candidate: &mut Candidate, indexed: &mut [Result<Indexed>], was_compa
 }
 
 /// The indexes of files, of which one at least was read, to be kept.
-fn pack(candidate: &Candidate, indexed: &[Result<Indexed>]) -> Option<Vec<u8>> {
+fn pack(candidate: &Candidate, indexed: &[Result<Indexed>], attempt: &Attempt) -> Option<Vec<u8>> {
     if !indexed.iter().flatten().any(|indexed| indexed.is_new) {
         return None;
     }
@@ -343,6 +362,7 @@ fn pack(candidate: &Candidate, indexed: &[Result<Indexed>]) -> Option<Vec<u8>> {
         .iter()
         .flatten()
         .map(|Indexed { file, index, .. }| (file, candidate.checksums.get(&file.path), index));
+    let _turn = attempt.turn();
     packed::pack(entries)
 }
 

@@ -82,7 +82,9 @@ mod tests {
             fs::write(seams::path(&manifest, digest), ours).unwrap();
         }
         let of_others = ["a.b.v2.json", "a.b.v2.0123456789abcdef.seams", "a.b.v1.mine.seams"];
-        of_others.map(|name| fs::write(at(name), ours).unwrap());
+        for name in of_others {
+            fs::write(at(name), ours).unwrap();
+        }
         fs::create_dir(at("a.b.v1.parq")).unwrap();
         let metadata = "{\"metadata\":{\".zgroup\":{\"zarr_format\":2},\".zattrs\":{}}}";
         fs::write(at("a.b.v1.parq/.zmetadata"), metadata).unwrap();

@@ -2,6 +2,7 @@
 //! `verify`, which needs the feature `netcdf`, goes from the ledger to the stores and back.
 
 pub mod advertise;
+mod attempt;
 pub mod build;
 pub mod catalog;
 mod decide;
@@ -16,6 +17,7 @@ pub mod scan;
 pub mod shard;
 pub mod shard_file;
 mod store;
+mod turns;
 mod verifier;
 #[cfg(feature = "netcdf")]
 pub mod verify;

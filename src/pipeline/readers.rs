@@ -86,6 +86,12 @@ struct State {
     next: u64,
     /// Bytes that the indexes of the datasets in hand take.
     memory: u64,
+    /// Threads that were started, at most as many as may be, but for those in the place of others.
+    started: usize,
+    /// Threads that wait for something to read.
+    idle: usize,
+    /// Threads that wait for something to build.
+    idle_builders: usize,
     /// Threads that never came back.
     lost: usize,
     is_closed: bool,
@@ -130,20 +136,20 @@ impl Drop for Place {
 }
 
 impl Readers {
-    /// Starts the threads.
+    /// Starts the first thread; others follow as they are needed.
     pub(super) fn start(bounds: Bounds, watch: Arc<Watch>, stop: Arc<AtomicBool>) -> Result<Self> {
         let depth = within_open_files(bounds.depth);
         let shared = Shared {
             bounds: Bounds { depth, ..bounds },
             watch,
             stop,
-            state: Mutex::default(),
+            state: Mutex::new(State { started: 1, ..State::default() }),
             work: Condvar::new(),
             ready: Condvar::new(),
             room: Condvar::new(),
         };
         let readers = Self(Arc::new(shared));
-        (0..depth).try_for_each(|_| readers.start_thread())?;
+        readers.start_thread()?;
         Ok(readers)
     }
 
@@ -196,17 +202,20 @@ impl Readers {
         if left == 1 { self.0.work.notify_one() } else { self.0.work.notify_all() }
     }
 
-    /// The next dataset whose files are read; none once [`Self::close`] was called.
-    pub(super) fn next_ready(&self) -> Option<Ready> {
+    /// The next dataset whose files are read, and whether somebody waits for the one after it; none once
+    /// [`Self::close`] was called.
+    pub(super) fn next_ready(&self) -> Option<(Ready, bool)> {
         let mut state = self.0.lock();
         loop {
             if state.is_closed {
                 return None;
             }
             if let Some(ready) = state.ready.pop_front() {
-                return Some(ready);
+                return Some((ready, state.idle_builders > 0));
             }
+            state.idle_builders += 1;
             state = wait(&self.0.ready, state);
+            state.idle_builders -= 1;
         }
     }
 
@@ -230,7 +239,11 @@ impl Readers {
     }
 
     fn read_all(self) {
-        while let Some(task) = self.0.next_task() {
+        while let Some((task, more)) = self.0.next_task() {
+            if more && let Err(error) = self.start_thread() {
+                // Those that there are do the work, too.
+                log::warn!("{error}");
+            }
             let Task { dataset, place, file } = task;
             if self.0.stop.load(Ordering::Relaxed) || self.are_lost() {
                 self.0.settle(&dataset, place, Err(unread(&file.path)));
@@ -263,9 +276,9 @@ impl Shared {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The next file to read. Where memory is short, only the oldest dataset goes on, so that one always
-    /// does.
-    fn next_task(&self) -> Option<Task> {
+    /// The next file to read, and whether another thread is wanted for those behind it. Where memory is short,
+    /// only the oldest dataset goes on, so that one always does.
+    fn next_task(&self) -> Option<(Task, bool)> {
         let mut state = self.lock();
         loop {
             if state.is_closed {
@@ -274,10 +287,15 @@ impl Shared {
             let oldest = state.in_hand.first().copied();
             let is_short = state.memory >= self.bounds.memory;
             let may_go = |task: &Task| !is_short || Some(task.dataset.number) == oldest;
-            if state.tasks.front().is_some_and(may_go) {
-                return state.tasks.pop_front();
+            if let Some(task) = state.tasks.pop_front_if(|task| may_go(task)) {
+                let more =
+                    !state.tasks.is_empty() && state.idle == 0 && state.started < self.bounds.depth;
+                state.started += usize::from(more);
+                return Some((task, more));
             }
+            state.idle += 1;
             state = wait(&self.work, state);
+            state.idle -= 1;
         }
     }
 

@@ -1,13 +1,13 @@
 //! `scan`: from directory trees to stores and a ledger.
 //!
-//! One thread walks and plans, many read files, a pool of workers builds, and the calling thread alone writes
-//! the ledger and reports. Bounds on what is in hand keep memory flat.
+//! One thread walks, one plans, many read files, others build stores and wait for the disk, and the calling
+//! thread alone writes the ledger and reports. Bounds on what is in hand keep memory flat.
 //!
 //! No thread is waited for that a file system may keep for ever: see `watch`.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::mpsc::{SyncSender, sync_channel};
 use std::time::{Duration, SystemTime};
 
@@ -20,15 +20,21 @@ use crate::model::error::{Code, Error, Result};
 use crate::model::format::Form;
 use crate::verify;
 
+use super::attempt::Attempt;
 use super::build::{Outcome, Unfinished, Workshop};
 use super::decide::Known;
 use super::placement::Sites;
 use super::readers::{Bounds, Readers};
 use super::shard_file::Shard;
+use super::turns::{Seat, Turns};
 use super::verifier::Verifier;
-use super::walk::Walk;
-use super::watch::{Watch, Watched, spawn};
+use super::walk::{Planning, Walk};
+use super::watch::{Watch, spawn};
 use super::writer::{BATCH, Event, Writer};
+
+/// Stores in hand for each that is computed: the others wait for the disk, which makes the names and bytes of
+/// several certain at once.
+const BUILDERS: usize = 8;
 
 /// What to scan and how.
 #[derive(Debug)]
@@ -46,7 +52,7 @@ pub struct Scan {
     pub limits: Limits,
     /// What form stores have.
     pub form: Form,
-    /// Number of worker threads.
+    /// Datasets that are computed at once; others wait for the disk meanwhile.
     pub jobs: usize,
     /// Number of files that are read at once.
     pub io_depth: usize,
@@ -155,12 +161,13 @@ pub fn scan(
     let watch = watch(scan, &events)?;
     let bounds = Bounds {
         depth: scan.io_depth,
-        datasets: scan.io_depth + 2 * scan.jobs,
+        datasets: scan.io_depth + (BUILDERS + 1) * scan.jobs,
         memory: scan.max_memory,
     };
     let crew = Crew {
         scan: Arc::clone(scan),
         readers: Readers::start(bounds, Arc::clone(&watch), Arc::clone(stop))?,
+        turns: Turns::new(scan.jobs),
         pool: Arc::new(pool(scan.jobs)?),
         verifier: scan.verify.map(Verifier::new).transpose()?.map(Arc::new),
         keeps_indexes: cache.is_some(),
@@ -168,6 +175,7 @@ pub fn scan(
         events,
         stop: Arc::clone(stop),
         is_over: Arc::default(),
+        builders: Arc::new(AtomicUsize::new(1)),
     };
     crew.start(known)?;
     let writer = Writer::new(ledger, cache, observer, scan.verify.as_ref());
@@ -204,6 +212,7 @@ fn pool(jobs: usize) -> Result<ThreadPool> {
 struct Crew {
     scan: Arc<Scan>,
     readers: Readers,
+    turns: Arc<Turns>,
     pool: Arc<ThreadPool>,
     verifier: Option<Arc<Verifier>>,
     keeps_indexes: bool,
@@ -211,31 +220,44 @@ struct Crew {
     events: SyncSender<Event>,
     stop: Arc<AtomicBool>,
     is_over: Arc<AtomicBool>,
+    /// Threads that build.
+    builders: Arc<AtomicUsize>,
 }
 
 impl Crew {
     fn start(&self, known: Option<Known>) -> Result<()> {
-        for _ in 0..self.scan.jobs {
-            self.start_builder()?;
-        }
+        self.start_builder()?;
         let (crew, builder) = (self.clone(), self.clone());
         Walk {
             scan: Arc::clone(&self.scan),
-            known,
             watch: Arc::clone(&self.watch),
             events: self.events.clone(),
             is_stopped: Box::new(move || crew.is_stopped()),
+        }
+        .start(Planning {
+            known,
             build: Box::new(move |job, indexes| {
                 builder.send(Event::Found);
                 builder.readers.add(job, indexes);
             }),
-        }
-        .start()
+        })
     }
 
     fn start_builder(&self) -> Result<()> {
         let crew = self.clone();
         spawn("build", move || crew.build_all())
+    }
+
+    /// One more, for the next dataset, unless there are as many as may be.
+    fn start_another_builder(&self) {
+        let most = BUILDERS.saturating_mul(self.scan.jobs);
+        let one_more = |builders| (builders < most).then_some(builders + 1);
+        let is_wanted =
+            self.builders.fetch_update(Ordering::Relaxed, Ordering::Relaxed, one_more).is_ok();
+        if is_wanted && let Err(error) = self.start_builder() {
+            // Those that there are do the work, too.
+            log::warn!("{error}");
+        }
     }
 
     /// Whether nothing else is to be begun.
@@ -252,22 +274,30 @@ impl Crew {
 
     /// Builds one dataset after the other until there are no more.
     fn build_all(&self) {
-        while let Some(ready) = self.readers.next_ready() {
+        while let Some((ready, somebody_waits)) = self.readers.next_ready() {
             if self.is_stopped() {
                 self.send(Event::Dropped);
                 continue;
             }
+            if !somebody_waits {
+                self.start_another_builder();
+            }
             let workshop = self.workshop();
+            let seat = Seat::at(&self.turns);
             let given_up = {
                 let (crew, unfinished) = (self.clone(), Unfinished::of(&ready.job));
-                move |error: Error| crew.replace_builder(unfinished.with(&error))
+                let seat = Arc::clone(&seat);
+                move |error: Error| {
+                    seat.give_up();
+                    crew.replace_builder(unfinished.with(&error));
+                }
             };
             // Reading all data takes as long as it takes.
             let watched = (!workshop.reads_data())
                 .then(|| self.watch.begin(&ready.job.candidate.directory, given_up));
-            let is_wanted = || watched.as_ref().is_none_or(Watched::is_held);
-            let outcome = self.pool.install(|| workshop.build_guarded(ready, &is_wanted));
-            if watched.is_some_and(|watched| !watched.end()) {
+            let attempt = Attempt::new(watched, seat);
+            let outcome = workshop.build_guarded(ready, &attempt);
+            if !attempt.end() {
                 // Another thread does this one's work by now.
                 return;
             }
@@ -290,6 +320,7 @@ impl Crew {
                 || matches!(origin, Origin::Mapfiles(_)),
             keeps_indexes: self.keeps_indexes,
             verifier: self.verifier.as_deref(),
+            pool: &self.pool,
         }
     }
 

@@ -18,7 +18,7 @@ use crate::model::error::{Code, Error, Result};
 use super::decide::Known;
 use super::scan::{Observer, Scan, Summary, watch};
 use super::shard_file::{Header, Listed, Shard};
-use super::walk::Walk;
+use super::walk::{Planning, Walk};
 use super::writer::{BATCH, Event, Writer};
 
 /// What opening a file and reading its metadata takes, in bytes that could be indexed meanwhile.
@@ -38,20 +38,21 @@ pub fn find(
     let (listing, left_out) = (Arc::clone(&listed), events.clone());
     Walk {
         scan: Arc::clone(scan),
-        known: Some(Known::of(ledger, run, None)?),
         watch: watch(scan, &events)?,
         events,
         is_stopped: Box::new(move || {
             stopped.load(Ordering::Relaxed) || over.load(Ordering::Relaxed)
         }),
+    }
+    .start(Planning {
+        known: Some(Known::of(ledger, run, None)?),
         build: Box::new(move |job, _| {
             let it = Listed::of(&job.candidate);
             // What waits to be built is not gone. The writer is so only after an error of its own.
             let _ = left_out.send(Event::LeftOut(it.dataset.clone()));
             listing.lock().unwrap_or_else(PoisonError::into_inner).push(it);
         }),
-    }
-    .start()?;
+    })?;
     let writer = Writer::new(Some((ledger, run)), None, observer, None);
     let summary = writer.run(scan, &events_in, stop);
     is_over.store(true, Ordering::Relaxed);

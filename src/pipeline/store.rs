@@ -11,7 +11,6 @@ use crate::combine::{Combined, Datasets};
 use crate::discover::SourceFile;
 use crate::drs::Dataset;
 use crate::emit::artefact::{self, Artefact, Sources};
-use crate::emit::checksums;
 use crate::emit::directory;
 use crate::emit::reference_json::{self, Locations, SourceEntry};
 use crate::emit::seal::{self, Failure, Prepared, Sealed, Written};
@@ -24,7 +23,7 @@ use crate::model::verdict::Cost;
 use crate::model::virtual_dataset::VirtualDataset;
 use crate::verify::{self, Outcome, Verification};
 
-use super::build::IsWanted;
+use super::attempt::Attempt;
 use super::placement::{Placement, Sites};
 use super::readers::unstable;
 use super::verifier::Verifier;
@@ -49,7 +48,16 @@ struct PreparedStore {
     /// The other forms.
     artefacts: Vec<(Format, artefact::Prepared)>,
     seams: Seams,
+    cost: Cost,
     notes: Vec<Error>,
+}
+
+impl PreparedStore {
+    /// Waits until all files are on disk, so that none gets its name without the others.
+    fn sync(&mut self) -> Result<()> {
+        let parts = self.parts.iter_mut().map(|(_, prepared)| prepared);
+        parts.chain(&mut self.manifest).try_for_each(Prepared::sync)
+    }
 }
 
 /// A store that was written.
@@ -68,26 +76,29 @@ impl StoreWriter<'_> {
     /// Writes the store of `combined`, whose source files are the first of `files`. What manifests refer
     /// to gets its name first, then other forms, the manifest of the whole last; with a `verifier` all is
     /// verified before, and a store that differs from its files is an error. So is one that is not wanted any
-    /// more.
+    /// more, as the `attempt` tells.
     pub fn write(
         &self,
         combined: &Combined,
         files: &[FileRecord],
         verifier: Option<&Verifier>,
-        is_wanted: IsWanted,
+        attempt: &Attempt,
     ) -> Result<WrittenStore> {
         if let Some(output_dir) = &self.sites.output_dir {
             let directory = self.placement.manifest.parent().unwrap_or(output_dir);
             create_within(output_dir, directory)?;
         }
-        let prepared = self.prepare(combined, files)?;
+        let turn = attempt.turn();
+        let mut prepared = self.prepare(combined, files)?;
+        drop(turn);
         let verification = match verifier {
             Some(verifier) => Some(self.verify(&prepared, files, verifier)?),
             None => None,
         };
-        let PreparedStore { parts, manifest, artefacts, seams, notes } = prepared;
+        prepared.sync()?;
+        let PreparedStore { parts, manifest, artefacts, seams, cost, notes } = prepared;
         files.iter().try_for_each(|file| check_unchanged(&file.source))?;
-        if !is_wanted() {
+        if !attempt.is_wanted() {
             return Err(Error::new(Code::Timeout, "the store was given up before it was written"));
         }
         let parts = parts.into_iter().map(|(kind, prepared)| {
@@ -99,7 +110,6 @@ impl StoreWriter<'_> {
         });
         let artefacts = artefacts.collect::<Result<_>>()?;
         let manifest = manifest.map(Prepared::publish).transpose()?;
-        let cost = cost(combined, &seams);
         let record = StoreRecord {
             manifest: manifest.map(|sealed| self.written(sealed)),
             local: self.placement.local,
@@ -119,7 +129,6 @@ impl StoreWriter<'_> {
         let (files, sources) = (self.locations(combined)?, paths(combined));
         let entries: Vec<_> =
             files.iter().zip(records).map(|(url, record)| source_entry(url, record)).collect();
-        checksums::verify(combined.datasets.as_slice(), &sources)?;
         let mut parts = Vec::new();
         let held = in_content(seams::hold(written_datasets(combined), &sources))?;
         let (seams, seam_file) = if let Some(held) = held {
@@ -141,13 +150,16 @@ impl StoreWriter<'_> {
             let write = |out: &mut dyn io::Write| {
                 reference_json::write(&segment, locations, &entries, self.form.v3_only, out)
             };
-            let (of_segment, ()) = seal::prepare(&path, write)?;
+            let (mut of_segment, ()) = seal::prepare(&path, write)?;
+            // There may be thousands, and open files are few.
+            of_segment.sync()?;
             parts.push((PartKind::Segment, of_segment));
         }
-        let (formats, notes) = self.formats(combined, &seams, &files);
+        let cost = cost(combined, &seams);
+        let (formats, notes) = self.formats(combined, cost, &files);
         let Datasets::Whole(dataset) = &combined.datasets else {
             let artefacts = Vec::new();
-            return Ok(PreparedStore { parts, manifest: None, artefacts, seams, notes });
+            return Ok(PreparedStore { parts, manifest: None, artefacts, seams, cost, notes });
         };
         let write = |out: &mut dyn io::Write| {
             reference_json::write(dataset, locations, &entries, self.form.v3_only, out)
@@ -166,7 +178,7 @@ impl StoreWriter<'_> {
                 .map(|prepared| (format, prepared))
         };
         let artefacts = formats.into_iter().map(prepare).collect::<Result<_>>()?;
-        Ok(PreparedStore { parts, manifest: Some(sealed), artefacts, seams, notes })
+        Ok(PreparedStore { parts, manifest: Some(sealed), artefacts, seams, cost, notes })
     }
 
     /// The forms that the store gets beside its manifest, and a note for each that was asked for and cannot hold
@@ -174,12 +186,11 @@ impl StoreWriter<'_> {
     fn formats(
         &self,
         combined: &Combined,
-        seams: &Seams,
+        cost: Cost,
         files: &[String],
     ) -> (Vec<Format>, Vec<Error>) {
-        let references = cost(combined, seams).references;
         let wanted = Format::BESIDE.into_iter();
-        let wanted = wanted.filter(|format| self.form.formats.has(*format, references));
+        let wanted = wanted.filter(|format| self.form.formats.has(*format, cost.references));
         let (mut formats, mut notes) = (Vec::new(), Vec::new());
         for format in wanted {
             match (format, &combined.datasets) {
@@ -246,9 +257,9 @@ impl StoreWriter<'_> {
 
     /// Finds out whether the store of `combined` can be written, and writes nothing. Returns the chunks
     /// that would be encoded anew, and what would not be done as it was asked for.
-    pub fn rehearse(&self, combined: &Combined) -> Result<(Seams, Vec<Error>)> {
+    pub fn rehearse(&self, combined: &Combined, attempt: &Attempt) -> Result<(Seams, Vec<Error>)> {
+        let _turn = attempt.turn();
         let (files, sources) = (self.locations(combined)?, paths(combined));
-        checksums::verify(combined.datasets.as_slice(), &sources)?;
         let held = in_content(seams::hold(written_datasets(combined), &sources))?;
         let seams = if let Some(held) = held {
             held
@@ -261,7 +272,7 @@ impl StoreWriter<'_> {
             let v3_only = self.form.v3_only;
             in_content(reference_json::write(dataset, locations, &[], v3_only, &mut io::sink()))
         })?;
-        let (_, notes) = self.formats(combined, &seams, &files);
+        let (_, notes) = self.formats(combined, cost(combined, &seams), &files);
         Ok((seams, notes))
     }
 
@@ -393,7 +404,8 @@ pub fn is_ours(WrittenFile { path, digest, .. }: &WrittenFile) -> bool {
     seal::digest_of(path).is_ok_and(|found| found == *digest)
 }
 
-fn paths(combined: &Combined) -> Vec<&Path> {
+/// The source files.
+pub fn paths(combined: &Combined) -> Vec<&Path> {
     combined.sources.iter().map(|source| source.path.as_path()).collect()
 }
 

@@ -1,10 +1,12 @@
-//! Walking and planning, on a thread of its own.
+//! Walking and planning, each on a thread of its own: the one asks the file system, the other the ledger.
 
 use std::ops::ControlFlow;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::mpsc::SyncSender;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
+use std::time::Duration;
 
 use crate::discover::{self, Candidate};
 use crate::drs::Drs;
@@ -16,63 +18,87 @@ use super::decide::{Decision, Known, decide};
 use super::scan::{Origin, Scan};
 use super::shard_file::{Listed, Shard};
 use super::watch::{Watch, Watched, spawn};
-use super::writer::Event;
+use super::writer::{BATCH, Event};
+
+/// How often planning looks whether walking was given up.
+const TICK: Duration = Duration::from_millis(100);
 
 /// A walk that was not begun yet.
 pub(super) struct Walk {
     pub scan: Arc<Scan>,
-    /// What earlier runs know, if anything is to be compared.
-    pub known: Option<Known>,
     pub watch: Arc<Watch>,
-    /// To the writer, of all that needs no building.
+    /// To the writer.
     pub events: SyncSender<Event>,
     /// Whether nothing else is to be found.
     pub is_stopped: Box<dyn Fn() -> bool + Send>,
+}
+
+/// What is done about all that is found.
+pub(super) struct Planning {
+    /// What earlier runs know, if anything is to be compared.
+    pub known: Option<Known>,
     /// Takes what is to be built.
     pub build: Box<dyn Fn(Job, Vec<Packed>) + Send>,
 }
 
+/// What walking tells planning.
+enum Found {
+    Dataset(Box<Result<Candidate>>),
+    /// No more will be found; whether all there is was.
+    End {
+        is_complete: bool,
+    },
+}
+
 impl Walk {
-    /// Begins it; in the end the writer is told.
-    pub(super) fn start(self) -> Result<()> {
-        spawn("walk", move || self.run())
+    /// Begins it, and `planning` behind it; in the end the writer is told.
+    pub(super) fn start(self, planning: Planning) -> Result<()> {
+        let (found, finds) = sync_channel(BATCH);
+        let is_lost = Arc::new(AtomicBool::new(false));
+        let planner = Planner {
+            scan: Arc::clone(&self.scan),
+            watch: Arc::clone(&self.watch),
+            events: self.events.clone(),
+            planning,
+            finds,
+            is_walk_lost: Arc::clone(&is_lost),
+        };
+        spawn("plan", move || planner.run())?;
+        spawn("walk", move || self.run(&found, is_lost))
     }
 
-    fn run(&self) {
+    fn run(&self, found: &SyncSender<Found>, is_lost: Arc<AtomicBool>) {
         let first = self.scan.origin.paths().first().map_or(Path::new("."), PathBuf::as_path);
-        let watched = self.watch.begin(first, give_up(self.events.clone()));
-        let walked = catch_unwind(AssertUnwindSafe(|| self.walk(&watched))).map_err(|_| {
-            let message = "walking made this program fail, which is a defect of it";
-            Error::new(Code::Internal, message)
-        });
+        let give_up = {
+            let events = self.events.clone();
+            move |error| {
+                let _ = events.send(Event::Problem(hangs(error)));
+                is_lost.store(true, Ordering::Relaxed);
+            }
+        };
+        let watched = self.watch.begin(first, give_up);
+        let walked = guarded("walking", || self.walk(found, &watched));
         if !watched.end() {
             return;
         }
         let is_complete = walked.is_ok() && !(self.is_stopped)();
         if let Err(problem) = walked {
-            self.send(Event::Problem(problem));
+            let _ = self.events.send(Event::Problem(problem));
         }
-        self.send(Event::WalkEnded { is_complete });
+        let _ = found.send(Found::End { is_complete });
     }
 
-    fn send(&self, event: Event) {
-        // The writer is gone only after an error that it reports itself.
-        let _ = self.events.send(event);
-    }
-
-    fn walk(&self, watched: &Watched) {
+    fn walk(&self, found: &SyncSender<Found>, watched: &Watched) {
         let Scan { origin, drs, .. } = &*self.scan;
         let enters = |directory: &Path| watched.comes_to(directory);
-        let mut found = |found: Result<Candidate>| {
+        let mut found = |candidate: Result<Candidate>| {
             if (self.is_stopped)() {
                 return ControlFlow::Break(());
             }
-            let decided = |candidate| decide(&self.scan, self.known.as_ref(), candidate);
-            let decision = found.map_or_else(Decision::Problem, decided);
             watched.rests();
-            self.hand_on(decision);
+            let sent = found.send(Found::Dataset(Box::new(candidate)));
             watched.resumes();
-            ControlFlow::Continue(())
+            if sent.is_ok() { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
         };
         match origin {
             Origin::Trees(roots) => discover::walk(roots, None, drs, enters, found),
@@ -83,6 +109,58 @@ impl Walk {
             Origin::Shard(shard) => look_up(shard, drs, enters, &mut found),
         }
     }
+}
+
+/// Decides about all that is found, in its order.
+struct Planner {
+    scan: Arc<Scan>,
+    watch: Arc<Watch>,
+    events: SyncSender<Event>,
+    planning: Planning,
+    finds: Receiver<Found>,
+    is_walk_lost: Arc<AtomicBool>,
+}
+
+impl Planner {
+    fn run(&self) {
+        let events = self.events.clone();
+        let give_up = move |error| {
+            let _ = events.send(Event::Problem(hangs(error)));
+            let _ = events.send(Event::WalkEnded { is_complete: false });
+        };
+        let first = self.scan.origin.paths().first().map_or(Path::new("."), PathBuf::as_path);
+        let watched = self.watch.begin(first, give_up);
+        let planned = guarded("planning", || self.plan(&watched));
+        if !watched.end() {
+            return;
+        }
+        let is_complete = planned.unwrap_or_else(|problem| {
+            self.send(Event::Problem(problem));
+            false
+        });
+        self.send(Event::WalkEnded { is_complete });
+    }
+
+    /// Takes all that is found. Tells whether that is all there is.
+    fn plan(&self, watched: &Watched) -> bool {
+        watched.rests();
+        loop {
+            let found = match self.finds.recv_timeout(TICK) {
+                Ok(Found::Dataset(found)) => *found,
+                Ok(Found::End { is_complete }) => return is_complete,
+                Err(RecvTimeoutError::Timeout) if !self.is_walk_lost.load(Ordering::Relaxed) => {
+                    continue;
+                }
+                Err(_) => return false,
+            };
+            let decision = found.map_or_else(Decision::Problem, |candidate| {
+                watched.comes_to(&candidate.directory);
+                decide(&self.scan, self.planning.known.as_ref(), candidate)
+            });
+            watched.rests();
+            self.hand_on(decision);
+        }
+    }
 
     fn hand_on(&self, decision: Decision) {
         match decision {
@@ -91,18 +169,27 @@ impl Walk {
             Decision::Same(record) => self.send(Event::Unchanged(record)),
             Decision::Retracted(id) => self.send(Event::Retracted(id)),
             Decision::Problem(problem) => self.send(Event::Problem(problem)),
-            Decision::Build(job, indexes) => (self.build)(*job, indexes),
+            Decision::Build(job, indexes) => (self.planning.build)(*job, indexes),
         }
+    }
+
+    fn send(&self, event: Event) {
+        // The writer is gone only after an error that it reports itself.
+        let _ = self.events.send(event);
     }
 }
 
-/// What is done about a walk that hangs.
-fn give_up(events: SyncSender<Event>) -> impl FnOnce(Error) + Send {
-    move |error| {
-        let message = format!("{}, in this directory or one that it holds", error.message());
-        let _ = events.send(Event::Problem(error.with_message(message)));
-        let _ = events.send(Event::WalkEnded { is_complete: false });
-    }
+/// What is said of a file system that hangs.
+fn hangs(error: Error) -> Error {
+    let message = format!("{}, in this directory or one that it holds", error.message());
+    error.with_message(message)
+}
+
+fn guarded<T>(what: &str, run: impl FnOnce() -> T) -> Result<T> {
+    catch_unwind(AssertUnwindSafe(run)).map_err(|_| {
+        let message = format!("{what} made this program fail, which is a defect of it");
+        Error::new(Code::Internal, message)
+    })
 }
 
 /// Finds the datasets of a shard again, and no others: those are for the next walk.
