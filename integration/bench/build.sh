@@ -1,4 +1,5 @@
-# Builds what the benchmarks run; to be sourced by `run` and `reader`. Sets READER_BENCH, PEER_HDF5, READS and TIMED.
+# Builds what the benchmarks run; to be sourced by `run` and `reader`. Sets VZARR_PUBLISH, VZARR_PUBLISH_ALL, READER_BENCH, PEER_HDF5, READS and
+# TIMED.
 # libhdf5 is the one within the h5py wheel: that of Debian 12 is too old to list chunks in one pass, and any machine has this one.
 # shellcheck shell=bash
 bench=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
@@ -26,5 +27,15 @@ build_tool() {
     if [ -z "${VZARR_PUBLISH-}" ]; then
         (cd "$repository" && cargo build --release --locked --quiet)
         export VZARR_PUBLISH=$target/release/vzarr-publish
+    fi
+}
+
+# What releases are; the other is built after it, into the same place.
+build_tool_with_all_forms() {
+    if [ -z "${VZARR_PUBLISH_ALL-}" ]; then
+        export VZARR_PUBLISH_ALL=$target/bench/vzarr-publish-all
+        (cd "$repository" && cargo build --release --locked --quiet --features icechunk)
+        mkdir -p "$target/bench"
+        cp "$target/release/vzarr-publish" "$VZARR_PUBLISH_ALL"
     fi
 }

@@ -40,13 +40,15 @@ class Contender:
     read: list[float] = field(default_factory=list)
     peak: float = 0
     failure: str | None = None
+    # Time step of the one chunk, where it is not that in the middle.
+    step: int | None = None
 
     def run(self, node: DataNode, limit: float) -> None:
         if self.failure:
             return
         log = node.private / "access.log"
         process = subprocess.Popen(
-            [READERS, HERE / "client_reader.py", self.line, self.url],
+            [READERS, HERE / "client_reader.py", self.line, self.url, *map(str, [] if self.step is None else [self.step])],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,

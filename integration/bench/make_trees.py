@@ -14,7 +14,7 @@
 | L | 1 x 20 x 1,980 | the newest index of HDF5, an extensible array |
 | T | 10,000 x 10 x 2 | tiny files, for a scan that finds nothing new |
 
-Only the first file of a set is written by a library; the others are copies of it with other times. Where the data lie, copies have
+Only the first file of a set is written by a library; the others are copies of it with other times. Where the data lie, these have
 holes: the metadata lie as far apart as in a real file, and the disk stays free. R, whose seams are read, has its data.
 """
 
@@ -109,7 +109,7 @@ def make_series(directory: Path, source_id: str, count: int, steps: int, write: 
     skip = files.holes(original) if holes else []
     for number in range(count):
         path = directory / name_of(source_id, number * steps, steps)
-        files.copy(original, path, skip)
+        files.copy(original, path, skip if number else [])
         shifted(path, number * steps)
     original.unlink()
 
