@@ -1,6 +1,6 @@
 /* Counts the preads of a program, and makes each last longer, as on a parallel file system. To preload:
- *   LD_PRELOAD=reads.so READS_TO=FILE [READ_DELAY_US=500 [IGNORE_ADVICE=1]] PROGRAM
- * writes "calls bytes" to FILE at the end. Only pread counts: libhdf5 and this project read files with nothing else, and Python
+ *   LD_PRELOAD=reads.so READS_TO=FILE [READ_DELAY_US=500 [READ_DELAY_OF=.nc] [IGNORE_ADVICE=1]] PROGRAM
+ * writes "calls bytes" to FILE at the end, and delays reads of all files, or of those whose names end so. Only pread counts: libhdf5 and this project read files with nothing else, and Python
  * loads its modules without. Of reads announced by posix_fadvise(POSIX_FADV_WILLNEED), the delay runs from the announcement on, as
  * where the system starts them all at once; with IGNORE_ADVICE, from the read on, as on a file system that does not listen. */
 #define _GNU_SOURCE
@@ -10,6 +10,7 @@
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -23,6 +24,7 @@ struct announcement {
 
 static atomic_long calls, bytes;
 static int64_t delay; /* ns */
+static const char *delayed_of;
 static int listens;
 static ssize_t (*real_pread)(int, void *, size_t, off_t);
 static int (*real_fadvise)(int, off_t, off_t, int);
@@ -46,6 +48,7 @@ __attribute__((constructor)) static void start(void)
 {
     const char *us = getenv("READ_DELAY_US");
     delay = us ? (int64_t)(atof(us) * 1000) : 0;
+    delayed_of = getenv("READ_DELAY_OF");
     listens = delay && !getenv("IGNORE_ADVICE");
     real_pread = (ssize_t(*)(int, void *, size_t, off_t))dlsym(RTLD_NEXT, "pread64");
     real_fadvise = (int (*)(int, off_t, off_t, int))dlsym(RTLD_NEXT, "posix_fadvise64");
@@ -73,9 +76,20 @@ static int64_t ready(int fd, size_t count, off_t offset)
     return now() + delay;
 }
 
+static int is_delayed(int fd)
+{
+    if (!delay || !delayed_of)
+        return delay != 0;
+    char link[32], path[4096];
+    snprintf(link, sizeof link, "/proc/self/fd/%d", fd);
+    ssize_t length = readlink(link, path, sizeof path);
+    size_t end = strlen(delayed_of);
+    return length >= (ssize_t)end && memcmp(path + length - end, delayed_of, end) == 0;
+}
+
 ssize_t pread64(int fd, void *buffer, size_t count, off_t offset)
 {
-    if (delay)
+    if (is_delayed(fd))
         wait_until(ready(fd, count, offset));
     ssize_t got = real_pread(fd, buffer, count, offset);
     atomic_fetch_add(&calls, 1);
