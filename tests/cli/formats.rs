@@ -195,6 +195,19 @@ mod in_parquet {
         assert_eq!(tell().0.len(), 0);
     }
 
+    #[test]
+    fn a_set_that_is_not_as_it_was_written_stays_and_is_named() {
+        let tree = Tree::of(&["tas"]);
+        scan(&tree, &["--format", "parquet"]).exits(0);
+        let manifest = tree.dataset("tas").manifest();
+        let set = parquet(&manifest);
+        fs::write(set.join("notes"), "mine").unwrap();
+        let id = manifest.file_stem().unwrap().to_str().unwrap();
+        let told = tree.run(&["retract", id]).exits(0);
+        told.says(set.to_str().unwrap()).says("it is not as it was written");
+        assert!(!manifest.exists() && set.join("notes").is_file());
+    }
+
     #[cfg(feature = "netcdf")]
     #[test]
     fn verifying_compares_each_row_with_the_manifest() {
