@@ -1,8 +1,12 @@
 """Icechunk repositories as icechunk-python sees them, and what of them is the same in two that say the same."""
 
 import json
+import os
 from collections import Counter
 from pathlib import Path
+
+# It warns of each local repository that is opened.
+os.environ.setdefault("ICECHUNK_LOG", "error")
 
 import icechunk
 import numpy as np

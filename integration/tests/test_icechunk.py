@@ -365,6 +365,17 @@ def test_killed_at_any_time_it_ends_as_if_not(situation: str, archive: Archive, 
     print(f"{situation}: {killed} killed at one of {count} operations, {dict(torn)}")
 
 
+def test_what_is_left_alone_is_made_certain(archive: Archive, shim: Shim) -> None:
+    """Who put it there may have been killed before it was, and the ledger is about to be told."""
+    archive.put("a")
+    archive.scan()
+    log = archive.place / "log"
+    environment = os.environ | shim.recording(archive.root, log)
+    subprocess.run([*archive.command(), "--force"], env=environment, check=True, capture_output=True)
+    done = [(it.kind, it.path) for it in operations(log) if ".icechunk" in str(it.path)]
+    assert sorted(done) == [("syncdir", path) for path in archive.repositories()]
+
+
 # More by hand: ICECHUNK_ROUNDS=50.
 ROUNDS = int(os.environ.get("ICECHUNK_ROUNDS", "4"))
 

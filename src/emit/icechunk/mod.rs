@@ -52,7 +52,10 @@ impl Prepared {
 
     /// Puts it in its place. Readers go on with the snapshot that they opened.
     pub fn publish(self) -> Result<Artefact> {
-        self.stage.map(Stage::publish).transpose()?;
+        match self.stage {
+            Some(stage) => stage.publish()?,
+            None => stage::make_certain(&self.artefact.path)?,
+        }
         Ok(self.artefact)
     }
 }

@@ -118,12 +118,28 @@ impl Stage {
         directory::sync(&self.target)?;
         // Of what is not freed here nothing is lost: the next change frees it.
         for kind in KINDS {
-            for file in before.difference(&files).filter(|file| file.starts_with(kind)) {
+            let freed: Vec<_> =
+                before.difference(&files).filter(|file| file.starts_with(kind)).collect();
+            for file in &freed {
                 let _ = fs::remove_file(self.target.join(file));
             }
+            if !freed.is_empty() {
+                let _ = directory::sync(&self.target.join(kind));
+            }
         }
+        self.temporary.remove();
         Ok(())
     }
+}
+
+/// Makes certain that the repository at `target` is the one that it is: whoever put it there may have been killed
+/// before it was.
+pub(super) fn make_certain(target: &Path) -> Result<()> {
+    let (parent, _) = seal::place(target)?;
+    [target, parent]
+        .into_iter()
+        .try_for_each(directory::sync)
+        .map_err(|error| seal::explain(&error, parent, target))
 }
 
 /// Whether a directory cannot be renamed because there is one with files under the name.
