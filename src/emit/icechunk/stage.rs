@@ -24,8 +24,11 @@ pub(super) const REPO: &str = "repo";
 /// Copies of former `repo` files, which the crate keeps and nobody needs: the store can be made anew.
 const OVERWRITTEN: &str = "overwritten";
 
+/// Chunks that are not in a file of the dataset.
+pub(super) const CHUNKS: &str = "chunks";
+
 /// What there is beside `repo`, in the order of removal: a killed removal leaves what tells of the rest.
-const KINDS: [&str; 4] = ["chunks", "manifests", "transactions", "snapshots"];
+const KINDS: [&str; 4] = [CHUNKS, "manifests", "transactions", "snapshots"];
 
 /// A copy of a repository to work on; dropped, it is gone.
 #[derive(Debug)]
@@ -105,14 +108,19 @@ impl Stage {
         let repo = File::open(self.path().join(REPO))?;
         repo.sync_all()?;
         Turn::keep(&repo);
-        for file in &new {
-            let to = self.target.join(file);
-            if let Some(parent) = to.parent() {
-                directory::create_all(parent)?;
+        // Chunks come when what tells of them is there for certain: alone, they would not be noticed.
+        let (chunks, others): (BTreeSet<_>, _) =
+            new.into_iter().partition(|file| file.starts_with(CHUNKS));
+        for moved in [others, chunks] {
+            for file in &moved {
+                let to = self.target.join(file);
+                if let Some(parent) = to.parent() {
+                    directory::create_all(parent)?;
+                }
+                fs::rename(self.path().join(file), to)?;
             }
-            fs::rename(self.path().join(file), to)?;
+            directories(&moved).iter().try_for_each(|it| directory::sync(&self.target.join(it)))?;
         }
-        directories(&new).iter().try_for_each(|it| directory::sync(&self.target.join(it)))?;
         self.turn.check(&self.target)?;
         fs::rename(self.path().join(REPO), self.target.join(REPO))?;
         directory::sync(&self.target)?;
