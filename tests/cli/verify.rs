@@ -304,7 +304,7 @@ mod with_libnetcdf {
         for change in changes {
             let (tree, dataset) = published(&[]);
             rewrite_all(&tree, &dataset, |manifest| {
-                change(manifest["sources"].as_object_mut().unwrap())
+                change(manifest["sources"].as_object_mut().unwrap());
             });
             sample(&tree).exits(1).says("[different]").says("`sources`");
         }
