@@ -27,6 +27,7 @@ def main() -> int:
     losing = commands.add_parser("power", help="lose power after every operation, on a model of a disk")
     losing.add_argument("--datasets", type=int, default=16)
     losing.add_argument("--states", type=int, help="how many states of each command, chosen at random; all without it")
+    losing.add_argument("--format", action="append", default=[], help="a form beside the manifest, parquet or icechunk; repeatable")
     failing = commands.add_parser("faults", help="let calls to the system fail")
     failing.add_argument("--datasets", type=int, default=16)
     failing.add_argument("--times", type=int, default=50, help="of each kind of call")
@@ -46,7 +47,8 @@ def main() -> int:
             case "kills":
                 result = kills.run(publisher.find(), place, arguments.datasets, arguments.times, arguments.seed, built, say)
             case "power":
-                result = power.run(publisher.find(), place, arguments.datasets, arguments.states, arguments.seed, built, say)
+                found, forms = publisher.find(), arguments.format
+                result = power.run(found, place, arguments.datasets, arguments.states, arguments.seed, built, say, forms)
             case "faults":
                 result = faults.run(publisher.find(), place, arguments.datasets, arguments.times, arguments.seed, built, say)
             case "race":

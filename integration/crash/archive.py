@@ -21,6 +21,8 @@ URL = "https://node.test/thredds"
 # Where the same files are served, too.
 MOVED = f"{URL}/moved"
 TEMPORARY = re.compile(r"^\..*\.tmp-")
+# Forms that are directories, under their names.
+FORMS = (".parq", ".icechunk")
 
 _LONG = {"chunks": (512, 5, 7), "time_chunk": 512}
 
@@ -88,6 +90,8 @@ class Archive:
     # Where stores go: beside the files, or in a tree of their own.
     beside: bool = True
     kinds: list[tuple[str, str]] = field(default_factory=lambda: list(CHANGES))
+    # What all scans are told.
+    options: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         # Paths are in manifests and in the ledger.
@@ -158,10 +162,12 @@ class Archive:
         self.restore(Snapshot({}, {}))
 
     def written(self) -> dict[str, bytes]:
-        """What the program wrote, by path, but the ledger."""
+        """What the program wrote, by path, but the ledger; of directories those of forms, with a slash at the end."""
         found = {}
         for top in {self.data, self.stores}:
             for folder, _, names in os.walk(top):
+                if is_of_form(folder):
+                    found[f"{folder}/"] = b""
                 for name in names:
                     if not name.endswith(".nc"):
                         path = Path(folder) / name
@@ -175,13 +181,15 @@ class Archive:
 
     def restore(self, snapshot: "Snapshot") -> None:
         """Makes what the program wrote what it was, and leaves the NetCDF files alone."""
-        for path, content in self.written().items():
+        # What is in a directory comes behind it.
+        for path, content in sorted(self.written().items(), reverse=True):
             if snapshot.written.get(path) != content:
-                os.unlink(path)
-        for path, content in snapshot.written.items():
+                os.rmdir(path) if path.endswith("/") else os.unlink(path)
+        for path, content in sorted(snapshot.written.items()):
             if not os.path.exists(path):
                 os.makedirs(os.path.dirname(path), exist_ok=True)
-                Path(path).write_bytes(content)
+                if not path.endswith("/"):
+                    Path(path).write_bytes(content)
         if not self.beside and not snapshot.written:
             shutil.rmtree(self.place / "new", ignore_errors=True)
         shutil.rmtree(self.place / "state", ignore_errors=True)
@@ -196,7 +204,7 @@ class Archive:
     def scan_arguments(self, *options: object) -> list[object]:
         roots = {self.data: f"{URL}/data", self.stores: f"{URL}/data" if self.beside else f"{URL}/stores"}
         where = [] if self.beside else ["--output-dir", self.stores]
-        return ["scan", self.data, *where, *(f"--data-root={path}={url}" for path, url in roots.items()), *options]
+        return ["scan", self.data, *where, *(f"--data-root={path}={url}" for path, url in roots.items()), *self.options, *options]
 
     def run(self, *arguments: object, environment: Mapping[str, str] | None = None, **options: object) -> Run:
         done = subprocess.run(
@@ -226,6 +234,10 @@ class Archive:
         self.scan(*options).exits(0, 1)
         return time.monotonic() - begin
 
+    def repositories(self) -> list[Path]:
+        """Those of Icechunk, under their names."""
+        return [Path(path) for path in self.written() if path.endswith(".icechunk/") and not is_temporary(path)]
+
     def advertised(self) -> list[dict]:
         """What the publisher is to be told, but for its number. A copy of the ledger is asked, for asking is recorded."""
         copy = self.place / "asked.sqlite"
@@ -245,7 +257,7 @@ class Archive:
         return [_without(line, lambda key: key.endswith("_at") or key in ("id", "run_id")) for line in lines if line["type"] != "run"]
 
     def outcome(self) -> "Outcome":
-        return Outcome(self.written(), self.recorded(), self.advertised())
+        return Outcome(_comparable(self.written()), self.recorded(), self.advertised())
 
 
 def _without(value: object, is_left_out: Callable[[str], bool]) -> object:
@@ -253,7 +265,9 @@ def _without(value: object, is_left_out: Callable[[str], bool]) -> object:
     if isinstance(value, list):
         return [_without(item, is_left_out) for item in value]
     if isinstance(value, dict):
-        return {key: _without(item, is_left_out) for key, item in value.items() if not is_left_out(key)}
+        # What is said of a repository of Icechunk, in which names are random.
+        random = ("snapshot", "size", "file:size") if "icechunk" in (value.get("format"), value.get("protocol")) else ()
+        return {key: _without(item, is_left_out) for key, item in value.items() if not is_left_out(key) and key not in random}
     return value
 
 
@@ -277,7 +291,11 @@ class Outcome:
         """How `other`, undisturbed, is another outcome than this, but for what may differ."""
         found = [f"left behind: {path}" for path in self.written.keys() - other.written.keys()]
         found += [f"missing: {path}" for path in other.written.keys() - self.written.keys()]
-        found += [f"other bytes: {path}" for path, data in self.written.items() if other.written.get(path, data) != data]
+        for path, data in self.written.items():
+            if other.written.get(path, data) != data:
+                # Of a repository the beginning says what it consists of.
+                said = f", {data[:150]!r}, undisturbed {other.written[path][:150]!r}" if repository_of(path) else ""
+                found.append(f"other bytes: {path}{said}")
         found += _different_lines("ledger", self.recorded, other.recorded)
         found += _different_lines("advertise", self.advertised, other.advertised)
         return [difference for difference in found if not is_allowed(difference)]
@@ -285,6 +303,27 @@ class Outcome:
     def absent(self, archive: Archive) -> list[str]:
         """What is advertised but is not there."""
         return not_there(archive, self.advertised)
+
+
+def _comparable(written: dict[str, bytes]) -> dict[str, bytes]:
+    """What was written, and for each repository of Icechunk, in which names are random, what it says."""
+    found = {}
+    for path, content in written.items():
+        top = repository_of(path)
+        if top is None or f"{top}/repo" not in written:
+            found[path] = content
+        elif top not in found:
+            # Not everybody who breaks scans has it.
+            from repositories import shape
+
+            found[top] = repr(shape(Path(top))).encode()
+    return found
+
+
+def repository_of(path: str) -> str | None:
+    """The repository of Icechunk that a file or directory is in, under its name."""
+    tops = [str(it) for it in (Path(path), *Path(path).parents) if it.suffix == ".icechunk"]
+    return tops[-1] if tops and not is_temporary(path) else None
 
 
 def _different_lines(what: str, ours: list[dict], theirs: list[dict]) -> list[str]:
@@ -312,5 +351,15 @@ def not_there(archive: Archive, advertised: Iterable[dict]) -> list[str]:
     return missing
 
 
+def is_temporary(path: str) -> bool:
+    """Whether it is under a name that nobody meets, or in a directory that is."""
+    return any(TEMPORARY.match(part) for part in Path(path).parts)
+
+
 def temporaries(paths: Iterable[str]) -> list[str]:
-    return [path for path in paths if TEMPORARY.match(os.path.basename(path))]
+    return [path for path in paths if is_temporary(path)]
+
+
+def is_of_form(path: str) -> bool:
+    """Whether it is a form that is a directory, or in one, under its name or hidden."""
+    return is_temporary(path) or any(part.endswith(FORMS) for part in Path(path).parts)

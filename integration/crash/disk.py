@@ -1,13 +1,15 @@
 """A model of a disk that may lose power: what is certain to be there after each operation, and all that may or may not be.
 
 POSIX promises little: the content of a file is certain once the file was synchronised, and a name, old or new, once its directory was.
-Whatever was done since may be there, in any order, in part or not at all. A rename is whole: of the old and the new name one is there.
+Whatever was done since may be there, in any order, in part or not at all. A rename within a directory, or an exchange, is whole: of the old
+and the new name one is there. One between directories is two changes: the file may be under both names, or under none.
 """
 
 import random
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from archive import is_of_form
 from shim import Operation
 
 # What is written at once, at most; a page that was being written may hold a part.
@@ -163,8 +165,11 @@ class Disk:
             case "truncate":
                 self._node(path).change(0, None)
             case "rename":
-                assert operation.target.parent == parent, f"a rename between directories is not modelled: {operation}"
-                self._directory(parent).change({operation.target.name: None, path.name: self._node(operation.target)})
+                self._move({operation.target: None, path: self._node(operation.target)})
+            case "exchange":
+                self._move({operation.target: self._node(path), path: self._node(operation.target)})
+            case "link":
+                self._directory(parent).change({path.name: self._node(operation.target)})
             case "unlink":
                 self._directory(parent).change({path.name: None})
             case "sync" | "syncdir":
@@ -172,13 +177,20 @@ class Disk:
             case other:
                 raise AssertionError(f"unknown operation {other}")
 
+    def _move(self, nodes: dict[Path, Node | None]) -> None:
+        """Names that change at once, as far as they are in one directory."""
+        for parent in {path.parent for path in nodes}:
+            self._directory(parent).change({path.name: node for path, node in nodes.items() if path.parent == parent})
+
     def after(self, names: str, content: str, chance: random.Random) -> dict[str, bytes]:
-        """All files, by path, after power was lost."""
+        """All files, by path, after power was lost; and, with a slash at the end, the directories of forms."""
         found: dict[str, bytes] = {}
 
         def gather(directory: Directory, path: str) -> None:
             for name, node in directory.after(names, chance).items():
                 if isinstance(node, Directory):
+                    if is_of_form(f"{path}/{name}"):
+                        found[f"{path}/{name}/"] = b""
                     gather(node, f"{path}/{name}")
                 else:
                     found[f"{path}/{name}"] = node.after(content, chance)

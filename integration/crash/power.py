@@ -6,13 +6,13 @@ import json
 import random
 import sqlite3
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import disk
-from archive import MOVED, URL, Archive, Outcome, Snapshot, temporaries
+from archive import MOVED, URL, Archive, Outcome, Snapshot, repository_of, temporaries
 from shim import Shim, operations
 from trees import instance_id
 
@@ -28,6 +28,8 @@ class Step:
     again: list[list[object]]
     expected: Outcome
     final: Snapshot
+    # What repositories of Icechunk say before and after.
+    says: dict[str, set[str]]
 
 
 @dataclass
@@ -44,11 +46,14 @@ class Result:
         )
 
 
-def run(binary: Path, place: Path, count: int, most: int | None, seed: int, shim: Shim, report=print) -> Result:
-    """Records the commands of a small archive and checks all states, or `most` of each command."""
+def run(
+    binary: Path, place: Path, count: int, most: int | None, seed: int, shim: Shim, report=print, formats: Sequence[str] = ()
+) -> Result:
+    """Records the commands of a small archive, with these forms, and checks all states, or `most` of each command."""
+    options = ("--format", ",".join(formats)) if formats else ()
     result = Result()
     for name, beside in (("beside", True), ("apart", False)):
-        archive = Archive(binary, place / name, count, beside)
+        archive = Archive(binary, place / name, count, beside, options=options)
         # Steps are recorded one after the other: each begins where the one before ended.
         for step, log in steps(archive, shim):
             _replay(archive, step, log, most, random.Random(f"{seed} {name} {step.name}"), result, report)
@@ -61,7 +66,7 @@ def steps(archive: Archive, shim: Shim) -> Iterator[tuple[Step, Path]]:
     scan = archive.scan_arguments("--jobs", 2)
     first = yield from _step(archive, shim, "first scan", nothing, "a", scan, [scan])
     second = yield from _step(archive, shim, "rescan", first, "b", scan, [scan])
-    ids = [instance_id(archive.directory(archive.sources()[number]), archive.data) for number, kind in enumerate(archive.kinds) if
+    ids = [instance_id(archive.directory(archive.sources()[number]), archive.data) for number, kind in enumerate(archive.kinds[: archive.count]) if
            kind[1] in ("plain", "seamed", "segmented")][:4]  # fmt: skip
     yield from _step(archive, shim, "retract", second, "b", ["retract", *ids], [["retract", *ids], ["gc"]])
     yield from _step(archive, shim, "gc", second, "b", ["gc"], [["gc"]])
@@ -77,15 +82,27 @@ def _moved(scan: list[object]) -> list[object]:
 def _step(archive: Archive, shim: Shim, name: str, before: Snapshot, state: str, command: list, again: list[list]) -> Iterator:
     archive.restore(before)
     archive.put(state)
+    says = [_says(archive)]
     log = archive.place / "operations.log"
     archive.run(*command, environment=shim.recording(archive.place, log)).exits(0, 1)
     final = archive.snapshot()
+    says.append(_says(archive))
     for repeated in again:
         archive.run(*repeated).exits(0, 1)
     expected = archive.outcome()
     archive.restore(before)
-    yield Step(name, before, state, command, again, expected, final), log
+    known = {path: {it[path] for it in says if path in it} for path in {*says[0], *says[1]}}
+    yield Step(name, before, state, command, again, expected, final, known), log
     return final
+
+
+def _says(archive: Archive) -> dict[str, str]:
+    paths = archive.repositories()
+    if not paths:
+        return {}
+    from repositories import contents
+
+    return {str(path): contents(str(path)) for path in paths}
 
 
 def _replay(archive: Archive, step: Step, log: Path, most: int | None, chance: random.Random, result: Result, report: Callable) -> None:
@@ -150,6 +167,7 @@ def _checked(archive: Archive, step: Step, label: str, files: dict[str, bytes], 
     archive.restore(snapshot)
     archive.put(step.state)
     found = _torn(step, snapshot) + _unresolved(snapshot.written) + _unfounded(step, snapshot)
+    found += _unreadable(archive, step, snapshot)
     if is_done:
         lost = [path for path in step.final.written if snapshot.written.get(path) != step.final.written[path]]
         found += [f"lost though the run was over: {path}" for path in lost]
@@ -172,6 +190,30 @@ def _torn(step: Step, snapshot: Snapshot) -> list[str]:
     ]
 
 
+def _unreadable(archive: Archive, step: Step, snapshot: Snapshot) -> list[str]:
+    """Repositories of Icechunk, now in place, that say neither what they said before nor what they were to say."""
+    if not archive.repositories():
+        return []
+    from repositories import contents
+
+    found = []
+    for path in map(str, archive.repositories()):
+        files = {it: content for it, content in snapshot.written.items() if repository_of(it) == path}
+        # Most are as in other states.
+        if any(files == _of(path, it) for it in (step.before, step.final)):
+            continue
+        try:
+            if contents(path) not in step.says.get(path, ()):
+                found.append(f"says neither what it did nor what it was to say: {path}")
+        except Exception as error:  # whatever a reader meets
+            found.append(f"cannot be read: {path}: {str(error)[:300]}")
+    return found
+
+
+def _of(repository: str, snapshot: Snapshot) -> dict[str, bytes]:
+    return {path: content for path, content in snapshot.written.items() if repository_of(path) == repository}
+
+
 def _unresolved(written: dict[str, bytes]) -> list[str]:
     """Manifests that refer to seams which are not there, or end before."""
     found = []
@@ -182,7 +224,8 @@ def _unresolved(written: dict[str, bytes]) -> list[str]:
             references = json.loads(content)["refs"].values()
         except ValueError:
             continue  # torn, and said to be
-        ends = [(it[0].rpartition("/")[2], it[1] + it[2]) for it in references if isinstance(it, list) and len(it) == 3 and it[0].endswith(".seams")]
+        ranges = [it for it in references if isinstance(it, list) and len(it) == 3]
+        ends = [(it[0].rpartition("/")[2], it[1] + it[2]) for it in ranges if it[0].endswith(".seams")]
         if any(end > len(written.get(f"{Path(path).parent}/{name}", b"")) for name, end in ends):
             found.append(f"refers to seams that are not there: {path}")
     return found
@@ -204,6 +247,9 @@ def _unfounded(step: Step, snapshot: Snapshot) -> list[str]:
                 WHERE status = 'built' AND manifest IS NOT NULL
                 UNION ALL SELECT path, digest FROM parts JOIN datasets ON datasets.id = parts.dataset WHERE status = 'built'"""
             known = connection.execute(query).fetchall()
+            query = """SELECT path, digest, format FROM artefacts JOIN datasets ON datasets.id = artefacts.dataset
+                WHERE status = 'built'"""
+            forms = connection.execute(query).fetchall()
     found = []
     for path, digest in known:
         content = snapshot.written.get(path)
@@ -211,5 +257,20 @@ def _unfounded(step: Step, snapshot: Snapshot) -> list[str]:
         is_done = content == step.final.written.get(path)
         if not is_done and (content is None or hashlib.sha256(content).hexdigest() != digest):
             found.append(f"in the ledger, but not there: {path}")
+    for path, digest, form in forms:
+        files, done = (_set(path, it.written) for it in (snapshot, step.final))
+        # What a repository says is read elsewhere.
+        is_right = "repo" in files if form == "icechunk" else _digest_of_set(files) == digest
+        if files != done and not is_right:
+            found.append(f"in the ledger, but not there: {path}")
     return found
+
+
+def _set(top: str, written: dict[str, bytes]) -> dict[str, bytes]:
+    return {path.removeprefix(f"{top}/"): it for path, it in written.items() if path.startswith(f"{top}/") and not path.endswith("/")}
+
+
+def _digest_of_set(files: dict[str, bytes]) -> str:
+    lines = (f"{hashlib.sha256(content).hexdigest()}  {name}\n" for name, content in sorted(files.items()))
+    return hashlib.sha256("".join(lines).encode()).hexdigest()
 

@@ -249,12 +249,23 @@ static int renamed(int from_at, const char *from, int to_at, const char *to, uns
     char old[PATH_MAX], new[PATH_MAX];
     int here = absolute(from_at, from, old), there = absolute(to_at, to, new);
     if (!here && !there) return REAL(renameat2)(from_at, from, to_at, to, flags);
-    CALL(int, "rename", new, old, 0, REAL(renameat2)(from_at, from, to_at, to, flags));
+    const char *op = flags & RENAME_EXCHANGE ? "exchange" : "rename";
+    CALL(int, op, new, old, 0, REAL(renameat2)(from_at, from, to_at, to, flags));
 }
 
 int rename(const char *from, const char *to) { return renamed(AT_FDCWD, from, AT_FDCWD, to, 0); }
 int renameat(int a, const char *from, int b, const char *to) { return renamed(a, from, b, to, 0); }
 int renameat2(int a, const char *from, int b, const char *to, unsigned flags) { return renamed(a, from, b, to, flags); }
+
+static int linked(int old_at, const char *old, int new_at, const char *new, int flags) {
+    char from[PATH_MAX], to[PATH_MAX];
+    absolute(old_at, old, from);
+    if (!absolute(new_at, new, to)) return REAL(linkat)(old_at, old, new_at, new, flags);
+    CALL(int, "link", to, from, 0, REAL(linkat)(old_at, old, new_at, new, flags));
+}
+
+int link(const char *old, const char *new) { return linked(AT_FDCWD, old, AT_FDCWD, new, 0); }
+int linkat(int a, const char *old, int b, const char *new, int flags) { return linked(a, old, b, new, flags); }
 
 static int unlinked(int at, const char *path, int flags) {
     char whole[PATH_MAX];

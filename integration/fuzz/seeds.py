@@ -187,7 +187,7 @@ def texts() -> Iterator[tuple[str, bytes]]:
     yield (
         "manifest",
         f'{{"version":1,"refs":{{\n"zarr.json":{document},\n"tas/c/0":["https://h/a.nc",3,4],\n"x/c/0":"base64:AAE=",\n'
-        f'"w":["u"]\n}},"sources":[\n{{"url":"https://h/a.nc","size":7,"steps":3}}\n]}}\n'.encode(),
+        f'"w":["u"]\n}},"sources":{{\n"https://h/a.nc":{{"size":7,"steps":3}}\n}}}}\n'.encode(),
     )
 
 

@@ -20,6 +20,7 @@ import traps
 import truth
 from nodes import DataNode
 from publisher import Publisher, Store
+from repositories import contents, files_below, history, repository, shape
 from shim import Shim, operations, why_not
 from test_seams import SEAMED
 from traps import TRAPS, Trap, Verdict
@@ -28,15 +29,6 @@ from trees import File, instance_id, version_directory, write_series, years
 icechunk = pytest.importorskip("icechunk", minversion="2.1", reason="icechunk 2 needs Python 3.12")
 
 FORMATS = ("--format", "json,icechunk")
-
-
-def repository(location: str) -> "icechunk.Repository":
-    """As docs/icechunk.md says it: wherever the virtual chunks are, they may be read."""
-    is_remote = location.startswith("http")
-    storage = icechunk.http_storage(location) if is_remote else icechunk.local_filesystem_storage(location)
-    config = icechunk.Repository.fetch_config(storage)
-    access = {prefix: icechunk.Credentials.HttpAccess() for prefix in config.virtual_chunk_containers}
-    return icechunk.Repository.open(storage, authorize_virtual_chunk_access=access)
 
 
 def opened(source: "str | icechunk.Session", *, decode: bool = True) -> xr.Dataset:
@@ -59,19 +51,6 @@ def differences(location: str, files: list[Path]) -> list[str]:
 
 def path_of(store: Store) -> Path:
     return store.manifest.with_suffix(".icechunk")
-
-
-def history(location: str) -> list[str]:
-    """IDs of the snapshots, the newest first, without the empty one that all begin with."""
-    return [snapshot.id for snapshot in repository(location).ancestry(branch="main")][:-1]
-
-
-def files_below(directory: Path) -> dict[str, tuple[int, int]]:
-    return {
-        str(path.relative_to(directory)): (path.stat().st_ino, path.stat().st_mtime_ns)
-        for path in directory.rglob("*")
-        if path.is_file()
-    }
 
 
 @dataclass
@@ -227,8 +206,7 @@ class Archive:
         """What is there of each kind: the names in a repository are random."""
         found = {}
         for path in self.repositories():
-            kinds = Counter(Path(name).parts[0] for name in files_below(path))
-            found[path.name] = (dict(kinds), len(history(str(path))), contents(str(path)))
+            found[path.name] = shape(path)
         found["others"] = sorted(
             str(path.relative_to(self.root)) for path in self.root.rglob("*") if ".icechunk/" not in str(path) and path.is_file()
         )
@@ -237,17 +215,6 @@ class Archive:
 
 def _seamed(height: float) -> list[File]:
     return [File(start=0, months=12, chunks=(5, 5, 7), height=height), File(start=12, months=13, chunks=(5, 5, 7), height=height)]
-
-
-def contents(location: str) -> str:
-    """All metadata and where each chunk is, or what it is; not one chunk is fetched from a file."""
-    session = repository(location).readonly_session("main")
-    group = zarr.open_group(session.store, mode="r")
-    places = sorted(map(str, session.all_virtual_chunk_locations()))
-    with readers.rectilinear():
-        arrays = {name: array.metadata.to_dict() for name, array in group.arrays()}
-        small = {name: np.asarray(array[...]).tolist() for name, array in group.arrays() if array.ndim < 2}
-    return json.dumps([dict(group.attrs), arrays, small, places], default=str, sort_keys=True)
 
 
 @pytest.fixture
@@ -396,6 +363,54 @@ def test_killed_at_any_time_it_ends_as_if_not(situation: str, archive: Archive, 
         assert archive.shape() == expected, label
     assert killed > KILLS // 4, "runs are over before they are killed"
     print(f"{situation}: {killed} killed at one of {count} operations, {dict(torn)}")
+
+
+def test_what_is_left_alone_is_made_certain(archive: Archive, shim: Shim) -> None:
+    """Who put it there may have been killed before it was, and the ledger is about to be told."""
+    archive.put("a")
+    archive.scan()
+    log = archive.place / "log"
+    environment = os.environ | shim.recording(archive.root, log)
+    subprocess.run([*archive.command(), "--force"], env=environment, check=True, capture_output=True)
+    done = [(it.kind, it.path) for it in operations(log) if ".icechunk" in str(it.path)]
+    assert sorted(done) == [("syncdir", path) for path in archive.repositories()]
+
+
+# More by hand: ICECHUNK_ROUNDS=50.
+ROUNDS = int(os.environ.get("ICECHUNK_ROUNDS", "4"))
+
+
+def test_two_ledgers_write_to_the_same_repositories(archive: Archive, node: DataNode) -> None:
+    """Two scans at once, again and again, of files that change: each takes its turn, and no history is torn."""
+    keep = ("--icechunk-keep", 2 * ROUNDS)
+    ledgers = [archive.place / f"{name}.sqlite" for name in ("one", "other")]
+    for number in range(ROUNDS):
+        archive.put("ab"[number % 2])
+        commands = [[*archive.command()[:-1], str(ledger), *map(str, keep)] for ledger in ledgers]
+        running = [subprocess.Popen(command, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True) for command in commands]
+        ended = [process.communicate(timeout=120) for process in running]
+        for process, ledger, (_, said) in zip(running, ledgers, ended, strict=True):
+            if process.returncode != 0:
+                # Of two that found no repository one is told to come again.
+                assert number == 0 and process.returncode == 1, said
+                errors = [line for line in said.splitlines() if line.startswith("error: ")]
+                assert errors and all("another process has written to this Icechunk repository" in line for line in errors), said
+                archive.publisher.scan(*archive.arguments, *keep, ledger=ledger, expect=[0])
+        for path in archive.repositories():
+            snapshots = history(str(path))
+            # Who came second found it done.
+            assert len(snapshots) == number + 1
+            for snapshot in snapshots:
+                with readers.rectilinear(), opened(repository(str(path)).readonly_session(snapshot_id=snapshot)) as dataset:
+                    assert np.isfinite(dataset["lat"].values).all()
+            files = truth.in_time_order(path.parent.glob("[!.]*.nc"))
+            assert not differences(str(path), files)
+    before = {path: files_below(path) for path in archive.repositories()}
+    for ledger in ledgers:
+        archive.publisher.scan(*archive.arguments, *keep, "--force", ledger=ledger, expect=[0])
+        done = archive.publisher.run("ledger", "check", "--ledger", ledger)
+        assert done.returncode == 0, done.stderr
+    assert {path: files_below(path) for path in archive.repositories()} == before
 
 
 def test_a_repository_of_others_is_left_alone(archive: Archive) -> None:

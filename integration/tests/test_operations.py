@@ -38,7 +38,8 @@ def store(configured: DataNode, vzarr_publish: Publisher) -> Store:
     files = [trees.File(start=start, months=18, chunks=(12, 5, 7), deflate=None) for start in (0, 18)]
     trees.write_series(directory, files, "VZARR-NGINX")
     ledger = configured.private / "ledger.sqlite"
-    vzarr_publish.scan(configured.root, "--data-root", f"{configured.root}={configured.base}", ledger=ledger, expect=(0,))
+    urls = ("--data-root", f"{configured.root}={configured.base}")
+    vzarr_publish.scan(configured.root, *urls, "--format", "icechunk", ledger=ledger, expect=(0,))
     store = vzarr_publish.stores(ledger)[trees.instance_id(directory, configured.root)]
     assert store.manifest and store.segments
     return store
@@ -74,6 +75,19 @@ def test_ranges_of_files_are_for_browsers(configured: DataNode, store: Store) ->
         assert answer.status == 204
         assert answer.headers["Access-Control-Allow-Origin"] == "*"
         assert "Range" in answer.headers["Access-Control-Allow-Headers"]
+
+
+def test_repositories_are_for_browsers(configured: DataNode, store: Store) -> None:
+    repository = store.manifest.with_suffix(".icechunk")
+    files = [path for path in repository.rglob("*") if path.is_file()]
+    assert len(files) > 3
+    for path in files:
+        with ask(configured.url(path), **{"Range": "bytes=0-3"}) as answer:
+            assert (answer.status, answer.read()) == (206, path.read_bytes()[:4])
+            assert answer.headers["Access-Control-Allow-Origin"] == "*" and answer.headers["Cache-Control"] == "no-cache"
+    asked = {"Access-Control-Request-Method": "GET", "Access-Control-Request-Headers": "if-none-match"}
+    with ask(configured.url(repository / "repo"), "OPTIONS", **asked) as answer:
+        assert answer.status == 204 and "If-None-Match" in answer.headers["Access-Control-Allow-Headers"]
 
 
 def test_unfinished_stores_are_not_served(configured: DataNode, store: Store) -> None:

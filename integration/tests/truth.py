@@ -177,7 +177,7 @@ def dataset_differences(store: xr.Dataset, truth: xr.Dataset, encodings: Mapping
     found += _attribute_differences("global", store.attrs, truth.attrs)
     for name in truth.variables.keys() & store.variables.keys():
         ours, theirs = store.variables[name], truth.variables[name]
-        found += _variable_differences(name, ours.dims, ours.values, theirs.dims, theirs.values)
+        found += variable_differences(name, ours.dims, ours.values, theirs.dims, theirs.values)
         found += _attribute_differences(name, ours.attrs, theirs.attrs)
         kept = [key for key in MEANINGFUL_ENCODINGS if key in ours.encoding or key in encodings[name]]
         for key in kept:
@@ -195,7 +195,7 @@ def raw_differences(store: xr.Dataset, files: Sequence[Path]) -> list[str]:
     found += _attribute_differences("global", store.attrs, attributes)
     for name in variables.keys() & store.variables.keys():
         ours, theirs = store.variables[name], variables[name]
-        found += _variable_differences(name, ours.dims, ours.values, theirs.dims, theirs.values)
+        found += variable_differences(name, ours.dims, ours.values, theirs.dims, theirs.values)
         found += _attribute_differences(name, ours.attrs, theirs.attrs)
     return sorted(found)
 
@@ -252,7 +252,8 @@ def _same_dtype(ours: np.dtype, theirs: np.dtype) -> bool:
     return ours.newbyteorder("=") == theirs.newbyteorder("=")
 
 
-def _variable_differences(name: str, our_dims, ours: np.ndarray, their_dims, theirs: np.ndarray) -> list[str]:
+def variable_differences(name: str, our_dims, ours: np.ndarray, their_dims, theirs: np.ndarray) -> list[str]:
+    """Every difference between a variable of a store and that of the files."""
     found = []
     if our_dims != their_dims:
         found.append(f"{name}: dimensions {our_dims} in the store, {their_dims} in the files")

@@ -6,11 +6,11 @@
 //!   ".zgroup":"{...}", ".zattrs":"{...}", "zarr.json":"{...}",
 //!   "tas/.zarray":"{...}", "tas/.zattrs":"{...}", "tas/zarr.json":"{...}",
 //!   "tas/0.0.0":["https://node/a.nc",22585,1184], "time/0":"base64:AAAA"
-//! },"sources":[{"url":"https://node/a.nc","size":251449,"steps":1200,"tracking_id":"hdl:..."}]}
+//! },"sources":{"https://node/a.nc":{"size":251449,"steps":1200,"tracking_id":"hdl:..."}}}
 //! ```
 //!
 //! `sources` is ours, after all that readers look for: the files, with what tells whether they are still
-//! those that the store was made of.
+//! those that the store was made of. It has the form that GDAL passes over: objects within an object.
 //!
 //! Format: <https://fsspec.github.io/kerchunk/spec.html>. Metadata are texts within the text, as
 //! that specification has it. The same dataset gives the same bytes.
@@ -35,7 +35,7 @@ const MOST_CONSTANT_BYTES: u64 = 16 * 1024 * 1024;
 const BEGIN: &str = "{\"version\":1,\"refs\":{";
 
 /// What stands between references and sources.
-pub(super) const SOURCES: &str = "\n},\"sources\":[";
+pub(super) const SOURCES: &str = "\n},\"sources\":{";
 
 /// Where readers find what a manifest refers to.
 #[derive(Clone, Copy, Debug)]
@@ -52,6 +52,7 @@ pub struct Locations<'a> {
 #[derive(Clone, Debug, Serialize)]
 pub struct SourceEntry<'a> {
     /// Where readers find it.
+    #[serde(skip)]
     pub url: &'a str,
     /// Its bytes.
     pub size: u64,
@@ -260,9 +261,10 @@ impl Manifest<'_> {
         self.is_first = true;
         for source in sources {
             self.separate()?;
+            self.raw(&format!("{}:", quoted(source.url)))?;
             serde_json::to_writer(&mut *self.out, source).map_err(std::io::Error::from)?;
         }
-        self.raw("\n]}\n")
+        self.raw("\n}}\n")
     }
 
     fn separate(&mut self) -> Written<()> {

@@ -78,16 +78,14 @@ fn parts(line: &[u8], location: Range<usize>) -> (&[u8], &[u8], &[u8]) {
     (&line[location.clone()], &line[..location.start], &line[location.end..])
 }
 
-/// Where the location stands in `"KEY":["LOCATION",...` or `{"url":"LOCATION",...`.
+/// Where the location stands in `"KEY":["LOCATION",...` or `"LOCATION":{...`.
 fn location(line: &[u8]) -> Option<Range<usize>> {
-    const OF_SOURCE: &[u8] = b"{\"url\":";
-    let start = if line.starts_with(OF_SOURCE) {
-        OF_SOURCE.len()
-    } else {
-        let key = text_end(line, 0)?;
-        line.get(key..)?.starts_with(b":[").then_some(key + 2)?
-    };
-    Some(start..text_end(line, start)?)
+    let key = text_end(line, 0)?;
+    match line.get(key..key + 2)? {
+        b":[" => Some(key + 2..text_end(line, key + 2)?),
+        b":{" => Some(0..key),
+        _ => None,
+    }
 }
 
 /// Behind the JSON text that begins at `start`.
@@ -115,10 +113,10 @@ mod tests {
         "\"t\\\"as/0.0\":[\"https://h/d/a.nc\",1,2],\n",
         "\"tas/1.0\":[\"https://h/d/b%20c.nc\",3,4],\n",
         "\"tas/2.0\":[\"https://h/d/a.nc\",5,6]\n",
-        "},\"sources\":[\n",
-        "{\"url\":\"https://h/d/a.nc\",\"size\":9,\"tracking_id\":\"https://h/d\"},\n",
-        "{\"url\":\"https://h/d/b%20c.nc\",\"size\":9}\n",
-        "]}\n"
+        "},\"sources\":{\n",
+        "\"https://h/d/a.nc\":{\"size\":9,\"tracking_id\":\"https://h/d\"},\n",
+        "\"https://h/d/b%20c.nc\":{\"size\":9}\n",
+        "}}\n"
     );
 
     fn copied(relocate: &mut dyn FnMut(&str) -> io::Result<String>) -> io::Result<String> {
@@ -135,7 +133,7 @@ mod tests {
             Ok(location.replace("https://h/d", "/\"x\""))
         });
         let expected = MANIFEST.replace("[\"https://h/d", "[\"/\\\"x\\\"");
-        let expected = expected.replace("url\":\"https://h/d", "url\":\"/\\\"x\\\"");
+        let expected = expected.replace("\n\"https://h/d", "\n\"/\\\"x\\\"");
         assert_eq!(copy.unwrap(), expected);
         assert_eq!(asked, ["https://h/d/a.nc", "https://h/d/b%20c.nc"]);
         assert!(copied(&mut |_| Err(io::Error::other("unknown"))).is_err());

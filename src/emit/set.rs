@@ -54,7 +54,7 @@ impl PreparedSet {
         let (directory, _) = seal::place(&sealed.path)?;
         let left = if sealed.unchanged { Ok(temporary) } else { temporary.replace(&sealed.path) };
         // The old one goes when nothing can bring its name back.
-        left.and_then(|left| directory::sync(directory).map(|()| drop(left)))
+        left.and_then(|left| directory::sync(directory).map(|()| left.remove()))
             .map_err(|error| seal::explain(&error, directory, &sealed.path))?;
         Ok(sealed)
     }
@@ -186,8 +186,9 @@ pub fn remove(path: &Path) -> bool {
         return false;
     }
     TemporaryDirectory::take(path).is_ok_and(|hidden| {
-        let above = hidden.path().parent().map(Path::to_owned);
-        above.is_some_and(|above| directory::sync(&above).is_ok())
+        let is_certain = hidden.path().parent().is_some_and(|above| directory::sync(above).is_ok());
+        hidden.remove();
+        is_certain
     })
 }
 

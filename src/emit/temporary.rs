@@ -18,6 +18,8 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use rustix::fs::{CWD, RenameFlags, renameat_with};
 use rustix::io::Errno;
 
+use super::directory;
+
 const MARK: &str = ".tmp-";
 
 /// Nothing takes another host so long to write.
@@ -83,6 +85,14 @@ impl TemporaryDirectory {
     /// Where it is.
     pub(super) fn path(&self) -> &Path {
         &self.0
+    }
+
+    /// Removes the directory, so that it does not come back when power is lost: whoever would look for it is done.
+    pub(super) fn remove(self) {
+        if fs::remove_dir_all(&self.0).is_ok() {
+            // As in `drop`.
+            let _ = self.0.parent().map(directory::sync);
+        }
     }
 
     /// Puts the directory in the place of what is at `target`, if anything is, so that who comes meets the

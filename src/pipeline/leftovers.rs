@@ -74,7 +74,7 @@ mod tests {
         let place = tempfile::tempdir().unwrap();
         let at = |name: &str| place.path().join(name);
         let manifest = at("a.b.v1.json");
-        let ours = "{\"version\":1,\"refs\":{\n\".zgroup\":\"\"\n},\"sources\":[\n]}\n";
+        let ours = "{\"version\":1,\"refs\":{\n\".zgroup\":\"\"\n},\"sources\":{\n}}\n";
         for name in ["a.b.v1.json", "a.b.v1.seg00.json", "a.b.v1.seg01.json"] {
             fs::write(at(name), ours).unwrap();
         }

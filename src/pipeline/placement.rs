@@ -10,7 +10,7 @@ use crate::model::format::Form;
 use crate::model::icechunk::Checksums;
 
 /// Changes when the same files, settings and URLs would give another manifest.
-const FORMAT: &str = "reference-json 3";
+const FORMAT: &str = "reference-json 4";
 
 /// Where files are that no data root covers.
 const LOCAL: &str = "local";

@@ -368,6 +368,10 @@ pub fn remove(store: &StoreRecord, kept: Option<&StoreRecord>) -> bool {
     if store.files().next().is_some_and(|first| !is_kept(&first.path)) {
         make_certain(store);
     }
+    // A run that was killed may have taken a form out of sight and not removed it.
+    if let Some(directory) = store.directory().filter(|_| !store.artefacts.is_empty()) {
+        seal::clean(directory);
+    }
     // These refer to parts as it does.
     for ArtefactRecord { format, path, digest, .. } in &store.artefacts {
         let is_there = !is_kept(path) && path.symlink_metadata().is_ok();

@@ -1,8 +1,9 @@
 //! The references of a manifest: kerchunk's JSON format, version 1, without templates.
 
 use std::borrow::Cow;
-use std::collections::HashMap;
+use std::collections::btree_map;
 use std::collections::hash_map::Entry;
+use std::collections::{BTreeMap, HashMap};
 use std::fmt;
 
 use base64::Engine;
@@ -37,15 +38,13 @@ pub struct References {
     entries: HashMap<Box<str>, Reference>,
     /// The locations that references name, each once.
     pub locations: Vec<String>,
-    /// The files that the store says to be made of.
-    pub listed: Vec<Listed>,
+    /// The files that the store says to be made of, by their locations.
+    pub listed: BTreeMap<String, Listed>,
 }
 
-/// A file that the store says to be made of.
+/// What the store says of a file that it is made of.
 #[derive(Debug, serde::Deserialize)]
 pub struct Listed {
-    /// Its location.
-    pub url: String,
     /// Its bytes.
     pub size: u64,
     /// How many of its time steps the store has.
@@ -60,7 +59,8 @@ impl References {
         struct Manifest {
             version: u64,
             refs: References,
-            sources: Vec<Listed>,
+            #[serde(deserialize_with = "sources")]
+            sources: BTreeMap<String, Listed>,
         }
         let manifest: Manifest =
             serde_json::from_slice(manifest).map_err(|error| error.to_string())?;
@@ -105,6 +105,33 @@ pub fn inlined(text: &str) -> Result<Vec<u8>, String> {
     match text.strip_prefix("base64:") {
         Some(encoded) => BASE64_STANDARD.decode(encoded).map_err(|error| error.to_string()),
         None => Ok(text.as_bytes().to_vec()),
+    }
+}
+
+fn sources<'de, D: Deserializer<'de>>(from: D) -> Result<BTreeMap<String, Listed>, D::Error> {
+    from.deserialize_map(SourcesVisitor)
+}
+
+struct SourcesVisitor;
+
+impl<'de> Visitor<'de> for SourcesVisitor {
+    type Value = BTreeMap<String, Listed>;
+
+    fn expecting(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        f.write_str("files by their locations")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+        let mut sources = BTreeMap::new();
+        while let Some((url, listed)) = map.next_entry::<String, Listed>()? {
+            match sources.entry(url) {
+                btree_map::Entry::Vacant(vacant) => vacant.insert(listed),
+                btree_map::Entry::Occupied(occupied) => {
+                    return Err(A::Error::custom(format!("`{}` is there twice", occupied.key())));
+                }
+            };
+        }
+        Ok(sources)
     }
 }
 
@@ -165,7 +192,7 @@ mod tests {
     use super::*;
 
     fn parse(refs: &str) -> Result<References, String> {
-        References::parse(format!(r#"{{"version":1,"refs":{{{refs}}},"sources":[]}}"#).as_bytes())
+        References::parse(format!(r#"{{"version":1,"refs":{{{refs}}},"sources":{{}}}}"#).as_bytes())
     }
 
     #[test]
@@ -195,8 +222,8 @@ mod tests {
             assert!(parse(refs).is_err(), "{refs}");
         }
         assert!(
-            References::parse(br#"{"version":1,"templates":{},"refs":{},"sources":[]}"#).is_err()
+            References::parse(br#"{"version":1,"templates":{},"refs":{},"sources":{}}"#).is_err()
         );
-        assert!(References::parse(br#"{"version":2,"refs":{},"sources":[]}"#).is_err());
+        assert!(References::parse(br#"{"version":2,"refs":{},"sources":{}}"#).is_err());
     }
 }

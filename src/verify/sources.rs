@@ -1,5 +1,6 @@
 //! Where the bytes of references are: URLs and paths mapped back to local files.
 
+use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::io;
 use std::os::unix::ffi::OsStrExt;
@@ -88,11 +89,11 @@ impl Sources {
 
 /// How the list of files in a manifest is not that of the files of the dataset.
 pub fn wrong_list(
-    listed: &[Listed],
+    listed: &BTreeMap<String, Listed>,
     (manifest, published): (&Written, &Published),
 ) -> Option<Error> {
     let wrong = |what: String| Some(different(what).with_hint(super::store::REBUILD));
-    for Listed { url, size, steps } in listed {
+    for (url, Listed { size, steps }) in listed {
         let found = source(url, manifest, published).and_then(|source| source.file);
         let Some((file, of_store)) = found.and_then(|at| published.files.get(at)) else {
             return wrong(format!(
@@ -110,7 +111,7 @@ pub fn wrong_list(
     }
     // Files without a step of their own may be there for what does not vary with time.
     let is_whole = published.manifest.as_ref().is_some_and(|whole| whole.path == manifest.path);
-    let listed = listed.iter().filter(|listed| listed.steps != Some(0)).count();
+    let listed = listed.values().filter(|listed| listed.steps != Some(0)).count();
     let used = published.files.iter().filter(|(_, steps)| *steps != Some(0..0)).count();
     if is_whole && listed != used {
         return wrong(format!("`sources` lists {listed} files with data, the store has {used}"));

@@ -319,8 +319,8 @@ impl State {
         assert_eq!(manifest.values("time"), expected);
         let urls: BTreeSet<_> =
             self.files[dataset].keys().map(|file| self.url(&self.path(dataset, *file))).collect();
-        let sources = manifest.sources.as_array().unwrap();
-        let named = sources.iter().map(|source| source["url"].as_str().unwrap().to_owned());
+        let sources = manifest.sources.as_object().unwrap();
+        let named = sources.keys().cloned();
         assert_eq!(named.collect::<BTreeSet<_>>(), urls);
     }
 

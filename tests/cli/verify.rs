@@ -290,15 +290,22 @@ mod with_libnetcdf {
 
     #[test]
     fn a_wrong_list_of_files_is_caught() {
-        let changes: [fn(&mut Value); 4] = [
-            |sources| sources[0]["size"] = json!(1),
-            |sources| sources[1]["steps"] = json!(1),
-            |sources| sources[1]["url"] = json!("/data/other.nc"),
-            |sources| drop(sources.as_array_mut().unwrap().pop()),
+        let changes: [fn(&mut Map<String, Value>); 4] = [
+            |sources| sources.values_mut().next().unwrap()["size"] = json!(1),
+            |sources| sources.values_mut().last().unwrap()["steps"] = json!(1),
+            |sources| {
+                let (key, listed) =
+                    sources.iter().next().map(|(key, it)| (key.clone(), it.clone())).unwrap();
+                sources.remove(&key);
+                sources.insert("/data/other.nc".to_owned(), listed);
+            },
+            |sources| sources.retain(|key, _| key.ends_with("185001-185012.nc")),
         ];
         for change in changes {
             let (tree, dataset) = published(&[]);
-            rewrite_all(&tree, &dataset, |manifest| change(&mut manifest["sources"]));
+            rewrite_all(&tree, &dataset, |manifest| {
+                change(manifest["sources"].as_object_mut().unwrap());
+            });
             sample(&tree).exits(1).says("[different]").says("`sources`");
         }
     }

@@ -12,6 +12,7 @@ mod repository;
 mod stage;
 #[cfg(test)]
 mod tests;
+mod turn;
 
 use std::path::Path;
 
@@ -21,6 +22,7 @@ use self::containers::Container;
 use self::content::Content;
 use self::repository::{Repository, Tip};
 use self::stage::Stage;
+use self::turn::Turn;
 use super::artefact::{Artefact, Sources};
 use super::seal::hex;
 use crate::model::error::{Code, Error, Result};
@@ -50,7 +52,10 @@ impl Prepared {
 
     /// Puts it in its place. Readers go on with the snapshot that they opened.
     pub fn publish(self) -> Result<Artefact> {
-        self.stage.map(Stage::publish).transpose()?;
+        match self.stage {
+            Some(stage) => stage.publish()?,
+            None => stage::make_certain(&self.artefact.path)?,
+        }
         Ok(self.artefact)
     }
 }
@@ -85,6 +90,7 @@ pub fn prepare(
         )
         .with_hint("keep 2 at least: readers go on with the one before"));
     }
+    let turn = Turn::take(target)?;
     let is_there = target.symlink_metadata().is_ok();
     let (known, tip) = if is_there {
         let repository = Repository::open(target, target).map_err(not_readable)?;
@@ -104,7 +110,7 @@ pub fn prepare(
     });
     let stage = match &tip {
         Some((_, false)) if unchanged => None,
-        _ => Some(Stage::new(target)?),
+        _ => Some(Stage::new(target, turn)?),
     };
     if let Some(stage) = &stage {
         let repository = if is_there {
@@ -159,6 +165,7 @@ pub fn digest(path: &Path) -> Result<Option<String>> {
 /// in its place; its snapshots stay, and all lead there. None where it has several containers, or where
 /// the files are not all in one directory, so that what they share was another part of their old URLs.
 pub fn relocate(path: &Path, locations: &[&str], reference_count: u64) -> Result<Option<Prepared>> {
+    let turn = Turn::take(path)?;
     let tip = Repository::open(path, path)?;
     let (known, Tip { snapshot, content }) = (tip.containers(), tip.tip()?);
     let Some(content) = content else { return Err(not_ours(path)) };
@@ -171,7 +178,7 @@ pub fn relocate(path: &Path, locations: &[&str], reference_count: u64) -> Result
         return Ok(None);
     }
     let containers = [Container { name: name.clone(), prefix: prefix.to_owned() }];
-    let stage = Stage::new(path)?;
+    let stage = Stage::new(path, turn)?;
     Repository::open(stage.path(), path)?.configure(&containers, None)?;
     let artefact = Artefact {
         path: path.to_owned(),

@@ -279,8 +279,8 @@ impl Repository {
         }
         let there =
             stage::files(&self.place).map_err(|error| Error::io(&error, "read", &self.path))?;
-        // Chunks without a manifest never come alone.
-        let is_needed = |file: &PathBuf| file.starts_with("chunks") || needed.contains(file);
+        // Chunks never come alone, see `Stage::publish`.
+        let is_needed = |file: &PathBuf| file.starts_with(stage::CHUNKS) || needed.contains(file);
         Ok(there.iter().any(|file| stage::is_object(file) && !is_needed(file)))
     }
 }

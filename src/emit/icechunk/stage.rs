@@ -12,9 +12,11 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use crate::emit::directory;
-use crate::emit::seal;
+use crate::emit::seal::{self, Failure, Written};
 use crate::emit::temporary::TemporaryDirectory;
 use crate::model::error::Result;
+
+use super::turn::{Turn, overtaken};
 
 /// The file that says which others are the repository.
 pub(super) const REPO: &str = "repo";
@@ -22,21 +24,25 @@ pub(super) const REPO: &str = "repo";
 /// Copies of former `repo` files, which the crate keeps and nobody needs: the store can be made anew.
 const OVERWRITTEN: &str = "overwritten";
 
+/// Chunks that are not in a file of the dataset.
+pub(super) const CHUNKS: &str = "chunks";
+
 /// What there is beside `repo`, in the order of removal: a killed removal leaves what tells of the rest.
-const KINDS: [&str; 4] = ["chunks", "manifests", "transactions", "snapshots"];
+const KINDS: [&str; 4] = [CHUNKS, "manifests", "transactions", "snapshots"];
 
 /// A copy of a repository to work on; dropped, it is gone.
 #[derive(Debug)]
 pub(super) struct Stage {
     temporary: TemporaryDirectory,
     target: PathBuf,
+    turn: Turn,
     /// The files that the repository had, if there was one.
     before: Option<BTreeSet<PathBuf>>,
 }
 
 impl Stage {
-    /// A copy of the repository at `target`, or an empty directory where there is none.
-    pub(super) fn new(target: &Path) -> Result<Self> {
+    /// A copy of the repository at `target`, or an empty directory where there is none, for whose `turn` it is.
+    pub(super) fn new(target: &Path, turn: Turn) -> Result<Self> {
         let (parent, name) = seal::place(target)?;
         let explain = |error: io::Error| seal::explain(&error, parent, target);
         let temporary = TemporaryDirectory::create(parent, name).map_err(explain)?;
@@ -45,7 +51,7 @@ impl Stage {
         let objects =
             |files: BTreeSet<PathBuf>| files.into_iter().filter(|it| is_object(it)).collect();
         let before = before.map(objects);
-        let stage = Self { temporary, target: target.to_owned(), before };
+        let stage = Self { temporary, target: target.to_owned(), turn, before };
         stage.before.iter().flatten().try_for_each(|file| stage.copy(file)).map_err(explain)?;
         Ok(stage)
     }
@@ -68,7 +74,10 @@ impl Stage {
     pub(super) fn publish(self) -> Result<()> {
         let (parent, _) = seal::place(&self.target)?;
         let (parent, target) = (parent.to_owned(), self.target.clone());
-        self.put_in_place(&parent).map_err(|error| seal::explain(&error, &parent, &target))
+        self.put_in_place(&parent).map_err(|failure| match failure {
+            Failure::System(error) => seal::explain(&error, &parent, &target),
+            Failure::Content(error) => error,
+        })
     }
 
     /// Removes what nobody needs, and gives the number of bytes of the rest.
@@ -81,35 +90,69 @@ impl Stage {
         tidied.map_err(|error| seal::explain(&error, parent, &self.target))
     }
 
-    fn put_in_place(self, parent: &Path) -> io::Result<()> {
+    fn put_in_place(self, parent: &Path) -> Written<()> {
         let files = files(self.path())?;
         let Some(before) = &self.before else {
             sync(self.path(), &files)?;
-            self.temporary.replace(&self.target)?;
-            return directory::sync(parent);
+            // Another that came first is not replaced: a directory with files in it never is.
+            return match fs::rename(self.path(), &self.target) {
+                Ok(()) => Ok(directory::sync(parent)?),
+                Err(error) if is_taken(&error) => Err(overtaken(&self.target).into()),
+                Err(error) => Err(error.into()),
+            };
         };
+        self.turn.check(&self.target)?;
         let new: BTreeSet<PathBuf> =
             files.difference(before).filter(|file| *file != Path::new(REPO)).cloned().collect();
         sync(self.path(), &new)?;
-        File::open(self.path().join(REPO))?.sync_all()?;
-        for file in &new {
-            let to = self.target.join(file);
-            if let Some(parent) = to.parent() {
-                directory::create_all(parent)?;
+        let repo = File::open(self.path().join(REPO))?;
+        repo.sync_all()?;
+        Turn::keep(&repo);
+        // Chunks come when what tells of them is there for certain: alone, they would not be noticed.
+        let (chunks, others): (BTreeSet<_>, _) =
+            new.into_iter().partition(|file| file.starts_with(CHUNKS));
+        for moved in [others, chunks] {
+            for file in &moved {
+                let to = self.target.join(file);
+                if let Some(parent) = to.parent() {
+                    directory::create_all(parent)?;
+                }
+                fs::rename(self.path().join(file), to)?;
             }
-            fs::rename(self.path().join(file), to)?;
+            directories(&moved).iter().try_for_each(|it| directory::sync(&self.target.join(it)))?;
         }
-        directories(&new).iter().try_for_each(|it| directory::sync(&self.target.join(it)))?;
+        self.turn.check(&self.target)?;
         fs::rename(self.path().join(REPO), self.target.join(REPO))?;
         directory::sync(&self.target)?;
         // Of what is not freed here nothing is lost: the next change frees it.
         for kind in KINDS {
-            for file in before.difference(&files).filter(|file| file.starts_with(kind)) {
+            let freed: Vec<_> =
+                before.difference(&files).filter(|file| file.starts_with(kind)).collect();
+            for file in &freed {
                 let _ = fs::remove_file(self.target.join(file));
             }
+            if !freed.is_empty() {
+                let _ = directory::sync(&self.target.join(kind));
+            }
         }
+        self.temporary.remove();
         Ok(())
     }
+}
+
+/// Makes certain that the repository at `target` is the one that it is: whoever put it there may have been killed
+/// before it was.
+pub(super) fn make_certain(target: &Path) -> Result<()> {
+    let (parent, _) = seal::place(target)?;
+    [target, parent]
+        .into_iter()
+        .try_for_each(directory::sync)
+        .map_err(|error| seal::explain(&error, parent, target))
+}
+
+/// Whether a directory cannot be renamed because there is one with files under the name.
+fn is_taken(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::DirectoryNotEmpty | io::ErrorKind::AlreadyExists)
 }
 
 /// Whether `file` is one of a repository. Others, such as what NFS keeps of deleted files, are left alone.

@@ -313,6 +313,68 @@ fn a_replica_changes_one_line() {
 }
 
 #[test]
+fn of_two_writers_neither_loses_the_snapshots_of_the_other() {
+    const ROUNDS: usize = 8;
+    let (_place, target) = target();
+    write_at(&target, &dataset(3, 5, "first"));
+    let options = Options { keep: 100, ..Options::default() };
+    let writer = |name: char| {
+        let (files, target) = (locations(3, PREFIX), &target);
+        move || -> Vec<String> {
+            let round = |round| {
+                let dataset = dataset(3, 5, &format!("{name}{round}"));
+                write_with(target, &dataset, &files, options).unwrap().snapshot.unwrap()
+            };
+            (0..ROUNDS).map(round).collect()
+        }
+    };
+    let written: Vec<String> = std::thread::scope(|scope| {
+        let writers = ['a', 'b'].map(|name| scope.spawn(writer(name)));
+        writers.into_iter().flat_map(|writer| writer.join().unwrap()).collect()
+    });
+    is_clean(&target);
+    assert_eq!(written.len(), 2 * ROUNDS);
+    for snapshot in &written {
+        let reader = Reader::open_snapshot(&target, snapshot).unwrap();
+        assert_eq!(chunks(&reader, "tas"), expected(3, 5, PREFIX));
+    }
+    assert!(!Repository::open(&target, &target).unwrap().has_rubbish(100).unwrap());
+}
+
+#[test]
+fn what_another_wrote_in_the_meantime_is_left_alone() {
+    let (place, target) = target();
+    let files = locations(3, PREFIX);
+    let prepared = |title: &str| {
+        let (dataset, seams) = (dataset(3, 5, title), Seams::default());
+        let locations = Locations { files: &files, seams: &seams, seam_file: None };
+        let sources = Sources { locations, seam_path: None, modified: &[0; 3] };
+        prepare(&target, &dataset, &sources, &Options::default()).unwrap()
+    };
+    let is_told = |prepared: Prepared| {
+        let error = prepared.publish().unwrap_err();
+        assert!(error.message().contains("another process has written"), "{error}");
+        assert_eq!((error.path(), error.hint().is_some()), (Some(target.as_path()), true));
+    };
+    // Two that find nothing there.
+    let (first, second) = (prepared("a"), prepared("b"));
+    let snapshot = first.publish().unwrap().snapshot;
+    is_told(second);
+    assert_eq!(Some(Reader::open(&target).unwrap().snapshot()), snapshot);
+    // As on a file system without locks.
+    let third = prepared("c");
+    let other = place.path().join("other");
+    fs::copy(target.join(stage::REPO), &other).unwrap();
+    fs::rename(&other, target.join(stage::REPO)).unwrap();
+    is_told(third);
+    assert_eq!(Some(Reader::open(&target).unwrap().snapshot()), snapshot);
+    // What it had moved there by then goes with the next.
+    write_at(&target, &dataset(3, 5, "d"));
+    is_clean(&target);
+    assert!(!Repository::open(&target, &target).unwrap().has_rubbish(3).unwrap());
+}
+
+#[test]
 fn what_killed_runs_left_is_removed() {
     let (place, target) = target();
     write_at(&target, &dataset(3, 5, "a"));
