@@ -138,6 +138,16 @@ def _lead_time(dataset: netCDF4.Dataset) -> None:
     lead[:] = np.asarray(dataset["time"][:]) + 0.5
 
 
+def _lagging(filled: bool):
+    """A variable that ends before its dimension does, within a chunk; netCDF shows fill values behind."""
+
+    def add(dataset: netCDF4.Dataset) -> None:
+        lagging = dataset.createVariable("lagging", "f4", ("time",), chunksizes=(12,), fill_value=None if filled else False)
+        lagging[:7] = np.arange(7)
+
+    return add
+
+
 def _text_with_fill(masked: bool, fill: str = "unknown"):
     def add(dataset: netCDF4.Dataset) -> None:
         dataset.createDimension("station", 3)
@@ -543,6 +553,8 @@ TRAPS = [
     rewritten("latest-format", years(), libver="latest", storage={"tas": H5PY_FILTERS}),
     rewritten("shared-messages", years(also=_many_attributes), sharing=True, storage={"tas": H5PY_FILTERS}),
     rewritten("latest-format-fixed", years(1), libver="latest", unlimited=False, storage={"tas": H5PY_CHUNKS}),
+    built("shorter-than-its-dimension", years(also=_lagging(filled=True))),
+    refused("shorter-than-its-dimension-unfilled", years(also=_lagging(filled=False)), "fill-undefined.*lagging.*ends within a chunk"),
     refused("group", years(also=_grouped), "group `diagnostics`"),
     refused("group-in-group", years(also=_group_in_group), "group `outer`"),
     refused("group-with-attribute", years(also=_group_with_attribute), "group `provenance`"),

@@ -162,7 +162,7 @@ fn contiguous(source: &Source, offset: u64, stored: u64, size: usize) -> Result<
 }
 
 /// An array cut into chunks; lengths are in elements unless said otherwise.
-struct Grid {
+pub(super) struct Grid {
     shape: Vec<usize>,
     chunk_shape: Vec<usize>,
     /// Chunks along each dimension.
@@ -173,7 +173,7 @@ struct Grid {
 }
 
 impl Grid {
-    fn new(shape: &[u64], chunk_shape: &[u64], element_size: usize) -> Result<Self> {
+    pub(super) fn new(shape: &[u64], chunk_shape: &[u64], element_size: usize) -> Result<Self> {
         if shape.len() != chunk_shape.len() || chunk_shape.contains(&0) {
             let message = format!("chunks of shape {chunk_shape:?} cannot tile shape {shape:?}");
             return Err(Error::corrupt(message));
@@ -199,7 +199,7 @@ impl Grid {
     }
 
     /// Sets `origin` to the first element of the chunk numbered `index`, along each dimension.
-    fn locate(&self, mut index: u64, origin: &mut Vec<usize>) -> Result<()> {
+    pub(super) fn locate(&self, mut index: u64, origin: &mut Vec<usize>) -> Result<()> {
         origin.resize(self.counts.len(), 0);
         for (i, count) in self.counts.iter().enumerate().rev() {
             origin[i] = in_memory(index % count)? * self.chunk_shape[i];

@@ -6,6 +6,7 @@
 
 mod attributes;
 mod dimensions;
+mod extent;
 mod members;
 
 use super::decode;
@@ -100,6 +101,9 @@ fn variable(
         attributes: shown(file, heap, &dataset.attributes, members.may_define_types)?,
         values: None,
     };
+    if grown {
+        extent::check(file.source(), &variable, &dataset.shape, element_size)?;
+    }
     if dtype == DataType::String {
         variable.values = Some(strings(file, heap, &variable, &dataset.datatype)?);
     }
