@@ -136,7 +136,8 @@ impl Clock {
 }
 
 /// The times that `variable` holds, in its own units. Each must be there: a coordinate has no
-/// missing values.
+/// missing values. None is told behind one that is not later than that before it, which no caller
+/// lets pass: a damaged file may seem to have millions that were never written.
 pub fn times(variable: &Variable) -> Result<Vec<Dyadic>> {
     let Some(Values::Bytes(bytes)) = &variable.values else {
         filter::check(&variable.filters, variable.dtype)?;
@@ -147,14 +148,20 @@ pub fn times(variable: &Variable) -> Result<Vec<Dyadic>> {
     };
     check_not_packed(variable)?;
     let elements = Elements::of(variable)?;
-    let times = bytes.chunks_exact(elements.size).enumerate().map(|(step, bytes)| {
-        elements.number(bytes).ok_or_else(|| {
+    let mut times = Vec::new();
+    for (step, bytes) in bytes.chunks_exact(elements.size).enumerate() {
+        let time = elements.number(bytes).ok_or_else(|| {
             let message = format!("time step {} is missing or no number", step + 1);
             Error::new(Code::TimeNotIncreasing, message)
                 .with_hint("a time coordinate must have a time for each step")
-        })
-    });
-    times.collect()
+        })?;
+        let is_later = times.last().is_none_or(|last| time > *last);
+        times.push(time);
+        if !is_later {
+            break;
+        }
+    }
+    Ok(times)
 }
 
 /// The first and the last number that `bounds` hold, where both are there.

@@ -1,7 +1,7 @@
 //! The indexes of a dataset's files as bytes, to be kept between runs.
 
 use std::ffi::OsString;
-use std::io::Read;
+use std::io::{BufWriter, Read};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::PathBuf;
 
@@ -17,6 +17,9 @@ const MADE_BY: &str = concat!("vzarr-publish ", env!("CARGO_PKG_VERSION"), " 1")
 
 /// Indexes repeat each other from file to file; more effort makes them little smaller.
 const LEVEL: i32 = 1;
+
+/// Bytes that are compressed at once.
+const BUFFER: usize = 1 << 16;
 
 /// Most bytes that packed indexes may unpack to.
 const MOST: usize = 1 << 30;
@@ -48,9 +51,15 @@ struct Stamp {
 pub fn pack<'a>(
     files: impl Iterator<Item = (&'a SourceFile, Option<&'a Multihash>, &'a FileIndex)>,
 ) -> Option<Vec<u8>> {
-    let mut bytes = postcard::to_stdvec(MADE_BY).ok()?;
+    let mut encoder = zstd::stream::write::Encoder::new(Vec::new(), LEVEL).ok()?;
+    // Damage on disk must not pass for another index.
+    encoder.include_checksum(true).ok()?;
+    let mut out = BufWriter::with_capacity(BUFFER, encoder);
+    postcard::to_io(MADE_BY, &mut out).ok()?;
+    let mut memory = 0;
     for (file, checksum, index) in files {
-        if !index.refused.is_empty() || bytes.len() > MOST {
+        memory += index.memory();
+        if !index.refused.is_empty() || memory > MOST {
             return None;
         }
         let SourceFile { path, size, mtime_ns, inode } = file;
@@ -61,12 +70,9 @@ pub fn pack<'a>(
             inode: *inode,
             checksum: checksum.map(|checksum| checksum.as_str().to_owned()),
         };
-        bytes = postcard::to_extend(&(stamp, index), bytes).ok()?;
+        postcard::to_io(&(stamp, index), &mut out).ok()?;
     }
-    let mut compressor = zstd::bulk::Compressor::new(LEVEL).ok()?;
-    // Damage on disk must not pass for another index.
-    compressor.include_checksum(true).ok()?;
-    compressor.compress(&bytes).ok()
+    out.into_inner().ok()?.finish().ok()
 }
 
 /// The indexes in `packed`; none if another version made it, or if it is damaged.
