@@ -121,6 +121,17 @@ pub fn first_difference(
     }
 }
 
+/// Whether a cell is no number, whichever of the many.
+pub fn is_nan(cell: &[u8], dtype: DataType) -> bool {
+    match (dtype, cell) {
+        (DataType::Float(4, _), &[a, b, c, d]) => f32::from_le_bytes([a, b, c, d]).is_nan(),
+        (DataType::Float(8, _), cell) => {
+            cell.try_into().is_ok_and(|cell| f64::from_le_bytes(cell).is_nan())
+        }
+        _ => false,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -137,6 +148,15 @@ mod tests {
         let some = rows(&values, &[3, 2], &(1..3));
         assert_eq!(some, Some(Values::Bytes((4..12).collect())));
         assert_eq!(rows(&values, &[3, 2], &(2..4)), None);
+    }
+
+    #[test]
+    fn no_numbers_are_known_by_their_type() {
+        let float = |size| DataType::Float(size, ByteOrder::Little);
+        assert!(is_nan(&0xffad_00ec_u32.to_le_bytes(), float(4)));
+        assert!(is_nan(&f64::NAN.to_le_bytes(), float(8)));
+        assert!(!is_nan(&1e20f32.to_le_bytes(), float(4)) && !is_nan(&[0xff; 4], float(8)));
+        assert!(!is_nan(&[0xff; 4], DataType::Int(4, ByteOrder::Little)));
     }
 
     #[test]

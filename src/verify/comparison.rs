@@ -645,7 +645,7 @@ fn is_of(dtype: DataType, value: &AttributeValue) -> bool {
 }
 
 /// A fill value that is not the file's. Where the file defines none and no chunk is missing, the
-/// store has 0 and nobody sees it.
+/// store has 0 and nobody sees it. JSON has one NaN, and readers mask any.
 fn wrong_fill(place: &Place) -> Option<Error> {
     let theirs = place.variable.fill.clone()?;
     // libnetcdf takes the bytes of a `_FillValue` of another type for one of the variable's.
@@ -655,7 +655,8 @@ fn wrong_fill(place: &Place) -> Option<Error> {
     }
     let ours = place.array.fill();
     let is_unused = place.stored.missing == 0 && ours.iter().all(|byte| *byte == 0);
-    if ours == theirs || is_unused {
+    let are_nan = cells::is_nan(ours, place.dtype) && cells::is_nan(&theirs, place.dtype);
+    if ours == theirs || are_nan || is_unused {
         return None;
     }
     let shown = |bytes: &[u8]| cells::cell(&Values::Bytes(bytes.to_vec()), place.dtype, 0);
