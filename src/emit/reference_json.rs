@@ -15,10 +15,10 @@
 //! Format: <https://fsspec.github.io/kerchunk/spec.html>. Metadata are texts within the text, as
 //! that specification has it. The same dataset gives the same bytes.
 
-use std::io::{BufRead, Write};
+use std::io::{self, BufRead, Write};
 
 use serde::Serialize;
-use serde_json::{Map, Value};
+use serde_json::Value;
 
 use crate::model::error::{Code, Error};
 use crate::model::virtual_dataset::{Body, Run, VirtualArray, VirtualDataset};
@@ -81,28 +81,28 @@ pub fn write(
         (false, true) => (Zarr::Both, zarr_v3::Keys::V2),
         (false, false) => (Zarr::V3, zarr_v3::Keys::V2),
     };
-    let documents = documents(dataset, keys);
+    let layouts: Vec<Layout> = dataset.arrays.iter().map(Layout::of).collect();
+    let documents = dataset.arrays.iter().zip(&layouts).map(|(array, layout)| {
+        let document = zarr_v3::array(array, &layout.chunk_shape, &layout.codecs, keys);
+        (array.name.clone(), document)
+    });
+    let group = zarr_v3::group(&dataset.attributes, documents.collect());
     let mut manifest = Manifest { out, zarr, is_first: true };
     manifest.raw(BEGIN)?;
     if zarr == Zarr::Both {
-        manifest.text(".zgroup", &zarr_v2::group().to_string())?;
-        let attributes = Value::from(attributes::plain(&dataset.attributes));
-        manifest.text(".zattrs", &attributes.to_string())?;
+        manifest.document(".zgroup", &zarr_v2::group())?;
+        manifest.document(".zattrs", &attributes::plain(&dataset.attributes))?;
     }
-    let metadata: Map<String, Value> = dataset
-        .arrays
-        .iter()
-        .zip(&documents)
-        .map(|(array, documents)| (array.name.clone(), documents.v3.clone()))
-        .collect();
-    manifest.text("zarr.json", &zarr_v3::group(&dataset.attributes, &metadata).to_string())?;
+    manifest.document("zarr.json", &group)?;
     // Quoting each location once is enough.
-    let files: Vec<String> = locations.files.iter().map(|location| quoted(location)).collect();
-    let seam_file = locations.seam_file.map(quoted);
+    let files = locations.files.iter().map(|location| quoted(location));
+    let files = files.collect::<Written<Vec<String>>>()?;
+    let seam_file = locations.seam_file.map(quoted).transpose()?;
     let quoted =
         Locations { files: &files, seams: locations.seams, seam_file: seam_file.as_deref() };
-    for (array, documents) in dataset.arrays.iter().zip(&documents) {
-        manifest.array(array, documents, quoted).map_err(|failure| match failure {
+    for (array, layout) in dataset.arrays.iter().zip(&layouts) {
+        let document = &group["consolidated_metadata"]["metadata"][&array.name];
+        manifest.array(array, (layout, document), quoted).map_err(|failure| match failure {
             Failure::Content(error) => error.of_variable(&array.name).into(),
             failure @ Failure::System(_) => failure,
         })?;
@@ -115,7 +115,7 @@ pub fn is_manifest(mut from: impl BufRead) -> bool {
     let mut begin = [0; BEGIN.len()];
     let begins = from.read_exact(&mut begin).is_ok() && begin == *BEGIN.as_bytes();
     let is_sources = |line: &Vec<u8>| line.starts_with(SOURCES.trim_start().as_bytes());
-    begins && from.split(b'\n').map_while(std::io::Result::ok).any(|line| is_sources(&line))
+    begins && from.split(b'\n').map_while(io::Result::ok).any(|line| is_sources(&line))
 }
 
 /// Which formats of Zarr a manifest has.
@@ -129,21 +129,6 @@ enum Zarr {
     V3Only,
 }
 
-/// The metadata documents of one array.
-struct Documents {
-    layout: Layout,
-    v3: Value,
-}
-
-fn documents(dataset: &VirtualDataset, keys: zarr_v3::Keys) -> Vec<Documents> {
-    let of_array = |array: &VirtualArray| {
-        let layout = Layout::of(array);
-        let v3 = zarr_v3::array(array, &layout.chunk_shape, &layout.codecs, keys);
-        Documents { layout, v3 }
-    };
-    dataset.arrays.iter().map(of_array).collect()
-}
-
 struct Manifest<'a> {
     out: &'a mut dyn Write,
     zarr: Zarr,
@@ -151,26 +136,24 @@ struct Manifest<'a> {
 }
 
 impl Manifest<'_> {
-    /// `locations` are quoted already.
+    /// With its metadata document of V3; `locations` are quoted already.
     fn array(
         &mut self,
         array: &VirtualArray,
-        documents: &Documents,
+        (layout, document): (&Layout, &Value),
         locations: Locations,
     ) -> Written<()> {
-        let Documents { layout, v3 } = documents;
         zarr_v3::check_text_fill(array)?;
         let key = |name: &str| format!("{}/{name}", array.name);
         if self.zarr == Zarr::Both {
             let v2 = zarr_v2::array(array, &layout.chunk_shape, &layout.codecs);
-            self.text(&key(".zarray"), &v2.to_string())?;
-            let attributes = Value::from(zarr_v2::array_attributes(array));
-            self.text(&key(".zattrs"), &attributes.to_string())?;
+            self.document(&key(".zarray"), &v2)?;
+            self.document(&key(".zattrs"), &zarr_v2::array_attributes(array))?;
         }
-        self.text(&key("zarr.json"), &v3.to_string())?;
+        self.document(&key("zarr.json"), document)?;
         let grid = array.grid();
         // All keys of chunks start alike; quoting that part once is enough.
-        let quoted_key = quoted(&key(""));
+        let quoted_key = quoted(&key(""))?;
         let prefix = quoted_key.strip_suffix('"').unwrap_or(&quoted_key);
         let mut key = ChunkKey::new(prefix, &grid, self.zarr == Zarr::V3Only);
         match &array.body {
@@ -243,10 +226,16 @@ impl Manifest<'_> {
         Ok(())
     }
 
-    /// An entry whose value is the text `value`.
-    fn text(&mut self, key: &str, value: &str) -> Written<()> {
+    /// An entry whose value is the text of a document.
+    fn document(&mut self, key: &str, document: &impl Serialize) -> Written<()> {
         self.separate()?;
-        self.raw(&format!("{}:{}", quoted(key), quoted(value)))
+        self.json(key)?;
+        self.raw(":")?;
+        self.json(&serde_json::to_string(document).map_err(io::Error::from)?)
+    }
+
+    fn json(&mut self, value: &(impl Serialize + ?Sized)) -> Written<()> {
+        Ok(serde_json::to_writer(&mut *self.out, value).map_err(io::Error::from)?)
     }
 
     /// An entry whose value is `bytes`; `key` is quoted already.
@@ -261,8 +250,9 @@ impl Manifest<'_> {
         self.is_first = true;
         for source in sources {
             self.separate()?;
-            self.raw(&format!("{}:", quoted(source.url)))?;
-            serde_json::to_writer(&mut *self.out, source).map_err(std::io::Error::from)?;
+            self.json(source.url)?;
+            self.raw(":")?;
+            self.json(source)?;
         }
         self.raw("\n}}\n")
     }
@@ -330,8 +320,8 @@ fn push_number(text: &mut String, number: u64) {
 }
 
 /// `text` as a JSON string.
-fn quoted(text: &str) -> String {
-    Value::from(text).to_string()
+fn quoted(text: &str) -> Written<String> {
+    Ok(serde_json::to_string(text).map_err(io::Error::from)?)
 }
 
 #[cfg(test)]

@@ -17,17 +17,21 @@ use super::attributes;
 use super::encode::base64;
 
 /// The `zarr.json` document of a group with the arrays `metadata`.
-pub fn group(attributes: &Attributes, metadata: &Map<String, Value>) -> Value {
-    json!({
+pub fn group(attributes: &Attributes, metadata: Map<String, Value>) -> Value {
+    let mut group = json!({
         "zarr_format": 3,
         "node_type": "group",
-        "attributes": attributes::plain(attributes),
+        "attributes": null,
         "consolidated_metadata": {
             "kind": "inline",
             "must_understand": false,
-            "metadata": metadata,
+            "metadata": null,
         },
-    })
+    });
+    // The macro would copy them.
+    group["attributes"] = Value::Object(attributes::plain(attributes));
+    group["consolidated_metadata"]["metadata"] = Value::Object(metadata);
+    group
 }
 
 /// How chunks are called.
@@ -52,7 +56,7 @@ pub fn array(array: &VirtualArray, chunk_shape: &[u64], codecs: &[Codec], keys: 
         (_, Some(order)) => json!({"name": "bytes", "configuration": {"endian": endian(order)}}),
     };
     let codecs = codecs.iter().map(|codec| codec_json(*codec));
-    json!({
+    let mut document = json!({
         "zarr_format": 3,
         "node_type": "array",
         "shape": array.shape,
@@ -61,10 +65,13 @@ pub fn array(array: &VirtualArray, chunk_shape: &[u64], codecs: &[Codec], keys: 
         "chunk_key_encoding": {"name": encoding, "configuration": {"separator": separator}},
         "fill_value": fill_value(array),
         "codecs": std::iter::once(serializer).chain(codecs).collect::<Vec<_>>(),
-        "attributes": array_attributes(array),
+        "attributes": null,
         "dimension_names": array.dimensions,
         "storage_transformers": [],
-    })
+    });
+    // The macro would copy them.
+    document["attributes"] = Value::Object(array_attributes(array));
+    document
 }
 
 /// A regular grid or, where chunks differ in length along the first dimension, a rectilinear one:

@@ -290,7 +290,7 @@ impl<'a> ArrayContent<'a> {
 
 /// Without the metadata of arrays that manifests have there: a repository gives each at no request.
 fn group(dataset: &VirtualDataset) -> Value {
-    let mut group = zarr_v3::group(&dataset.attributes, &serde_json::Map::new());
+    let mut group = zarr_v3::group(&dataset.attributes, serde_json::Map::new());
     if let Some(members) = group.as_object_mut() {
         members.remove("consolidated_metadata");
     }
