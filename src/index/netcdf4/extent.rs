@@ -27,15 +27,15 @@ pub(super) fn check(
         dtype => dtype,
     };
     let (mut origin, mut decoder) = (Vec::new(), Decoder::default());
-    for chunk in chunks.iter() {
+    for chunk in chunks {
         grid.locate(chunk.index, &mut origin)?;
         let place = Place { origin: &origin, chunk_shape, shape: &variable.shape, extent };
         if !place.reaches_behind() {
             continue;
         }
-        let full = product(chunk_shape).and_then(|elements| elements.checked_mul(element_size));
-        let full = full.filter(|full| *full.max(&chunk.size) <= MOST);
-        let full = full.and_then(|full| usize::try_from(full).ok()).ok_or_else(|| {
+        let whole = product(chunk_shape).and_then(|elements| elements.checked_mul(element_size));
+        let whole = whole.filter(|whole| *whole.max(&chunk.size) <= MOST);
+        let whole = whole.and_then(|whole| usize::try_from(whole).ok()).ok_or_else(|| {
             let message = format!("chunks of {chunk_shape:?} are too large to be looked into");
             Error::new(Code::TooLarge, message)
         })?;
@@ -45,7 +45,7 @@ pub(super) fn check(
             return Err(Error::new(Code::FillUndefined, message));
         };
         source.read_into(&mut decoder.bytes, chunk.offset, chunk.size)?;
-        decoder.undo(&variable.filters, chunk.filter_mask, dtype, full)?;
+        decoder.undo(&variable.filters, chunk.filter_mask, dtype, whole)?;
         let mut elements = decoder.bytes.chunks_exact(fill.len().max(1)).zip(0..);
         if elements.any(|(element, number)| element != fill && place.is_behind(number)) {
             return Err(Error::unsupported(
