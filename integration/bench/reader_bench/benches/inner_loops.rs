@@ -231,7 +231,7 @@ fn emit_json(bench: &mut Criterion) {
     group.throughput(Throughput::Elements(1_000_000));
     group.sample_size(10);
     group.bench_function("JSON of a million references", |b| {
-        b.iter(|| reference_json::write(&dataset, locations, &sources, &mut io::sink()).is_ok());
+        b.iter(|| reference_json::write(&dataset, locations, &sources, false, &mut io::sink()).is_ok());
     });
     group.finish();
 }
