@@ -100,7 +100,12 @@ impl Scales {
             });
             found.by_address.insert(member.address, place);
             found.in_order[in_file] = place;
-            found.by_id.extend(id.map(|id| (id, place)));
+            if let Some(id) = id
+                && found.by_id.insert(id, place).is_some()
+            {
+                let message = format!("two dimensions have the number {id}");
+                return Err(Error::corrupt(message).of_variable(&member.name));
+            }
         }
         Ok(found)
     }
@@ -115,6 +120,10 @@ impl Scales {
         let dataset = &member.dataset;
         let rank = dataset.shape.len();
         let unknown = || Error::corrupt("a dimension of the variable is not a dimension scale");
+        let numbered = integers(file, heap, dataset, "_Netcdf4Coordinates")?.map(|ids| {
+            let places = ids.iter().map(|id| self.by_id.get(id).copied().ok_or_else(unknown));
+            places.collect::<Result<Vec<usize>>>()
+        });
         let ids: Vec<usize> = if let Some(list) = dataset.attribute("DIMENSION_LIST") {
             let scales = list.references(file, heap)?;
             if scales.iter().any(Vec::is_empty) {
@@ -123,10 +132,15 @@ impl Scales {
             }
             // Of several scales of one dimension netCDF keeps the last.
             let last = scales.iter().map(|scales| self.by_address.get(scales.last()?));
-            last.map(|id| id.copied().ok_or_else(unknown)).collect::<Result<_>>()?
-        } else if let Some(ids) = integers(file, heap, dataset, "_Netcdf4Coordinates")? {
-            let places = ids.iter().map(|id| self.by_id.get(id).copied().ok_or_else(unknown));
-            places.collect::<Result<_>>()?
+            let ids: Vec<usize> =
+                last.map(|id| id.copied().ok_or_else(unknown)).collect::<Result<_>>()?;
+            // libnetcdf goes by the numbers, others by the list.
+            if numbered.is_some_and(|numbered| numbered.is_ok_and(|numbered| numbered != ids)) {
+                return Err(Error::corrupt("its dimensions are not those that it numbers"));
+            }
+            ids
+        } else if let Some(numbered) = numbered {
+            numbered?
         } else if member.is_scale && rank == 1 {
             vec![*self.by_address.get(&member.address).ok_or_else(unknown)?]
         } else if rank == 0 {
