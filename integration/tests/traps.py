@@ -554,7 +554,7 @@ TRAPS = [
     rewritten("shared-messages", years(also=_many_attributes), sharing=True, storage={"tas": H5PY_FILTERS}),
     rewritten("latest-format-fixed", years(1), libver="latest", unlimited=False, storage={"tas": H5PY_CHUNKS}),
     built("shorter-than-its-dimension", years(also=_lagging(filled=True))),
-    refused("shorter-than-its-dimension-unfilled", years(also=_lagging(filled=False)), "fill-undefined.*lagging.*ends within a chunk"),
+    refused("shorter-than-its-dimension-unfilled", years(also=_lagging(filled=False)), "unsupported.*lagging.*ends within a chunk"),
     refused("group", years(also=_grouped), "group `diagnostics`"),
     refused("group-in-group", years(also=_group_in_group), "group `outer`"),
     refused("group-with-attribute", years(also=_group_with_attribute), "group `provenance`"),

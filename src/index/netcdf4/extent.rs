@@ -40,22 +40,23 @@ pub(super) fn check(
             Error::new(Code::TooLarge, message)
         })?;
         let Fill::Value(fill) = &variable.fill else {
-            let message =
-                "it ends within a chunk, before its dimension does, and no fill value is defined";
-            return Err(Error::new(Code::FillUndefined, message));
+            return Err(unshown("without a fill value"));
         };
         source.read_into(&mut decoder.bytes, chunk.offset, chunk.size)?;
         decoder.undo(&variable.filters, chunk.filter_mask, dtype, whole)?;
         let mut elements = decoder.bytes.chunks_exact(fill.len().max(1)).zip(0..);
         if elements.any(|(element, number)| element != fill && place.is_behind(number)) {
-            return Err(Error::unsupported(
-                "data that end within a chunk, before their dimension does, with other values than the fill \
-                 value behind",
-            )
-            .with_hint("rewrite the file, for example with `nccopy`"));
+            return Err(unshown("with other values than the fill value behind"));
         }
     }
     Ok(())
+}
+
+fn unshown(how: &str) -> Error {
+    Error::unsupported(format!(
+        "a variable that ends within a chunk, before its dimension does, {how}"
+    ))
+    .with_hint("rewrite the file, for example with `nccopy`")
 }
 
 /// Where a chunk lies in a variable that is shown with more than its own extent.
