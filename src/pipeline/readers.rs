@@ -375,12 +375,16 @@ fn wait<'a>(condition: &Condvar, state: MutexGuard<'a, State>) -> MutexGuard<'a,
 
 /// As many files as the system lets this process open at once, at most `depth`.
 fn within_open_files(depth: usize) -> usize {
+    let most = open_files().saturating_sub(OTHER_FILES);
+    depth.min(usize::try_from(most).unwrap_or(usize::MAX)).max(1)
+}
+
+/// How many files the system lets this process have open.
+pub(super) fn open_files() -> u64 {
     let Rlimit { maximum, .. } = getrlimit(Resource::Nofile);
     // The soft limit is for programs that cannot do with more.
     let _ = setrlimit(Resource::Nofile, Rlimit { current: maximum, maximum });
-    let Rlimit { current, .. } = getrlimit(Resource::Nofile);
-    let most = current.map_or(u64::MAX, |current| current.saturating_sub(OTHER_FILES));
-    depth.min(usize::try_from(most).unwrap_or(usize::MAX)).max(1)
+    getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX)
 }
 
 /// Indexes `file`. One that changes meanwhile is read again.

@@ -24,7 +24,7 @@ use super::attempt::Attempt;
 use super::build::{Outcome, Unfinished, Workshop};
 use super::decide::Known;
 use super::placement::Sites;
-use super::readers::{Bounds, Readers};
+use super::readers::{Bounds, Readers, open_files};
 use super::shard_file::Shard;
 use super::turns::{Seat, Turns};
 use super::verifier::Verifier;
@@ -35,6 +35,9 @@ use super::writer::{BATCH, Event, Writer};
 /// Stores in hand for each that is computed: the others wait for the disk, which makes the names and bytes of
 /// several certain at once.
 const BUILDERS: usize = 8;
+
+/// Of the files that may be open, so many to one store in hand: it needs some four, and readers are beside it.
+const FILES: u64 = 16;
 
 /// What to scan and how.
 #[derive(Debug)]
@@ -159,9 +162,11 @@ pub fn scan(
     };
     let (events, events_in) = sync_channel::<Event>(BATCH);
     let watch = watch(scan, &events)?;
+    let most = usize::try_from(open_files() / FILES).unwrap_or(usize::MAX);
+    let most_builders = BUILDERS.saturating_mul(scan.jobs).min(most).max(1);
     let bounds = Bounds {
         depth: scan.io_depth,
-        datasets: scan.io_depth + (BUILDERS + 1) * scan.jobs,
+        datasets: scan.io_depth.saturating_add(most_builders).saturating_add(scan.jobs),
         memory: scan.max_memory,
     };
     let crew = Crew {
@@ -175,6 +180,7 @@ pub fn scan(
         events,
         stop: Arc::clone(stop),
         is_over: Arc::default(),
+        most_builders,
         builders: Arc::new(AtomicUsize::new(1)),
     };
     crew.start(known)?;
@@ -220,7 +226,8 @@ struct Crew {
     events: SyncSender<Event>,
     stop: Arc<AtomicBool>,
     is_over: Arc<AtomicBool>,
-    /// Threads that build.
+    /// Threads that build, at most and now.
+    most_builders: usize,
     builders: Arc<AtomicUsize>,
 }
 
@@ -250,8 +257,7 @@ impl Crew {
 
     /// One more, for the next dataset, unless there are as many as may be.
     fn start_another_builder(&self) {
-        let most = BUILDERS.saturating_mul(self.scan.jobs);
-        let one_more = |builders| (builders < most).then_some(builders + 1);
+        let one_more = |builders| (builders < self.most_builders).then_some(builders + 1);
         let is_wanted =
             self.builders.fetch_update(Ordering::Relaxed, Ordering::Relaxed, one_more).is_ok();
         if is_wanted && let Err(error) = self.start_builder() {
