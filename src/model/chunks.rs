@@ -66,30 +66,34 @@ impl Chunks {
     /// Adds a chunk.
     pub fn push(&mut self, chunk: Chunk) {
         let Chunk { index, offset, size, filter_mask, trailing } = chunk;
-        let before = self.last;
-        let has_extra = (filter_mask, trailing) != (before.filter_mask, before.trailing);
+        let before = std::mem::replace(&mut self.last, Before::of(chunk));
+        self.len += 1;
         let differ = [
             (INDEX, index != before.next_index),
             (OFFSET, offset != before.end),
             (SIZE, size != before.size),
-            (EXTRA, has_extra),
+            (EXTRA, (filter_mask, trailing) != (before.filter_mask, before.trailing)),
         ];
-        let place = self.coded.len();
-        self.coded.push(0);
-        for (flag, _) in differ.into_iter().filter(|(_, differs)| *differs) {
-            self.coded[place] |= flag;
-            match flag {
-                INDEX => put_difference(&mut self.coded, index, before.next_index),
-                OFFSET => put_difference(&mut self.coded, offset, before.end),
-                SIZE => put_difference(&mut self.coded, size, before.size),
-                _ => {
-                    put(&mut self.coded, filter_mask.into());
-                    put(&mut self.coded, trailing.into());
-                }
-            }
+        let flags = differ.iter().fold(0, |all, &(flag, is)| if is { all | flag } else { all });
+        self.coded.push(flags);
+        if flags & INDEX != 0 {
+            put_difference(&mut self.coded, index, before.next_index);
         }
-        self.last = Before::of(chunk);
-        self.len += 1;
+        if flags & OFFSET != 0 {
+            put_difference(&mut self.coded, offset, before.end);
+        }
+        if flags & SIZE != 0 {
+            put_difference(&mut self.coded, size, before.size);
+        }
+        if flags & EXTRA != 0 {
+            put(&mut self.coded, filter_mask.into());
+            put(&mut self.coded, trailing.into());
+        }
+    }
+
+    /// Gives back memory that chunks to come would have needed.
+    pub fn shrink_to_fit(&mut self) {
+        self.coded.shrink_to_fit();
     }
 
     /// The chunks in their order.
@@ -125,7 +129,7 @@ impl FromIterator<Chunk> for Chunks {
     fn from_iter<I: IntoIterator<Item = Chunk>>(chunks: I) -> Self {
         let mut all = Self::default();
         chunks.into_iter().for_each(|chunk| all.push(chunk));
-        all.coded.shrink_to_fit();
+        all.shrink_to_fit();
         all
     }
 }

@@ -5,6 +5,7 @@ use super::checksum;
 use super::chunk_grid::{ElementOrder, Grid};
 use super::cursor::Cursor;
 use super::file::File;
+use super::found_chunks::FoundChunks;
 use crate::model::array::Chunk;
 use crate::model::error::{Error, Result};
 
@@ -13,23 +14,17 @@ pub struct Elements<'a> {
     file: &'a File<'a>,
     order: ElementOrder,
     chunk_bytes: u64,
-    chunks: Vec<Chunk>,
+    found: &'a mut FoundChunks,
     /// Elements that the header counts: libhdf5 takes those behind for never written.
     pub count: u64,
 }
 
 impl<'a> Elements<'a> {
-    /// No elements yet, of an index of `grid`.
-    pub fn new(file: &'a File<'a>, grid: &Grid) -> Result<Self> {
+    /// No elements yet, of an index of `grid`, which become chunks that are `found`.
+    pub fn new(file: &'a File<'a>, grid: &Grid, found: &'a mut FoundChunks) -> Result<Self> {
         let order = ElementOrder::of(grid)?;
         let chunk_bytes = grid.chunk_bytes()?;
-        Ok(Self { file, order, chunk_bytes, chunks: Vec::new(), count: u64::MAX })
-    }
-
-    /// The chunks that the elements were.
-    #[must_use]
-    pub fn into_chunks(self) -> Vec<Chunk> {
-        self.chunks
+        Ok(Self { file, order, chunk_bytes, found, count: u64::MAX })
     }
 
     /// Takes the elements in `bytes`, of `size` bytes each, the first being number `first`: an
@@ -52,7 +47,7 @@ impl<'a> Elements<'a> {
             };
             let index = self.order.chunk_of(number)?;
             let offset = self.file.position(address)?;
-            self.chunks.push(Chunk { index, offset, size, filter_mask, trailing: 0 });
+            self.found.push(Chunk { index, offset, size, filter_mask, trailing: 0 })?;
         }
         Ok(())
     }

@@ -27,7 +27,7 @@ pub struct Attribute {
 /// The attributes of the object whose header at `address` has these `messages`, by creation where
 /// that is recorded.
 pub fn attributes(file: &File, address: u64, messages: &[Message]) -> Result<Vec<Attribute>> {
-    let mut attributes = Vec::new();
+    let mut attributes = Vec::with_capacity(messages.len());
     for message in messages {
         match message.kind {
             object_header::ATTRIBUTE => {
@@ -186,15 +186,12 @@ impl Attribute {
     /// A single string is text; an array of them is an array of strings.
     fn fixed_strings(&self, mut at: Cursor, size: u32, count: usize) -> Result<AttributeValue> {
         let size = usize::try_from(size).unwrap_or(usize::MAX);
-        let texts = (0..count).map(|_| Ok(text(at.take(size)?)));
-        let mut texts = texts.collect::<Result<Vec<_>>>()?;
-        let is_array =
-            matches!(&self.dataspace, Dataspace::Simple { shape, .. } if !shape.is_empty());
-        Ok(match texts.len() {
-            _ if is_array => AttributeValue::Strings(texts),
-            0 => AttributeValue::Text(String::new()),
-            _ => AttributeValue::Text(texts.swap_remove(0)),
-        })
+        if matches!(&self.dataspace, Dataspace::Simple { shape, .. } if !shape.is_empty()) {
+            let texts = (0..count).map(|_| Ok(text(at.take(size)?)));
+            return Ok(AttributeValue::Strings(texts.collect::<Result<_>>()?));
+        }
+        let only = if count == 0 { String::new() } else { text(at.take(size)?) };
+        Ok(AttributeValue::Text(only))
     }
 
     fn numbers(&self, dtype: DataType, count: usize) -> Result<AttributeValue> {

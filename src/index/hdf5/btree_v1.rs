@@ -1,22 +1,25 @@
 //! The version 1 B-tree of chunks (section III.A.1).
 
+use std::slice::ChunksExact;
+
 use super::chunk_grid::{Axis, Grid};
 use super::cursor::Cursor;
 use super::file::File;
+use super::found_chunks::FoundChunks;
 use crate::model::array::Chunk;
 use crate::model::error::{Error, Result};
 
 const NODE_TYPE: u8 = 1;
 
-/// The chunks of the tree whose root is at `address`, in the order of the tree.
-pub fn chunks(file: &File, address: u64, grid: &Grid) -> Result<Vec<Chunk>> {
-    let mut tree = BTree::new(file, grid);
+/// Reads the tree whose root is at `address`, whose chunks are added to those `found`.
+pub fn read(file: &File, address: u64, grid: &Grid, found: &mut FoundChunks) -> Result<()> {
+    let mut tree = BTree::new(file, grid, found);
     // Level by level, so that all nodes of a level are read in one batch.
     let mut nodes = vec![Branch { address, keys: None }];
     while !nodes.is_empty() {
         nodes = tree.read_level(&nodes)?;
     }
-    Ok(tree.chunks)
+    Ok(())
 }
 
 /// What leads to a node.
@@ -37,11 +40,11 @@ struct BTree<'a> {
     nodes_left: u64,
     /// The level of the nodes to be read; known from the root on.
     level: Option<u8>,
-    chunks: Vec<Chunk>,
+    found: &'a mut FoundChunks,
 }
 
 impl<'a> BTree<'a> {
-    fn new(file: &'a File<'a>, grid: &Grid) -> Self {
+    fn new(file: &'a File<'a>, grid: &Grid, found: &'a mut FoundChunks) -> Self {
         let widths = file.superblock().widths;
         let key = 8 + 8 * (grid.shape.len() as u64 + 1);
         let most = 2 * u64::from(file.superblock().chunk_k);
@@ -54,7 +57,7 @@ impl<'a> BTree<'a> {
             // The last node of a file may be cut off behind its last entry.
             nodes_left: file.source().len() / (8 + 2 * address + key) + 1,
             level: None,
-            chunks: Vec::new(),
+            found,
         }
     }
 
@@ -86,43 +89,61 @@ impl<'a> BTree<'a> {
         at.address()?;
         at.address()?;
         let entries = at.take(count * self.entry_size)?.chunks_exact(self.entry_size);
-        let last = at.take(self.entry_size - usize::from(self.file.superblock().widths.offset))?;
-        let keys: Vec<&[u8]> = entries.clone().chain([last]).collect();
-        self.check_order(&keys, branch)?;
-        if level > 0 {
-            for (entry, next) in entries.zip(&keys[1..]) {
-                let mut at = self.file.cursor(entry);
-                at.skip(8 + 8 * (self.axes.len() + 1))?;
-                let address = at.defined_address("a node of a chunk B-tree")?;
-                below.push(Branch { address, keys: Some([entry.into(), (*next).into()]) });
-            }
+        let behind =
+            at.take(self.entry_size - usize::from(self.file.superblock().widths.offset))?;
+        let (Some(first), Some(last)) = (entries.clone().next(), entries.clone().next_back())
+        else {
             return Ok(());
+        };
+        // libhdf5 halves its way to a chunk, and takes one that it does not meet there for never written. So the
+        // keys of a node increase, up to that behind its last entry, and lie between those that lead to it.
+        let is_within = branch.keys.as_ref().is_none_or(|[from, to]| {
+            self.first(from).le(self.first(first)) && self.is_before(last, to)
+        });
+        if !(is_within && self.is_before(last, behind)) {
+            return Err(out_of_order());
         }
-        self.chunks.reserve(count);
-        for entry in entries {
-            let chunk = self.chunk(self.file.cursor(entry))?;
-            self.chunks.push(chunk);
+        if level > 0 { self.branches(entries, behind, below) } else { self.leaf(entries) }
+    }
+
+    /// Takes what the `entries` of a node lead to: the nodes `below`.
+    fn branches(
+        &self,
+        entries: ChunksExact<u8>,
+        behind: &[u8],
+        below: &mut Vec<Branch>,
+    ) -> Result<()> {
+        let next = entries.clone().skip(1).chain([behind]);
+        for (entry, next) in entries.zip(next) {
+            if !self.is_before(entry, next) {
+                return Err(out_of_order());
+            }
+            let mut at = self.file.cursor(entry);
+            at.skip(8 + 8 * (self.axes.len() + 1))?;
+            let address = at.defined_address("a node of a chunk B-tree")?;
+            below.push(Branch { address, keys: Some([entry.into(), next.into()]) });
         }
         Ok(())
     }
 
-    /// The keys of a node increase, up to that behind its last entry, and lie between those that lead to it:
-    /// libhdf5 halves its way to a chunk, and takes one that it does not meet there for never written.
-    fn check_order(&self, keys: &[&[u8]], branch: &Branch) -> Result<()> {
-        let is_in_order = |(a, b): (&[u8], &[u8])| self.first(a).lt(self.first(b));
-        let is_within = match (&branch.keys, keys) {
-            (Some([from, to]), [first, .., last, _]) => {
-                self.first(from).le(self.first(first)) && is_in_order((last, to))
+    /// Takes the chunks that the `entries` of a leaf stand for.
+    fn leaf(&mut self, entries: ChunksExact<u8>) -> Result<()> {
+        // The numbers of chunks run as their keys do.
+        let mut least = 0;
+        for entry in entries {
+            let chunk = self.chunk(entry)?;
+            if chunk.index < least {
+                return Err(out_of_order());
             }
-            (Some([from, to]), [first, _]) => {
-                self.first(from).le(self.first(first)) && is_in_order((first, to))
-            }
-            _ => true,
-        };
-        if is_within && keys.windows(2).all(|pair| is_in_order((pair[0], pair[1]))) {
-            return Ok(());
+            least = chunk.index.saturating_add(1);
+            self.found.push(chunk)?;
         }
-        Err(Error::corrupt("the chunks of a B-tree are not in order"))
+        Ok(())
+    }
+
+    /// Whether the chunk of a key starts before that of another.
+    fn is_before(&self, one: &[u8], other: &[u8]) -> bool {
+        self.first(one).lt(self.first(other))
     }
 
     /// Where the chunk of a key starts, along each dimension and within an element.
@@ -133,11 +154,13 @@ impl<'a> BTree<'a> {
 
     /// The chunk that an entry of a leaf stands for: size, filter mask, first element along each
     /// dimension and within an element, address.
-    fn chunk(&self, mut at: Cursor) -> Result<Chunk> {
+    fn chunk(&self, entry: &[u8]) -> Result<Chunk> {
+        let mut at = self.file.cursor(entry);
         let (size, filter_mask) = (at.u32()?, at.u32()?);
+        let firsts = at.take(8 * self.axes.len())?.as_chunks::<8>().0;
         let mut index = 0;
-        for axis in &self.axes {
-            index += axis.weight_of_element(at.u64()?)?;
+        for (axis, first) in self.axes.iter().zip(firsts) {
+            index += axis.weight_of_element(u64::from_le_bytes(*first))?;
         }
         // libhdf5 looks for chunks that start with an element, and finds no other.
         if at.u64()? != 0 {
@@ -146,4 +169,9 @@ impl<'a> BTree<'a> {
         let offset = self.file.position(at.defined_address("a chunk")?)?;
         Ok(Chunk { index, offset, size: size.into(), filter_mask, trailing: 0 })
     }
+}
+
+#[cold]
+fn out_of_order() -> Error {
+    Error::corrupt("the chunks of a B-tree are not in order")
 }

@@ -100,6 +100,9 @@ pub struct ElementOrder {
     strides: Vec<u64>,
     /// Chunks along each dimension at most; without bound, as many as can be counted.
     lengths: Vec<u64>,
+    /// Elements below have the number of their chunk: all those of a dataset that may grow along its first
+    /// dimension only, else none.
+    same_below: u64,
 }
 
 impl ElementOrder {
@@ -128,12 +131,23 @@ impl ElementOrder {
         if unlimited.next().is_some() {
             return Err(Error::corrupt("an array index has two unlimited dimensions"));
         }
-        let lengths = lengths.into_iter().map(|length| length.unwrap_or(u64::MAX)).collect();
-        Ok(Self { axes: grid.axes(), strides, lengths })
+        let lengths: Vec<u64> =
+            lengths.into_iter().map(|length| length.unwrap_or(u64::MAX)).collect();
+        let axes = grid.axes();
+        let grows_along_first = axes.iter().zip(&lengths).skip(1).all(|(axis, n)| axis.count == *n);
+        let count = axes.first().map_or(1, |axis| axis.count * axis.stride);
+        let same_below = if grows_along_first { count } else { 0 };
+        Ok(Self { axes, strides, lengths, same_below })
     }
 
     /// The row-major number of the chunk of `element` in the grid that the dataset has.
+    #[inline]
     pub fn chunk_of(&self, element: u64) -> Result<u64> {
+        // Which saves two divisions for each dimension.
+        if element < self.same_below { Ok(element) } else { self.chunk_of_any(element) }
+    }
+
+    fn chunk_of_any(&self, element: u64) -> Result<u64> {
         let mut number = 0;
         for ((axis, stride), length) in self.axes.iter().zip(&self.strides).zip(&self.lengths) {
             number += axis.weight_of_place(element / stride % length)?;

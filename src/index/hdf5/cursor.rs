@@ -68,9 +68,10 @@ impl<'a> Cursor<'a> {
     /// An unsigned integer of `width` bytes, at most 8.
     #[inline]
     pub fn uint(&mut self, width: usize) -> Result<u64> {
-        if width == 8 {
-            return self.u64();
-        }
+        if width == 8 { self.u64() } else { self.narrow_uint(width) }
+    }
+
+    fn narrow_uint(&mut self, width: usize) -> Result<u64> {
         let mut word = [0; 8];
         let Some(low) = word.get_mut(..width) else {
             return Err(Error::unsupported(format!("an integer of {width} bytes")));

@@ -37,8 +37,36 @@ pub struct FractalHeap<'a> {
     checksums: bool,
     huge_objects: Option<u64>,
     filters: Vec<Filter>,
-    /// The direct block read last, by its place in the heap: objects are mostly asked for in order.
-    last_block: RefCell<Option<(u64, Bytes)>>,
+    /// Direct blocks read before: objects are asked for in the order of their names.
+    kept: RefCell<Kept>,
+}
+
+/// Most bytes of direct blocks that are kept, beside the one read last.
+const MOST_KEPT: usize = 1 << 20;
+
+/// Direct blocks, each with its place in the heap.
+#[derive(Default)]
+struct Kept {
+    blocks: Vec<(u64, Bytes)>,
+    size: usize,
+}
+
+impl Kept {
+    /// The block that holds the heap's byte `offset`.
+    fn block_of(&self, offset: u64) -> Option<(u64, Bytes)> {
+        let holds = |(start, bytes): &&(u64, Bytes)| {
+            offset.checked_sub(*start).is_some_and(|within| within < bytes.len() as u64)
+        };
+        self.blocks.iter().find(holds).cloned()
+    }
+
+    fn push(&mut self, start: u64, bytes: Bytes) {
+        if self.size + bytes.len() > MOST_KEPT {
+            *self = Self::default();
+        }
+        self.size += bytes.len();
+        self.blocks.push((start, bytes));
+    }
 }
 
 /// How something filtered is stored.
@@ -140,7 +168,7 @@ impl<'a> FractalHeap<'a> {
             checksums: flags & 2 != 0,
             huge_objects,
             filters,
-            last_block: RefCell::default(),
+            kept: RefCell::default(),
         })
     }
 
@@ -163,6 +191,19 @@ impl<'a> FractalHeap<'a> {
 
     /// An object within a direct block.
     fn managed(&self, offset: u64, len: u64) -> Result<Bytes> {
+        let kept = self.kept.borrow().block_of(offset);
+        let (start, bytes) = kept.map_or_else(|| self.direct_block(offset), Ok)?;
+        let start = usize::try_from(offset - start).unwrap_or(usize::MAX);
+        self.file.source().account_for(len)?;
+        let end = usize::try_from(len).ok().and_then(|len| start.checked_add(len));
+        end.filter(|&end| end <= bytes.len())
+            .map(|end| bytes.slice(start..end))
+            .ok_or_else(|| Error::corrupt("an object exceeds its heap block"))
+    }
+
+    /// The direct block that holds the heap's byte `offset`: its place in the heap, and its bytes from its
+    /// prefix on, with filters undone.
+    fn direct_block(&self, offset: u64) -> Result<(u64, Bytes)> {
         let root =
             self.root.ok_or_else(|| Error::corrupt("an empty heap is asked for an object"))?;
         let mut block = Block {
@@ -175,13 +216,16 @@ impl<'a> FractalHeap<'a> {
         while block.rows > 0 {
             block = self.child(&block, offset)?;
         }
-        let bytes = self.direct_block(&block)?;
-        let start = usize::try_from(offset - block.start).unwrap_or(usize::MAX);
-        self.file.source().account_for(len)?;
-        let end = usize::try_from(len).ok().and_then(|len| start.checked_add(len));
-        end.filter(|&end| end <= bytes.len())
-            .map(|end| bytes.slice(start..end))
-            .ok_or_else(|| Error::corrupt("an object exceeds its heap block"))
+        let bytes = match block.stored {
+            None => self.file.bytes(block.address, block.size)?,
+            Some(stored) => self.unfiltered(block.address, stored, block.size)?,
+        };
+        self.check_prefix(&bytes, *b"FHDB", block.start)?;
+        if self.checksums {
+            self.check_checksum(&bytes)?;
+        }
+        self.kept.borrow_mut().push(block.start, bytes.clone());
+        Ok((block.start, bytes))
     }
 
     /// The child of the indirect block `parent` that holds the heap's byte `offset`.
@@ -229,25 +273,6 @@ impl<'a> FractalHeap<'a> {
         let address = at.defined_address("a heap block")?;
         let stored = if direct && filtered { Some(Stored::read(&mut at)?) } else { None };
         Ok((address, stored))
-    }
-
-    /// The bytes of a direct block, from its prefix on, with filters undone.
-    fn direct_block(&self, block: &Block) -> Result<Bytes> {
-        if let Some((start, bytes)) = &*self.last_block.borrow()
-            && *start == block.start
-        {
-            return Ok(bytes.clone());
-        }
-        let bytes = match block.stored {
-            None => self.file.bytes(block.address, block.size)?,
-            Some(stored) => self.unfiltered(block.address, stored, block.size)?,
-        };
-        self.check_prefix(&bytes, *b"FHDB", block.start)?;
-        if self.checksums {
-            self.check_checksum(&bytes)?;
-        }
-        self.last_block.replace(Some((block.start, bytes.clone())));
-        Ok(bytes)
     }
 
     /// The `size` bytes that were filtered and stored at `address`.

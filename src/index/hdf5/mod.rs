@@ -4,8 +4,9 @@
 //! reads. The way through a file: [`superblock`] says where the root group's [`object_header`] is;
 //! its messages give the group's members ([`group`], through [`symbol_table`], or [`btree_v2`] and
 //! [`fractal_heap`]); a member that is a [`dataset`] has messages for [`dataspace`], [`datatype`],
-//! [`fill_value`], [`layout`] and [`filter_pipeline`]; the layout leads to the [`chunk_index`], which is one of [`btree_v1`], [`btree_v2`],
-//! [`fixed_array`], [`extensible_array`], or none at all.
+//! [`fill_value`], [`layout`] and [`filter_pipeline`]; the layout leads to the [`chunk_index`], which is
+//! one of [`btree_v1`], [`btree_v2`], [`fixed_array`], [`extensible_array`], or none at all, and whose
+//! chunks are checked and packed as [`found_chunks`].
 //! [`attribute`] values of variable length lie in the [`global_heap`]. Any of these messages may lie
 //! elsewhere ([`shared_messages`]).
 //!
@@ -28,6 +29,7 @@ pub mod file;
 pub mod fill_value;
 pub mod filter_pipeline;
 pub mod fixed_array;
+pub mod found_chunks;
 pub mod fractal_heap;
 pub mod global_heap;
 pub mod group;
