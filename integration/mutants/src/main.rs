@@ -262,13 +262,14 @@ impl Batch<'_> {
         let (time, bytes) = (time.parse().unwrap_or(0), bytes.parse().unwrap_or(0));
         let Ok(mut tally) = self.tally.lock() else { return };
         tally.took(number, stage, time, bytes);
-        if stage != "index" || time <= MOST_TIME && bytes <= MOST_MEMORY {
+        let is_slow = stage == "index" && time > MOST_TIME;
+        if !is_slow && bytes <= MOST_MEMORY {
             return;
         }
         let (original, copy) = mutant(self.originals, self.arguments.seed, number);
-        if time > MOST_TIME || bytes > MOST_MEMORY + 4 * copy.len() as u64 {
+        if is_slow || bytes > MOST_MEMORY + 4 * copy.len() as u64 {
             let name = &original.name;
-            tally.excesses.push(format!("mutant {number} of {name}: {time} us, {bytes} bytes"));
+            tally.excesses.push(format!("{stage} of mutant {number} of {name}: {time} us, {bytes} bytes"));
         }
     }
 
