@@ -24,7 +24,7 @@ from repositories import contents, files_below, history, repository, shape
 from shim import Shim, operations, why_not
 from test_seams import SEAMED
 from traps import TRAPS, Trap, Verdict
-from trees import File, instance_id, version_directory, write_series, years
+from trees import LAT, LON, File, instance_id, version_directory, write_series, years
 
 icechunk = pytest.importorskip("icechunk", minversion="2.1", reason="icechunk 2 needs Python 3.12")
 
@@ -258,6 +258,39 @@ def test_history_is_bounded(archive: Archive) -> None:
         counts.append((len(history(str(path))), len(files_below(path))))
     assert [snapshots for snapshots, _ in counts] == [1, 2, 3, 3, 3, 3, 3]
     assert len({files for _, files in counts[3:]}) == 1, counts
+
+
+@pytest.mark.filterwarnings("ignore:Unable to decode time axis")
+def test_no_reader_meets_a_part_of_a_large_snapshot(node: DataNode, tmp_path: Path, vzarr_publish: Publisher) -> None:
+    """A chunk for each cell, more of them than are written at once, in a first snapshot and in a later one."""
+    root, months = node.root / f"large-{tmp_path.name}", 15_000
+    directory, cells = version_directory(root, "large"), months * len(LAT) * len(LON)
+    # A step of 400,000 goes on to the end of a manifest of 100,000.
+    assert cells > 500_000
+    arguments = (root, "--format", "icechunk", "--contiguous-chunk", 4, "--data-root", f"{root}={node.url(root)}")
+    written: list[str] = []
+    for height in (2.0, 10.0):
+        write_series(directory, [File(months=months, unlimited=False, chunks=None, height=height)], "large")
+        vzarr_publish.scan(*arguments, ledger=tmp_path / "ledger.sqlite", expect=[0])
+        [path] = root.rglob("*.icechunk")
+        written.insert(0, history(str(path))[0])
+        assert history(str(path)) == history(node.url(path)) == written
+    store = repository(node.url(path))
+    [newest, older, empty] = [snapshot.id for snapshot in store.ancestry(branch="main")]
+    for before, after in ((empty, older), (older, newest)):
+        changed = store.diff(from_snapshot_id=before, to_snapshot_id=after).updated_chunks
+        assert len(changed["/tas"]) == cells
+    steps, files = range(0, months, 997), list(directory.glob("[!.]*.nc"))
+    for location in (node.url(path), str(path)):
+        with opened(location) as dataset:
+            assert not truth.decoded_differences(dataset, files, steps)
+        with opened(repository(location).readonly_session(snapshot_id=older)) as dataset, xr.open_dataset(files[0]) as file:
+            assert dataset["height"].values.item() == 2.0
+            # The same values still lie where they lay.
+            np.testing.assert_array_equal(dataset["tas"][steps], file["tas"][steps])
+    done = vzarr_publish.run("verify", "--ledger", tmp_path / "ledger.sqlite")
+    assert done.returncode == 0, done.stderr
+    shutil.rmtree(root)
 
 
 def test_repositories_follow_their_stores_through_their_life(archive: Archive, node: DataNode, tmp_path: Path) -> None:

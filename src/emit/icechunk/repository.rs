@@ -20,8 +20,7 @@ use ::icechunk::format::manifest::{
 };
 use ::icechunk::format::repo_info::{RepoInfo, UpdateInfo, UpdateType};
 use ::icechunk::format::snapshot::{ArrayShape, DimensionName, SnapshotInfo, SnapshotProperties};
-use ::icechunk::format::{ChunkIndices, IcechunkResult, Path as NodePath};
-use ::icechunk::ops::expiration::{ExpiredRefAction, expire};
+use ::icechunk::format::{ChunkIndices, IcechunkResult, Path as NodePath, SnapshotId};
 use ::icechunk::ops::gc::{GCConfig, garbage_collect};
 use ::icechunk::repository::VersionInfo;
 use ::icechunk::session::Session;
@@ -182,13 +181,10 @@ impl Repository {
         self.runtime.block_on(read).on(&self.path, "read the history of the Icechunk repository")
     }
 
-    /// Makes `content` the newest snapshot, which `digest` stands for.
+    /// Makes `content` the newest snapshot, which `digest` stands for. It may take snapshots of parts, which
+    /// [`Repository::prune`] takes out of the history.
     pub(super) fn commit(&self, content: &Content, digest: &str) -> Result<()> {
-        // Of a first snapshot that takes several steps all but the last are let go; a later one keeps its
-        // place behind its predecessor by changing its first step.
-        let is_first = self.history()?.len() == 1;
-        let mut writer =
-            Writer { repository: self, store: self.session()?, held: 0, is_first, steps: 0 };
+        let mut writer = Writer { repository: self, store: self.session()?, held: 0 };
         writer.write(content)?;
         let properties = [(CONTENT.to_owned(), digest.into())];
         writer.finish("Publish the dataset", SnapshotProperties::from(properties))
@@ -205,13 +201,13 @@ impl Repository {
     /// Lets go of all snapshots but the newest `keep` that are complete, and of all files that none needs.
     pub(super) fn prune(&self, keep: usize) -> Result<()> {
         let history = self.history()?;
-        let complete = history.iter().filter(|snapshot| snapshot.metadata.contains_key(CONTENT));
-        let Some(oldest) = complete.take(keep.max(1)).last() else { return Ok(()) };
+        let Some(newest) = history.first() else { return Ok(()) };
+        let versions = versions(&history, keep);
         let config = self.icechunk.config();
         let (retries, updates) =
             (config.repo_update_retries(), config.num_updates_per_repo_info_file());
         // All of it is old enough to be deleted: nobody else writes to this copy.
-        let later = history.first().unwrap_or(oldest).flushed_at + Duration::from_hours(240);
+        let later = newest.flushed_at + Duration::from_hours(240);
         let one = NonZeroU16::MIN;
         let memory = NonZeroUsize::new(COLLECTED_BYTES).unwrap_or(NonZeroUsize::MIN);
         let collected = GCConfig::clean_all(
@@ -229,17 +225,12 @@ impl Repository {
         );
         self.runtime.block_on(async {
             let assets = Arc::clone(self.icechunk.asset_manager());
-            let ignore = || ExpiredRefAction::Ignore;
-            expire(assets, oldest.flushed_at, ignore(), ignore(), Some(retries), updates)
-                .await
-                .on(&self.path, "let go of old snapshots")?;
-            let assets = Arc::clone(self.icechunk.asset_manager());
             let version = self.icechunk.spec_version();
-            let forget = assets.update_repo_info(retries, |info, backup, _| {
-                let changed = without_old_logs(&info, version, backup, updates);
-                Ok(Arc::new(changed.map_err(ICError::inject)?))
+            let link = assets.update_repo_info(retries, |info, backup, _| {
+                let linked = linked(&info, &versions, version, backup, updates);
+                Ok(Arc::new(linked.map_err(ICError::inject)?))
             });
-            forget.await.on(&self.path, "let go of old snapshots")?;
+            link.await.on(&self.path, "let go of old snapshots")?;
             let summary = Box::pin(garbage_collect(assets, &collected, Some(retries), updates))
                 .await
                 .on(&self.path, "collect what no snapshot needs")?;
@@ -258,8 +249,7 @@ impl Repository {
         let history = self.history()?;
         // The first of all is empty and always there.
         let (published, _) = history.split_at(history.len().saturating_sub(1));
-        let is_part = |snapshot: &SnapshotInfo| !snapshot.metadata.contains_key(CONTENT);
-        if published.len() > keep || published.iter().any(is_part) {
+        if published.len() > keep || !published.iter().all(is_complete) {
             return Ok(true);
         }
         let mut needed = BTreeSet::from([PathBuf::from(stage::REPO)]);
@@ -285,16 +275,44 @@ impl Repository {
     }
 }
 
-/// `info` but for the logs of changes that snapshots took over from those before them that expired: there would
-/// be one more with each change.
-fn without_old_logs(
+fn is_complete(snapshot: &SnapshotInfo) -> bool {
+    snapshot.metadata.contains_key(CONTENT)
+}
+
+/// The newest `keep` snapshots of `history` that are complete, each behind the one before it, the oldest behind the
+/// empty one. Of the parts between them only the logs of changes are kept, from which readers tell what differs.
+fn versions(history: &[SnapshotInfo], keep: usize) -> HashMap<SnapshotId, SnapshotInfo> {
+    let Some((empty, published)) = history.split_last() else { return HashMap::new() };
+    // Each complete snapshot comes with the parts before it.
+    let groups = published.chunk_by(|_, before| !is_complete(before));
+    let groups: Vec<_> = groups
+        .filter_map(<[_]>::split_first)
+        .filter(|(version, _)| is_complete(version))
+        .take(keep.max(1))
+        .collect();
+    let parents = groups.iter().skip(1).map(|(version, _)| *version).chain([empty]);
+    let linked = groups.iter().zip(parents).map(|((version, parts), parent)| {
+        let logs = parts.iter().rev().map(|part| &part.id).chain(&version.pruned_ancestor_tx_logs);
+        let version = SnapshotInfo {
+            parent_id: Some(parent.id.clone()),
+            pruned_ancestor_tx_logs: logs.cloned().collect(),
+            ..(*version).clone()
+        };
+        (version.id.clone(), version)
+    });
+    linked.collect()
+}
+
+/// `info` with the snapshots of `versions` as they are there. What no branch leads to any more goes with the garbage.
+fn linked(
     info: &RepoInfo,
+    versions: &HashMap<SnapshotId, SnapshotInfo>,
     version: SpecVersionBin,
     backup: &str,
     updates: u16,
 ) -> IcechunkResult<RepoInfo> {
-    let forget = |snapshot| SnapshotInfo { pruned_ancestor_tx_logs: Vec::new(), ..snapshot };
-    let snapshots = info.all_snapshots()?.map(|snapshot| snapshot.map(forget));
+    let link = |snapshot: SnapshotInfo| versions.get(&snapshot.id).cloned().unwrap_or(snapshot);
+    let snapshots = info.all_snapshots()?.map(|snapshot| snapshot.map(link));
     let update = UpdateInfo {
         update_type: UpdateType::ExpirationRanUpdate,
         update_time: SystemTime::now().into(),
@@ -324,8 +342,6 @@ struct Writer<'a> {
     store: Store,
     /// References of this step.
     held: usize,
-    is_first: bool,
-    steps: usize,
 }
 
 impl Writer<'_> {
@@ -425,14 +441,11 @@ impl Writer<'_> {
 
     fn finish(&mut self, message: &str, properties: SnapshotProperties) -> Result<()> {
         let session = self.store.session();
-        let is_change = self.steps > 0 && !self.is_first;
         self.repository.runtime.block_on(async {
             let mut session = session.write().await;
             let commit = session.commit(message).properties(properties).allow_empty(true);
-            let commit = if is_change { commit.amend() } else { commit };
             commit.execute().await.on(&self.repository.path, "commit to the Icechunk repository")
         })?;
-        self.steps += 1;
         self.held = 0;
         Ok(())
     }

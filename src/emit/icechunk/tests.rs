@@ -4,7 +4,14 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use ::icechunk::diff::Diff;
+use ::icechunk::format::SnapshotId;
+use ::icechunk::format::snapshot::SnapshotInfo;
+use ::icechunk::repository::VersionInfo;
+use futures::TryStreamExt;
+use icechunk_arrow_object_store::new_local_filesystem_storage;
 use tempfile::{TempDir, tempdir};
+use tokio::runtime::{Builder, Runtime};
 
 use super::*;
 use crate::emit::reference_json::Locations;
@@ -140,6 +147,40 @@ fn expected(files: usize, rows: u64, prefix: &str) -> BTreeMap<Vec<u32>, Read> {
     expected
 }
 
+/// The repository as any reader has it.
+fn opened(target: &Path) -> (Runtime, ::icechunk::Repository) {
+    let runtime = Builder::new_current_thread().enable_all().build().unwrap();
+    let repository = runtime.block_on(async {
+        let storage = new_local_filesystem_storage(target).await.unwrap();
+        ::icechunk::Repository::open(storage).execute().await.unwrap()
+    });
+    (runtime, repository)
+}
+
+/// The snapshots of the branch, the newest first, and the empty one that all began with.
+fn history(target: &Path) -> Vec<SnapshotInfo> {
+    let (runtime, repository) = opened(target);
+    let main = VersionInfo::BranchTipRef("main".into());
+    runtime.block_on(async {
+        repository.ancestry(&main).await.unwrap().try_collect::<Vec<_>>().await.unwrap()
+    })
+}
+
+fn ids(history: &[SnapshotInfo]) -> Vec<String> {
+    history.iter().map(|snapshot| snapshot.id.to_string()).collect()
+}
+
+/// What a reader is told of the changes between two snapshots.
+fn difference(target: &Path, from: &str, to: &str) -> Diff {
+    let (runtime, repository) = opened(target);
+    let version = |id: &str| VersionInfo::SnapshotId(SnapshotId::try_from(id).unwrap());
+    runtime.block_on(repository.diff(&version(from), &version(to))).unwrap()
+}
+
+fn count(target: &Path, kind: &str) -> usize {
+    stage::files(target).unwrap().iter().filter(|file| file.starts_with(kind)).count()
+}
+
 /// Everything in a directory: names, and what tells whether a file was touched.
 fn state(directory: &Path) -> BTreeMap<PathBuf, (u64, std::time::SystemTime)> {
     use std::os::unix::fs::MetadataExt;
@@ -263,14 +304,12 @@ fn so_many_snapshots_are_kept() {
     for snapshot in &snapshots[..3] {
         assert!(Reader::open_snapshot(&target, snapshot.as_deref().unwrap()).is_err());
     }
-    let files = stage::files(&target).unwrap();
-    let of_kind = |kind| files.iter().filter(|file| file.starts_with(kind)).count();
     // The empty first one is always there.
-    assert_eq!(of_kind("snapshots"), 3);
-    // One was made with each, none is left of those before.
-    assert_eq!(of_kind("transactions"), 3);
+    assert_eq!(count(&target, "snapshots"), 3);
+    // One was made with each of four steps, none is left of those before.
+    assert_eq!(count(&target, "transactions"), 1 + 2 * 4);
     // The orography, of each snapshot.
-    assert_eq!(of_kind("chunks"), 2);
+    assert_eq!(count(&target, "chunks"), 2);
 }
 
 /// In tests steps are small, see [`repository::BATCH`].
@@ -286,6 +325,65 @@ fn many_references_are_written_in_steps() {
     }
     let history = Repository::open(&target, &target).unwrap();
     assert!(!history.has_rubbish(3).unwrap() && history.has_rubbish(2).unwrap());
+}
+
+#[test]
+fn no_reader_meets_a_step() {
+    let (_place, target) = target();
+    let options = Options { keep: 2, ..Options::default() };
+    let shapes = [(5, 101), (7, 83), (3, 5), (6, 90), (6, 90), (1, 2), (4, 120)];
+    let mut written: Vec<(String, BTreeMap<Vec<u32>, Read>)> = Vec::new();
+    for (change, (files, rows)) in shapes.into_iter().enumerate() {
+        let dataset = dataset(files, rows, &change.to_string());
+        let artefact = write_with(&target, &dataset, &locations(files, PREFIX), options).unwrap();
+        written.insert(0, (artefact.snapshot.unwrap(), expected(files, rows, PREFIX)));
+        let kept = &written[..written.len().min(2)];
+        let history = ids(&history(&target));
+        let (empty, published) = history.split_last().unwrap();
+        assert_eq!(published, kept.iter().map(|(id, _)| id.clone()).collect::<Vec<_>>());
+        for ((snapshot, expected), before) in kept.iter().zip(&history[1..]) {
+            let reader = Reader::open_snapshot(&target, snapshot).unwrap();
+            assert_eq!(chunks(&reader, "tas"), *expected);
+            // All of it is new, whatever steps it was written in.
+            let difference = difference(&target, before, snapshot);
+            assert_eq!(difference.new_arrays.len(), 4);
+            assert_eq!(difference.deleted_arrays.len(), if before == empty { 0 } else { 4 });
+            let changed = &difference.updated_chunks[&"/tas".try_into().unwrap()];
+            let changed: Vec<_> = changed.iter().map(|at| at.0.clone()).collect();
+            assert_eq!(changed, expected.keys().cloned().collect::<Vec<_>>());
+        }
+        is_clean(&target);
+        assert_eq!(count(&target, "snapshots"), kept.len() + 1);
+        assert_eq!(count(&target, "chunks"), kept.len());
+        assert!(!Repository::open(&target, &target).unwrap().has_rubbish(2).unwrap());
+    }
+}
+
+#[test]
+fn a_history_with_steps_is_mended() {
+    let (_place, target) = target();
+    let first = write_at(&target, &dataset(3, 5, "a")).snapshot.unwrap();
+    let (dataset, files, seams) = (dataset(5, 101, "b"), locations(5, PREFIX), Seams::default());
+    let locations = Locations { files: &files, seams: &seams, seam_file: None };
+    let sources = Sources { locations, seam_path: None, modified: &[0; 5] };
+    let repository = Repository::open(&target, &target).unwrap();
+    let content =
+        Content::new(&dataset, &sources, repository.containers(), Checksums::None).unwrap();
+    let repository = repository.configure(&content.containers, Some(&content)).unwrap();
+    repository.commit(&content, &content.digest().unwrap()).unwrap();
+    // That of the crate, which a copy loses before it is published.
+    fs::remove_dir_all(target.join("overwritten")).unwrap();
+    let torn = ids(&history(&target));
+    let [newest, steps @ .., oldest, empty] = &torn[..] else { panic!("no history") };
+    assert!(steps.len() > 2 && *oldest == first && repository.has_rubbish(3).unwrap());
+    assert!(write_at(&target, &dataset).unchanged);
+    let mended = history(&target);
+    assert_eq!(ids(&mended), [newest, oldest, empty].map(String::clone));
+    let logs = mended[0].pruned_ancestor_tx_logs.iter().rev().map(ToString::to_string);
+    assert_eq!(logs.collect::<Vec<_>>(), steps);
+    assert_eq!(chunks(&Reader::open(&target).unwrap(), "tas"), expected(5, 101, PREFIX));
+    is_clean(&target);
+    assert!(!Repository::open(&target, &target).unwrap().has_rubbish(3).unwrap());
 }
 
 #[test]
