@@ -201,7 +201,10 @@ fn is_of_text(finding: &Error) -> bool {
     values.is_some_and(|(ours, theirs)| {
         let [own, other] = [&ours, &theirs].map(|text| text.trim_end_matches(['"', ']']));
         let is_text = ours.starts_with('"') || ours.starts_with("[\"");
-        is_text && (other.contains('\u{fffd}') || other.starts_with(own) || own.starts_with(other))
+        // What is UTF-8 up to a NUL need not be so behind it, and is Latin-1 in the store then.
+        let as_latin1: String = other.bytes().map(char::from).collect();
+        let is_begun = own.starts_with(other) || own.starts_with(&as_latin1);
+        is_text && (other.contains('\u{fffd}') || other.starts_with(own) || is_begun)
     })
 }
 
