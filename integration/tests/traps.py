@@ -417,6 +417,18 @@ def _unfiltered_chunk(directory: Path) -> None:
         data.id.write_direct_chunk((3, 0, 0), np.ascontiguousarray(data[3]).tobytes(), filter_mask=0b11)
 
 
+def _fill_value_edited(name: str, written: list[int] | None) -> Callable[[Path], None]:
+    """`_FillValue` is another than what HDF5 fills with, as editors of attributes leave it."""
+
+    def write(directory: Path) -> None:
+        write_series(directory, years(2, written=written, missing=None), name)
+        for path in directory.glob("*.nc"):
+            with h5py.File(path, "r+") as file:
+                file["tas"].attrs["_FillValue"] = np.array([287.0], "f4")
+
+    return write
+
+
 def _latest_link(directory: Path) -> None:
     write_series(directory, years(2), "latest-link")
     (directory.parent / "latest").symlink_to(directory.name)
@@ -497,6 +509,8 @@ TRAPS = [
     built("nan-missing-value", years(missing=np.float32(np.nan)), announced=("tas", "missing_value")),
     built("infinite-fill-value", years(fill=np.float32(np.inf), missing=None)),
     built("negative-infinite-fill-value", years(dtype="f8", fill=-np.inf, missing=None, written=[0, 1, 2])),
+    Trap("fill-value-edited", Verdict.BUILT, _fill_value_edited("fill-value-edited", None)),
+    Trap("fill-value-edited-missing", Verdict.BUILT, _fill_value_edited("fill-value-edited-missing", [0, 1, 2])),
     built("missing-value-only", years(fill=None, missing=FILL)),
     built("packed", years(**PACKED)),
     built("integers-with-fill", years(dtype="i4", fill=np.int32(-999), missing=np.int32(-999))),
