@@ -31,6 +31,9 @@ use super::{attributes, encode, zarr_v2, zarr_v3};
 /// Most bytes spent on chunks that no format can leave out, see [`Manifest::constant_chunks`].
 const MOST_CONSTANT_BYTES: u64 = 16 * 1024 * 1024;
 
+/// What such a chunk takes at least, with its key.
+const LEAST_CONSTANT_BYTES: u64 = 32;
+
 /// What a manifest begins with.
 const BEGIN: &str = "{\"version\":1,\"refs\":{";
 
@@ -206,7 +209,8 @@ impl Manifest<'_> {
             return Ok(());
         };
         let chunk = layout.constant_chunk(fill)?;
-        if missing.saturating_mul(chunk.len() as u64) > MOST_CONSTANT_BYTES {
+        let each = LEAST_CONSTANT_BYTES.max(chunk.len() as u64);
+        if missing.saturating_mul(each) > MOST_CONSTANT_BYTES {
             return Err(Error::new(
                 Code::TooLarge,
                 format!("{missing} chunks were never written and `_FillValue` does not say so"),

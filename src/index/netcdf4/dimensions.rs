@@ -71,12 +71,12 @@ impl Scales {
         let mut next_id: i64 = 0;
         for member in datasets.iter().filter(|member| member.is_scale) {
             let id = integers(file, heap, &member.dataset, "_Netcdf4Dimid")?;
-            let id = id.and_then(|ids| ids.first().copied());
-            next_id = next_id.max(id.unwrap_or(next_id).saturating_add(1));
+            // One without a number gets the next, which may be one that another has.
+            let id = id.and_then(|ids| ids.first().copied()).unwrap_or(next_id);
+            next_id = next_id.max(id.saturating_add(1));
             scales.push((id, scales.len(), member));
         }
-        // Those without a number keep their place behind the numbered ones.
-        scales.sort_by_key(|(id, ..)| id.unwrap_or(i64::MAX));
+        scales.sort_by_key(|(id, ..)| *id);
         let mut found = Self {
             dimensions: Vec::new(),
             by_address: HashMap::new(),
@@ -100,9 +100,7 @@ impl Scales {
             });
             found.by_address.insert(member.address, place);
             found.in_order[in_file] = place;
-            if let Some(id) = id
-                && found.by_id.insert(id, place).is_some()
-            {
+            if found.by_id.insert(id, place).is_some() {
                 let message = format!("two dimensions have the number {id}");
                 return Err(Error::corrupt(message).of_variable(&member.name));
             }

@@ -87,7 +87,9 @@ fn variable(
     // netCDF shows a variable as long as its dimensions; what was never written is fill.
     let shape: Vec<u64> = ids.iter().map(|&id| dimensions[id].size).collect();
     let grown = shape != dataset.shape;
-    if grown && !dataset.is_chunked() {
+    let mut lengths = shape.iter().zip(&dataset.maximum);
+    let fits = lengths.all(|(length, most)| most.is_none_or(|most| *length <= most));
+    if grown && !(fits && dataset.is_chunked()) {
         return Err(Error::corrupt("the variable is not as long as its dimensions"));
     }
     let mut variable = Variable {
