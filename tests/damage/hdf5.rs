@@ -119,6 +119,7 @@ pub fn datatype(body: &[u8]) -> Message {
 
 pub const FLOAT: [u8; 20] = *b"\x11\x20\x1f\0\x04\0\0\0\0\0\x20\0\x17\x08\0\x17\x7f\0\0\0";
 pub const DOUBLE: [u8; 20] = *b"\x11\x20\x3f\0\x08\0\0\0\0\0\x40\0\x34\x0b\0\x34\xff\x03\0\0";
+pub const INT: [u8; 12] = *b"\x10\x08\0\0\x04\0\0\0\0\0\x20\0";
 pub const BYTE: [u8; 12] = *b"\x10\x08\0\0\x01\0\0\0\0\0\x08\0";
 /// Sequences of references to objects.
 pub const REFERENCES: [u8; 16] = *b"\x19\0\0\0\x10\0\0\0\x17\0\0\0\x08\0\0\0";

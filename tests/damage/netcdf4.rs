@@ -336,6 +336,41 @@ fn structures() -> Vec<Case> {
                 )]
             })
         }),
+        file("netCDF-4: text of any length that is shorter than it is", || {
+            with_more(|file| {
+                let heap = file.put(&hdf5::collection(&[b"abc".to_vec()]));
+                vec![hdf5::attribute(b"note", &hdf5::STRING, &[], &hdf5::sequence(2, heap, 1))]
+            })
+        }),
+        file("netCDF-4: dimension longer than its variable may become", || {
+            let mut file = File::new();
+            let time = put_time(&mut file);
+            let along = along(&mut file, time);
+            let chunks = put_chunks(&mut file);
+            let tree = put_tree(&mut file, &chunks);
+            let tas = file.object(&[
+                hdf5::dataspace(&[MONTHS - 2], false),
+                hdf5::datatype(&hdf5::FLOAT),
+                along,
+                hdf5::fill_zero(),
+                hdf5::chunked(tree, &[2], 4),
+            ]);
+            file.finish(&[(b"tas", tas), (b"time", time)], &[])
+        }),
+        file("netCDF-4: number of a dimension that one without a number gets", || {
+            let mut file = File::new();
+            let months = [0; 8 * MONTHS as usize];
+            let [first, second] = [false, true].map(|is_numbered| {
+                let values = file.put(&months);
+                let mut messages = time_messages(MONTHS);
+                messages.push(hdf5::contiguous(values, months.len() as u64));
+                if is_numbered {
+                    messages.push(hdf5::attribute(b"_Netcdf4Dimid", &hdf5::INT, &[], &[0; 4]));
+                }
+                file.object(&messages)
+            });
+            file.finish(&[(b"other", first), (b"time", second)], &[])
+        }),
         file("netCDF-4: attribute that is thousands of times the same long text", || {
             with_more(|file| {
                 let heap = file.put(&hdf5::collection(&[vec![b'x'; 60_000]]));
