@@ -34,6 +34,8 @@ static ALLOCATOR: Counting = Counting;
 const MOST_TIME: u64 = 1_000_000;
 /// Most bytes that indexing may hold, beside four times the size of the file.
 const MOST_MEMORY: u64 = 64 * 1024 * 1024;
+/// The same of building: four million times are held as they are stored, as numbers and as dates.
+const MOST_MEMORY_OF_BUILDING: u64 = 2 * MOST_MEMORY;
 /// Mutants for one process, after which whatever libraries leaked goes with it.
 const BATCH: u64 = 1000;
 /// A process that is silent for so long hangs.
@@ -263,11 +265,12 @@ impl Batch<'_> {
         let Ok(mut tally) = self.tally.lock() else { return };
         tally.took(number, stage, time, bytes);
         let is_slow = stage == "index" && time > MOST_TIME;
-        if !is_slow && bytes <= MOST_MEMORY {
+        let most = if stage == "index" { MOST_MEMORY } else { MOST_MEMORY_OF_BUILDING };
+        if !is_slow && bytes <= most {
             return;
         }
         let (original, copy) = mutant(self.originals, self.arguments.seed, number);
-        if is_slow || bytes > MOST_MEMORY + 4 * copy.len() as u64 {
+        if is_slow || bytes > most + 4 * copy.len() as u64 {
             let name = &original.name;
             tally.excesses.push(format!("{stage} of mutant {number} of {name}: {time} us, {bytes} bytes"));
         }
