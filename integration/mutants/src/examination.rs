@@ -205,8 +205,8 @@ fn is_of_text(finding: &Error) -> bool {
         let [own, other] = [&ours, &theirs].map(|text| text.trim_end_matches(['"', ']']));
         let is_text = ours.starts_with('"') || ours.starts_with("[\"");
         // What is UTF-8 up to a NUL need not be so behind it, and is Latin-1 in the store then.
-        let as_latin1: String = other.bytes().map(char::from).collect();
-        let as_shown = as_latin1.escape_debug().to_string();
+        let as_latin1: String = other.trim_start_matches('"').bytes().map(char::from).collect();
+        let as_shown = format!("\"{}", as_latin1.escape_debug());
         let is_begun = own.starts_with(other) || own.starts_with(&as_shown);
         is_text && (other.contains('\u{fffd}') || other.starts_with(own) || is_begun)
     })

@@ -26,6 +26,12 @@ impl<'a> Cursor<'a> {
         Self { bytes, at: 0, widths }
     }
 
+    /// Widths of addresses and lengths.
+    #[must_use]
+    pub fn widths(&self) -> Widths {
+        self.widths
+    }
+
     /// Bytes read so far.
     #[must_use]
     pub fn position(&self) -> usize {

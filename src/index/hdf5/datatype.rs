@@ -45,6 +45,7 @@ impl Datatype {
         let bits = at.uint(3)?;
         let size = at.u32()?;
         let kind = bits & 0x0f;
+        let address = u32::from(at.widths().offset);
         Ok(match class {
             0 => Self::Number(fixed_point(&mut at, bits, size)?),
             1 => Self::Number(floating_point(&mut at, bits, size)?),
@@ -54,10 +55,14 @@ impl Datatype {
             4 => Self::Other("bit field"),
             5 => Self::Other("opaque"),
             6 => Self::Other("compound"),
+            7 if kind == 0 && size != address => return Err(wrong_size("a reference", size)),
             7 if kind == 0 => Self::ObjectReference,
             7 if kind == 1 => Self::Other("region reference"),
             7 => Self::Other("reference of HDF5 1.12"),
             8 => Self::enumeration(at)?,
+            9 if size != 4 + address + 4 => {
+                return Err(wrong_size("a value of variable length", size));
+            }
             9 if kind == 1 => Self::VariableString,
             9 => Self::Sequence(Box::new(Self::read(at)?)),
             10 => Self::Other("array"),
@@ -108,6 +113,10 @@ impl Datatype {
     }
 }
 
+fn wrong_size(what: &str, size: u32) -> Error {
+    Error::corrupt(format!("{what} of {size} bytes"))
+}
+
 fn fixed_point(at: &mut Cursor, bits: u64, size: u32) -> Result<DataType> {
     // A single byte has no order, whatever the file says.
     let is_big = bits & 1 == 1 && size > 1;
@@ -125,6 +134,9 @@ fn fixed_point(at: &mut Cursor, bits: u64, size: u32) -> Result<DataType> {
     Ok(if signed { DataType::Int(bytes, order) } else { DataType::UInt(bytes, order) })
 }
 
+/// The most significant bit of the mantissa is not stored and always set.
+const IMPLIED: u64 = 2;
+
 /// Only the IEEE 754 formats are numbers to every reader.
 fn floating_point(at: &mut Cursor, bits: u64, size: u32) -> Result<DataType> {
     let order = match (bits & 1, bits >> 6 & 1) {
@@ -132,7 +144,7 @@ fn floating_point(at: &mut Cursor, bits: u64, size: u32) -> Result<DataType> {
         (1, 0) => ByteOrder::Big,
         _ => return Err(Error::unsupported("VAX byte order")),
     };
-    let sign = bits >> 8 & 0xff;
+    let (normalization, sign) = (bits >> 4 & 3, bits >> 8 & 0xff);
     let (offset, precision) = (at.u16()?, at.u16()?);
     let (exponent_at, exponent_size) = (at.u8()?, at.u8()?);
     let (mantissa_at, mantissa_size) = (at.u8()?, at.u8()?);
@@ -144,7 +156,7 @@ fn floating_point(at: &mut Cursor, bits: u64, size: u32) -> Result<DataType> {
         (8, (64, 63, 52, 11, 52, 1023)) => 8,
         _ => 0,
     };
-    if bytes == 0 || offset != 0 || mantissa_at != 0 {
+    if bytes == 0 || offset != 0 || mantissa_at != 0 || normalization != IMPLIED {
         return Err(Error::unsupported(format!(
             "a floating-point format of {size} bytes that is not IEEE 754"
         )));
@@ -168,6 +180,26 @@ mod tests {
         assert_eq!(view(3), NetcdfView::Known);
         assert_eq!([5, 6].map(view), [NetcdfView::IfDefined; 2]);
         assert_eq!(view(7), NetcdfView::Never);
+    }
+
+    #[test]
+    fn a_float_without_its_leading_bit_is_refused() {
+        let float = |normalization: u8| {
+            let bits = [0x11, normalization << 4, 31, 0, 4, 0, 0, 0, 0, 0, 32, 0];
+            datatype(&[&bits[..], &[23, 8, 0, 23, 127, 0, 0, 0]].concat())
+        };
+        assert_eq!(float(2).unwrap(), Datatype::Number(DataType::Float(4, ByteOrder::Little)));
+        for normalization in [0, 1, 3] {
+            assert!(float(normalization).is_err());
+        }
+    }
+
+    #[test]
+    fn references_and_sequences_have_the_size_that_they_take() {
+        let sequence =
+            |size, of: u8| datatype(&[0x19, 0, 0, 0, size, 0, 0, 0, 0x17, 0, 0, 0, of, 0, 0, 0]);
+        assert!(sequence(16, 8).is_ok());
+        assert!(sequence(8, 8).is_err() && sequence(16, 4).is_err());
     }
 
     #[test]
