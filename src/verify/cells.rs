@@ -3,7 +3,6 @@
 use std::ops::Range;
 
 use crate::model::array::{Values, product};
-use crate::model::attribute::AttributeValue;
 use crate::model::dtype::DataType;
 
 /// A box of cells: a range along each dimension.
@@ -133,28 +132,6 @@ pub fn is_nan(cell: &[u8], dtype: DataType) -> bool {
     }
 }
 
-/// Whether a cell is the number that `value`, of its type, is.
-pub fn is_value(cell: &[u8], dtype: DataType, value: &AttributeValue) -> bool {
-    let word = match (dtype, value) {
-        (DataType::Int(..), AttributeValue::Int(numbers)) => single(numbers).map(i64::to_le_bytes),
-        (DataType::UInt(..), AttributeValue::UInt(numbers)) => {
-            single(numbers).map(u64::to_le_bytes)
-        }
-        (DataType::Float(8, _), AttributeValue::Double(numbers)) => {
-            single(numbers).map(f64::to_le_bytes)
-        }
-        (DataType::Float(4, _), AttributeValue::Float(numbers)) => {
-            single(numbers).map(|number| u64::from(number.to_bits()).to_le_bytes())
-        }
-        _ => None,
-    };
-    word.is_some_and(|word| word.get(..cell.len()) == Some(cell))
-}
-
-fn single<T: Copy>(numbers: &[T]) -> Option<T> {
-    if let [number] = numbers { Some(*number) } else { None }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -180,21 +157,6 @@ mod tests {
         assert!(is_nan(&f64::NAN.to_le_bytes(), float(8)));
         assert!(!is_nan(&1e20f32.to_le_bytes(), float(4)) && !is_nan(&[0xff; 4], float(8)));
         assert!(!is_nan(&[0xff; 4], DataType::Int(4, ByteOrder::Little)));
-    }
-
-    #[test]
-    fn a_cell_is_a_number_of_its_type() {
-        let int = |size| DataType::Int(size, ByteOrder::Little);
-        let float = |size| DataType::Float(size, ByteOrder::Little);
-        assert!(is_value(&[0xfe, 0xff], int(2), &AttributeValue::Int(vec![-2])));
-        assert!(!is_value(&[0xfe, 0xff], int(2), &AttributeValue::Int(vec![-3])));
-        assert!(!is_value(&[0xfe, 0xff], int(2), &AttributeValue::Int(vec![-2, -2])));
-        assert!(!is_value(&[2], int(1), &AttributeValue::UInt(vec![2])));
-        let (single, double) =
-            (AttributeValue::Float(vec![1e20]), AttributeValue::Double(vec![0.1]));
-        assert!(is_value(&1e20f32.to_le_bytes(), float(4), &single));
-        assert!(is_value(&0.1f64.to_le_bytes(), float(8), &double));
-        assert!(!is_value(&0.1f32.to_le_bytes(), float(4), &double));
     }
 
     #[test]

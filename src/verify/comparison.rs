@@ -644,8 +644,8 @@ fn is_of(dtype: DataType, value: &AttributeValue) -> bool {
     )
 }
 
-/// A fill value that is not the file's. Where no chunk is missing nobody sees it: the store has 0, or the
-/// `_FillValue`, for which HDF5 may have another. JSON has one NaN, and readers mask any.
+/// A fill value that is not the file's. Where the file defines none and no chunk is missing, the
+/// store has 0 and nobody sees it. JSON has one NaN, and readers mask any.
 fn wrong_fill(place: &Place) -> Option<Error> {
     let theirs = place.variable.fill.clone()?;
     // libnetcdf takes the bytes of a `_FillValue` of another type for one of the variable's.
@@ -654,9 +654,7 @@ fn wrong_fill(place: &Place) -> Option<Error> {
         return None;
     }
     let ours = place.array.fill();
-    let is_marked = marked.is_some_and(|value| cells::is_value(ours, place.dtype, value));
-    let is_zero = ours.iter().all(|byte| *byte == 0);
-    let is_unused = place.stored.missing == 0 && (is_zero || is_marked);
+    let is_unused = place.stored.missing == 0 && ours.iter().all(|byte| *byte == 0);
     let are_nan = cells::is_nan(ours, place.dtype) && cells::is_nan(&theirs, place.dtype);
     if ours == theirs || are_nan || is_unused {
         return None;
