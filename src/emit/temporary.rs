@@ -1,6 +1,6 @@
 //! Files, and directories, under names that nobody meets until they are complete.
 //!
-//! The name is `.TARGET.tmp-HOST-PID-START-NUMBER`, `START` being when the process began to write. So what killed
+//! The name is `.TARGET.tmp-HOST-PID-START-NUMBER`, `START` being when the process began. So what killed
 //! processes left is told from what is being written: by this process, by others of this host, or on other
 //! hosts that share the file system.
 
@@ -24,9 +24,6 @@ const MARK: &str = ".tmp-";
 
 /// Nothing takes another host so long to write.
 const DAY: Duration = Duration::from_hours(24);
-
-/// How far off the start of a process may be: the system tells when it booted in whole seconds.
-const UNSURE: Duration = Duration::from_secs(2);
 
 /// Directories that were looked through lately, so that many stores in one do not cost a listing each.
 const REMEMBERED: usize = 64;
@@ -146,12 +143,14 @@ fn temporary_name(name: &OsStr) -> OsString {
     temporary
 }
 
-/// When this process began to write.
+/// When this process began; where the system does not tell, when it began to write.
 fn start() -> &'static str {
     static START: OnceLock<String> = OnceLock::new();
     START.get_or_init(|| {
-        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-        format!("{:x}", now.as_nanos())
+        start_of(Path::new("/proc/self")).unwrap_or_else(|| {
+            let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+            now.as_nanos().to_string()
+        })
     })
 }
 
@@ -215,22 +214,21 @@ fn is_stale(name: &OsStr, is_old: impl FnOnce() -> bool) -> bool {
         // Of this process, or of an earlier one with its number, as in containers.
         return *of_start != start();
     }
-    let began = u128::from_str_radix(of_start, 16).unwrap_or(u128::MAX);
-    process_start(pid).is_none_or(|start| start > Duration::from_nanos_u128(began) + UNSURE)
+    // Numbers are given again, where many processes come and go within minutes.
+    let process = Path::new("/proc").join(pid.to_string());
+    match start_of(&process) {
+        Some(start) => start != *of_start,
+        // There, but not to be asked.
+        None => !process.exists(),
+    }
 }
 
-/// When the process or thread with this number began, since 1970; none if there is none. Numbers are given again,
-/// where many processes come and go within minutes.
-fn process_start(pid: u32) -> Option<Duration> {
-    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
-    // Its second field, a name in parentheses, may have spaces and parentheses in it.
+/// When the process or thread in this directory of `/proc` began, in ticks of the system since it started.
+fn start_of(process: &Path) -> Option<String> {
+    let stat = fs::read_to_string(process.join("stat")).ok()?;
+    // The second field, a name in parentheses, may have spaces and parentheses in it.
     let (_, fields) = stat.rsplit_once(')')?;
-    let ticks: u64 = fields.split_whitespace().nth(19)?.parse().ok()?;
-    let system = fs::read_to_string("/proc/stat").ok()?;
-    let boot = system.lines().find_map(|line| line.strip_prefix("btime "))?;
-    let since_boot =
-        Duration::from_millis(ticks.saturating_mul(1000) / rustix::param::clock_ticks_per_second());
-    Some(Duration::from_secs(boot.trim().parse().ok()?) + since_boot)
+    fields.split_whitespace().nth(19).map(str::to_owned)
 }
 
 #[cfg(test)]
@@ -257,11 +255,11 @@ mod tests {
             format!(".a.json.tmp-{host}-{killed}-1f-0"),
             format!(".b.seg07.json.tmp-{host}-{killed}-1f-2"),
             format!(".a.json.tmp-{host}-{own}-1f-0"),
-            // The first process began later than in 1970.
+            // Of an earlier process with the number of the first.
             format!(".a.json.tmp-{host}-1-1f-0"),
         ];
         let kept = [
-            format!(".a.json.tmp-{host}-1-{}-0", start()),
+            format!(".a.json.tmp-{host}-1-{}-0", start_of(Path::new("/proc/1")).unwrap()),
             format!(".a.json.tmp-{host}-{own}-{}-0", start()),
             format!(".a.json.tmp-elsewhere-{killed}-1f-0"),
             format!("a.json.tmp-{host}-{killed}-1f-0"),
