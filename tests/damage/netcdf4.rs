@@ -371,6 +371,19 @@ fn structures() -> Vec<Case> {
             });
             file.finish(&[(b"other", first), (b"time", second)], &[])
         }),
+        file("netCDF-4: millions of small chunks never written, and no `_FillValue`", || {
+            let mut file = File::new();
+            let time = put_time(&mut file);
+            let byte = file.put(&[7]);
+            let tree = file.put(&hdf5::tree_node(0, &[(1, &[0], byte)], &[1]));
+            let tas = file.object(&[
+                hdf5::dataspace(&[1 << 24], false),
+                hdf5::datatype(&hdf5::BYTE),
+                hdf5::fill_zero(),
+                hdf5::chunked(tree, &[1], 1),
+            ]);
+            file.finish(&[(b"tas", tas), (b"time", time)], &[])
+        }),
         file("netCDF-4: attribute that is thousands of times the same long text", || {
             with_more(|file| {
                 let heap = file.put(&hdf5::collection(&[vec![b'x'; 60_000]]));
