@@ -12,11 +12,15 @@ from publisher import Publisher
 from traps import TRAPS, Verdict
 
 
+# What netCDF-C calls the dataset of a dimension without a variable, before its length.
+NOT_A_VARIABLE = b"This is a netCDF dimension but not a netCDF variable."
+
+
 def libhdf5(file: h5py.File) -> dict[str, dict]:
     """The variables of a NetCDF4 file in the words of `inspect --json --chunks`."""
     variables = {}
     for name, item in file.items():
-        if not isinstance(item, h5py.Dataset) or item.attrs.get("NAME", b"").startswith(b"This is a netCDF dimension but not"):
+        if not isinstance(item, h5py.Dataset) or item.attrs.get("NAME", b"").startswith(NOT_A_VARIABLE):
             continue
         creation = item.id.get_create_plist()
         filters = [creation.get_filter(number) for number in range(creation.get_nfilters())]

@@ -429,6 +429,14 @@ def _fill_value_edited(name: str, written: list[int] | None) -> Callable[[Path],
     return write
 
 
+def _dimension_renamed(directory: Path) -> None:
+    """A dimension whose HDF5 dataset is not quite named as one without a variable, so that netCDF shows a variable."""
+    write_series(directory, years(2), "dimension-renamed")
+    for path in directory.glob("*.nc"):
+        with h5py.File(path, "r+") as file:
+            file["bnds"].attrs["NAME"] = np.bytes_("This is a netCDF dimension but not a netCDF variable, or is it")
+
+
 def _latest_link(directory: Path) -> None:
     write_series(directory, years(2), "latest-link")
     (directory.parent / "latest").symlink_to(directory.name)
@@ -575,6 +583,7 @@ TRAPS = [
     Trap("only-in-group", Verdict.REFUSED, _only_in_group, "group `data`"),
     built("empty-groups", years(also=_empty_groups)),
     built("lead-time", years(also=_lead_time)),
+    Trap("dimension-renamed", Verdict.BUILT, _dimension_renamed),
     # Strings and attributes.
     built("char-strings", years(also=_char_strings)),
     built("vlen-strings", years(also=_vlen_strings)),

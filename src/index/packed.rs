@@ -13,7 +13,7 @@ use crate::model::multihash::Multihash;
 
 /// What made the bytes: another version may read files otherwise, or mean other things by the same bytes.
 /// The number is of changes between releases.
-const MADE_BY: &str = concat!("vzarr-publish ", env!("CARGO_PKG_VERSION"), " 3");
+const MADE_BY: &str = concat!("vzarr-publish ", env!("CARGO_PKG_VERSION"), " 4");
 
 /// Indexes repeat each other from file to file; more effort makes them little smaller.
 const LEVEL: i32 = 1;

@@ -206,8 +206,9 @@ fn is_of_text(finding: &Error) -> bool {
         let is_text = ours.starts_with('"') || ours.starts_with("[\"");
         // What is UTF-8 up to a NUL need not be so behind it, and is Latin-1 in the store then.
         let as_latin1: String = other.trim_start_matches('"').bytes().map(char::from).collect();
-        let as_shown = format!("\"{}", as_latin1.escape_debug());
-        let is_begun = own.starts_with(other) || own.starts_with(&as_shown);
+        // Some messages show values as JSON has them, others escape more.
+        let shown = [format!("\"{as_latin1}"), format!("\"{}", as_latin1.escape_debug())];
+        let is_begun = own.starts_with(other) || shown.iter().any(|shown| own.starts_with(shown));
         is_text && (other.contains('\u{fffd}') || other.starts_with(own) || is_begun)
     })
 }

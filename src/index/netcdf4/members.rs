@@ -16,7 +16,7 @@ use crate::model::array::Group;
 use crate::model::error::{Error, Result};
 
 /// The NAME of a dimension scale that is there only to be a dimension.
-const DIMENSION_ONLY: &str = "This is a netCDF dimension but not a netCDF variable";
+const DIMENSION_ONLY: &str = "This is a netCDF dimension but not a netCDF variable.";
 /// Put before the name of a variable that is called like a dimension it does not describe.
 const NOT_A_COORDINATE: &str = "_nc4_non_coord_";
 
