@@ -76,7 +76,7 @@ impl<'a> Encoding<'a> {
 /// Bytes of the chunks of `variable` in its file.
 pub fn stored_bytes(variable: &Variable) -> u64 {
     match &variable.storage {
-        Storage::Chunked { chunks, .. } => chunks.iter().map(|chunk| chunk.size).sum(),
+        Storage::Chunked { chunks, .. } => chunks.stored_bytes(),
         Storage::Contiguous(piece) => piece.map_or(0, |(_, size)| size),
         Storage::Compact(bytes) => bytes.len() as u64,
     }

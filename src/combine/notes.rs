@@ -95,7 +95,7 @@ impl Files<'_> {
     /// Chunks that were stored without some of their filters.
     fn masks(&self) -> Option<Error> {
         let count = |variable: &Variable| match &variable.storage {
-            Storage::Chunked { chunks, .. } => {
+            Storage::Chunked { chunks, .. } if chunks.has_masks() => {
                 chunks.iter().filter(|chunk| chunk.filter_mask != 0).count()
             }
             _ => 0,

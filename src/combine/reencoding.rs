@@ -7,7 +7,7 @@ use std::path::PathBuf;
 
 use crate::model::error::{Code, Error, Result};
 use crate::model::verdict::Cost;
-use crate::model::virtual_dataset::{Carried, Run, Stored, VirtualArray};
+use crate::model::virtual_dataset::{Run, Stored, VirtualArray};
 
 use super::{Datasets, Limits, encoding};
 
@@ -32,10 +32,8 @@ pub fn check(datasets: &Datasets, paths: &[PathBuf], limits: Limits) -> Result<(
     if limits.allow(&cost) {
         return Ok(());
     }
-    let mut anew = datasets.arrays().flat_map(|array| {
-        let chunks = array.chunks().filter(|(_, _, carried)| matches!(carried, Carried::Anew(_)));
-        chunks.map(move |(run, ..)| (array, run))
-    });
+    let mut anew =
+        datasets.arrays().flat_map(|array| array.chunks_anew().map(move |(run, ..)| (array, run)));
     let Some((array, run)) = anew.next() else { return Ok(()) };
     let Cost { reencoded_bytes, stored_bytes, .. } = cost;
     let (code, cause) = cause(array, run);

@@ -227,7 +227,7 @@ fn cost_of_one(of_files: &[Variable], context: &Context) -> Result<Cost> {
                     grid_shape(&variable.shape, chunk_shape).iter().skip(1).product::<u64>();
                 let cut = if is_cut { rows / length * across } else { u64::MAX };
                 let anew = chunks.iter().filter(|it| it.filter_mask != 0 || it.index >= cut);
-                anew.map(|chunk| chunk.size).sum()
+                if is_cut || chunks.has_masks() { anew.map(|chunk| chunk.size).sum() } else { 0 }
             }
             Storage::Contiguous(_) | Storage::Compact(_) => 0,
         };

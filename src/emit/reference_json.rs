@@ -186,7 +186,19 @@ impl Manifest<'_> {
             Target::Held(bytes) => self.bytes(key, bytes),
             Target::Range { location, offset, size } => {
                 self.separate()?;
-                write!(self.out, "{key}:[{location},{offset},{size}]")?;
+                let (mut of_offset, mut of_size) = (itoa::Buffer::new(), itoa::Buffer::new());
+                for part in [
+                    key,
+                    ":[",
+                    location,
+                    ",",
+                    of_offset.format(*offset),
+                    ",",
+                    of_size.format(*size),
+                    "]",
+                ] {
+                    self.raw(part)?;
+                }
                 Ok(())
             }
         }
@@ -318,9 +330,7 @@ impl<'a> ChunkKey<'a> {
 }
 
 fn push_number(text: &mut String, number: u64) {
-    use std::fmt::Write as _;
-    // Writing to a `String` cannot fail.
-    let _ = write!(text, "{number}");
+    text.push_str(itoa::Buffer::new().format(number));
 }
 
 /// `text` as a JSON string.

@@ -20,7 +20,7 @@ use crate::model::codec::{Codec, Filter};
 use crate::model::dtype::DataType;
 use crate::model::error::{Code, Error, Result};
 use crate::model::verdict::Cost;
-use crate::model::virtual_dataset::{Body, Carried, Run, Stored, VirtualArray, VirtualDataset};
+use crate::model::virtual_dataset::{Body, Run, Stored, VirtualArray, VirtualDataset};
 
 use super::encode;
 use super::seal::Written;
@@ -76,11 +76,8 @@ impl Seams {
     pub fn cost_of(&self, array: &VirtualArray) -> Cost {
         let mut cost = array.cost();
         if self.held.is_some() {
-            let anew = array.chunks().filter_map(|(run, chunk, carried)| match carried {
-                Carried::Anew(rows) => self.of(array, run, chunk, rows),
-                _ => None,
-            });
-            for encoded in anew {
+            let anew = array.chunks_anew();
+            for encoded in anew.filter_map(|(run, chunk, rows)| self.of(array, run, chunk, rows)) {
                 cost.references = cost.references.saturating_sub(1);
                 cost.inlined_bytes += encoded.size;
             }
@@ -159,10 +156,8 @@ impl<'a> Writer<'a> {
     ) -> Written<bool> {
         for dataset in datasets {
             for array in &dataset.borrow().arrays {
-                for (run, chunk, carried) in array.chunks() {
-                    if let Carried::Anew(rows) = carried {
-                        self.add(array, run, chunk, rows)?;
-                    }
+                for (run, chunk, rows) in array.chunks_anew() {
+                    self.add(array, run, chunk, rows)?;
                     if self.seams.size > most {
                         return Ok(false);
                     }

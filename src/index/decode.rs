@@ -114,9 +114,7 @@ fn size_to_allocate(source: &Source, variable: &Variable) -> Result<usize> {
     let stored = match &variable.storage {
         Storage::Compact(bytes) => bytes.len() as u64,
         Storage::Contiguous(piece) => piece.map_or(0, |(_, size)| size),
-        Storage::Chunked { chunks, .. } => {
-            chunks.iter().fold(0u64, |sum, chunk| sum.saturating_add(chunk.size))
-        }
+        Storage::Chunked { chunks, .. } => chunks.stored_bytes(),
     };
     let from_chunks =
         stored.min(source.len()).saturating_mul(filter::max_ratio(&variable.filters) as u64);

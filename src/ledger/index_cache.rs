@@ -112,9 +112,9 @@ fn open(path: &Path) -> SqlResult<Connection> {
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE;
     let connection = Connection::open_with_flags(path, flags)?;
     connection.busy_timeout(super::file::PATIENCE)?;
-    journal::fitting(path).set(&connection, super::file::PATIENCE)?;
-    // What a power failure takes is read from the files again.
+    // What a power failure takes is read from the files again: nothing waits for the disk, a new cache neither.
     connection.pragma_update(None, "synchronous", "off")?;
+    journal::fitting(path).set(&connection, super::file::PATIENCE)?;
     let version: i64 = connection.pragma_query_value(None, "user_version", |row| row.get(0))?;
     match version {
         0 => connection.execute_batch(&format!("BEGIN IMMEDIATE; {SCHEMA} COMMIT;"))?,

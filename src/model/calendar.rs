@@ -88,17 +88,8 @@ impl Calendar {
         if day == 0 || day > self.days_in_month(year, month_index)? || is_left_out {
             return None;
         }
-        let day = i64::from(day) - 1;
-        Some(match self {
-            Self::Day360 => year * 360 + i64::from(month - 1) * 30 + day,
-            Self::NoLeap => year * 365 + DAYS_BEFORE_MONTH[month_index] + day,
-            Self::AllLeap => year * 366 + DAYS_BEFORE_MONTH[month_index] + leap_day(month) + day,
-            _ => {
-                let leap = if self.is_leap(year) { leap_day(month) } else { 0 };
-                self.first_day(year) + DAYS_BEFORE_MONTH[month_index] + leap + day
-                    - self.days_left_out(year, month, day + 1)
-            }
-        })
+        let of_year = self.days_before_month(year, month_index) + i64::from(day) - 1;
+        Some(self.first_day(year) + of_year - self.days_left_out(year, of_year))
     }
 
     /// The date of which `day_number` gives the number; `None` more than a million years from year
@@ -109,7 +100,6 @@ impl Calendar {
         if !(-FAR..FAR).contains(&number) {
             return None;
         }
-        let first_day = |year| self.day_number(year, 1, 1);
         let mut year = match self {
             Self::Day360 => number.div_euclid(360),
             Self::NoLeap => number.div_euclid(365),
@@ -117,18 +107,19 @@ impl Calendar {
             // 400 Gregorian years; at most some years off in the other calendars.
             _ => (number * 400).div_euclid(146_097),
         };
-        while first_day(year)? > number {
+        while self.first_day(year) > number {
             year -= 1;
         }
-        while first_day(year + 1)? <= number {
+        while self.first_day(year + 1) <= number {
             year += 1;
         }
-        let first_of_month = |month| self.day_number(year, month, 1);
-        let month =
-            (1..=12).rev().find(|&month| first_of_month(month).is_some_and(|n| n <= number))?;
-        let day = u32::try_from(number - first_of_month(month)?).ok()? + 1;
-        let skipped = if self.is_of_reform(year, month) && day > 4 { 10 } else { 0 };
-        Some((year, month, day + skipped))
+        let of_year = number - self.first_day(year);
+        let left_out = self.days_left_out(year, of_year + LEFT_OUT);
+        let of_year = of_year + left_out;
+        let mut months =
+            (1..13).zip((0..12).map(|index| self.days_before_month(year, index))).rev();
+        let (month, before) = months.find(|(_, before)| *before <= of_year)?;
+        Some((year, month, u32::try_from(of_year - before).ok()? + 1))
     }
 
     /// The moment that lies `instant` after the begin of year 0; `None` as in `date_of_day`.
@@ -165,34 +156,46 @@ impl Calendar {
         }
     }
 
-    /// Days from 1 January of year 0 to 1 January of `year`, in a calendar with leap years.
+    /// Days of a year before a month, as if none were left out.
+    fn days_before_month(self, year: i64, month_index: usize) -> i64 {
+        let before = if self == Self::Day360 { BEFORE_MONTH_OF_30 } else { DAYS_BEFORE_MONTH };
+        before[month_index] + i64::from(month_index > 1 && self.is_leap(year))
+    }
+
+    /// Days from 1 January of year 0 to 1 January of `year`.
     fn first_day(self, year: i64) -> i64 {
         // Leap years before this one, year 0 being one.
         let before = year - 1;
         let julian = year * 365 + before.div_euclid(4) + 1;
         let gregorian = julian - before.div_euclid(100) + before.div_euclid(400);
         match self {
+            Self::Day360 => year * 360,
+            Self::NoLeap => year * 365,
+            Self::AllLeap => year * 366,
             Self::ProlepticGregorian => gregorian,
             // In 1582 ten days are left out; the Gregorian leap rule had dropped twelve since year
             // 0 but the reform made up for two of them.
             Self::Standard if year > 1582 => gregorian + 2,
-            _ => julian,
+            Self::Standard | Self::Julian => julian,
         }
     }
 
-    /// Days that the reform of October 1582 left out before a date of that year.
-    fn days_left_out(self, year: i64, month: u32, day: i64) -> i64 {
-        let after = (month, day) >= (10, 15);
-        if self == Self::Standard && year == 1582 && after { 10 } else { 0 }
+    /// Days that the reform of October 1582 left out before a day of a year, counted from 0 as if none were.
+    fn days_left_out(self, year: i64, of_year: i64) -> i64 {
+        /// Days of 1582 before 15 October.
+        const BEFORE: i64 = 287;
+        if self == Self::Standard && year == 1582 && of_year >= BEFORE { LEFT_OUT } else { 0 }
     }
 }
 
 /// Days before each month of a year without leap day.
 const DAYS_BEFORE_MONTH: [i64; 12] = [0, 31, 59, 90, 120, 151, 181, 212, 243, 273, 304, 334];
 
-fn leap_day(month: u32) -> i64 {
-    i64::from(month > 2)
-}
+/// The same where all months have 30 days.
+const BEFORE_MONTH_OF_30: [i64; 12] = [0, 30, 60, 90, 120, 150, 180, 210, 240, 270, 300, 330];
+
+/// Days that the reform left out.
+const LEFT_OUT: i64 = 10;
 
 #[cfg(test)]
 mod tests {

@@ -23,6 +23,8 @@ const EXTRA: u8 = 8;
 pub struct Chunks {
     len: usize,
     coded: Vec<u8>,
+    stored_bytes: u64,
+    has_masks: bool,
     last: Before,
 }
 
@@ -57,6 +59,18 @@ impl Chunks {
         self.len == 0
     }
 
+    /// Bytes of all chunks in their file.
+    #[must_use]
+    pub fn stored_bytes(&self) -> u64 {
+        self.stored_bytes
+    }
+
+    /// Whether a chunk was stored without some of its filters.
+    #[must_use]
+    pub fn has_masks(&self) -> bool {
+        self.has_masks
+    }
+
     /// Bytes of memory that the chunks take.
     #[must_use]
     pub fn memory(&self) -> usize {
@@ -66,8 +80,8 @@ impl Chunks {
     /// Adds a chunk.
     pub fn push(&mut self, chunk: Chunk) {
         let Chunk { index, offset, size, filter_mask, trailing } = chunk;
-        let before = std::mem::replace(&mut self.last, Before::of(chunk));
-        self.len += 1;
+        let before = self.last;
+        self.count(chunk);
         let differ = [
             (INDEX, index != before.next_index),
             (OFFSET, offset != before.end),
@@ -89,6 +103,14 @@ impl Chunks {
             put(&mut self.coded, filter_mask.into());
             put(&mut self.coded, trailing.into());
         }
+    }
+
+    /// Takes down what is told of all chunks; this one is the next.
+    fn count(&mut self, chunk: Chunk) {
+        self.last = Before::of(chunk);
+        self.len += 1;
+        self.stored_bytes = self.stored_bytes.saturating_add(chunk.size);
+        self.has_masks |= chunk.filter_mask != 0;
     }
 
     /// Gives back memory that chunks to come would have needed.
@@ -115,13 +137,12 @@ impl TryFrom<Vec<u8>> for Chunks {
     type Error = &'static str;
 
     fn try_from(coded: Vec<u8>) -> Result<Self, Self::Error> {
-        let (mut len, mut last) = (0, Before::default());
+        let mut chunks = Self::default();
         let mut at = coded.as_slice();
         while !at.is_empty() {
-            last = Before::of(decode(&mut at, last).ok_or("these bytes are no chunks")?);
-            len += 1;
+            chunks.count(decode(&mut at, chunks.last).ok_or("these bytes are no chunks")?);
         }
-        Ok(Self { len, coded, last })
+        Ok(Self { coded, ..chunks })
     }
 }
 
@@ -258,6 +279,9 @@ mod tests {
             let chunks: Chunks = list.iter().copied().collect();
             prop_assert_eq!(chunks.len(), list.len());
             prop_assert!(chunks.iter().eq(list.iter().copied()));
+            let bytes = list.iter().fold(0, |sum: u64, chunk| sum.saturating_add(chunk.size));
+            prop_assert_eq!(chunks.stored_bytes(), bytes);
+            prop_assert_eq!(chunks.has_masks(), list.iter().any(|chunk| chunk.filter_mask != 0));
             let again = Chunks::try_from(Vec::from(chunks.clone()));
             prop_assert_eq!(again, Ok(chunks));
         }

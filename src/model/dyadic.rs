@@ -85,6 +85,9 @@ impl Dyadic {
     pub fn transformed(self, numerator: i128, offset: i128, denominator: i128) -> Option<Self> {
         let scaled = Self::new(self.mantissa.checked_mul(numerator)?, self.exponent);
         let sum = scaled.plus(Self::new(offset, 0))?;
+        if denominator == 1 {
+            return Some(sum);
+        }
         let divisor = Self::new(denominator, 0);
         let whole = sum.mantissa % divisor.mantissa == 0;
         whole.then(|| Self::new(sum.mantissa / divisor.mantissa, sum.exponent - divisor.exponent))

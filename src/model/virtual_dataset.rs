@@ -129,39 +129,52 @@ impl VirtualArray {
         if let Body::Inline(values) = &self.body {
             cost.inlined_bytes = values.bytes();
         }
-        for (_, chunk, carried) in self.chunks() {
-            cost.references += 1;
-            cost.stored_bytes += chunk.size;
-            cost.reencoded_bytes +=
-                if matches!(carried, Carried::Anew(_)) { chunk.size } else { 0 };
+        for run in self.runs() {
+            cost.references += run.chunks.len() as u64;
+            cost.stored_bytes += run.chunks.stored_bytes();
         }
+        cost.reencoded_bytes = self.chunks_anew().map(|(_, chunk, _)| chunk.size).sum();
         cost
+    }
+
+    fn runs(&self) -> &[Run] {
+        match &self.body {
+            Body::Inline(_) => &[],
+            Body::Virtual { runs, .. } => runs,
+        }
     }
 
     /// The chunks in the order of the grid, and how the store has each.
     pub fn chunks(&self) -> impl Iterator<Item = (&Run, Chunk, Carried)> {
-        let (is_encoded, runs) = match &self.body {
-            Body::Inline(_) => (false, &[][..]),
-            Body::Virtual { codecs, runs, .. } => (!codecs.is_empty(), runs.as_slice()),
-        };
+        self.carriers().flat_map(|carrier| {
+            let Carrier { run, .. } = carrier;
+            run.chunks.iter().map(move |chunk| (run, chunk, carrier.carried(chunk)))
+        })
+    }
+
+    /// The chunks that are encoded anew, and so many rows of each.
+    pub fn chunks_anew(&self) -> impl Iterator<Item = (&Run, Chunk, u64)> {
+        // Most arrays have none, which is told without looking at their chunks.
+        let carriers = self.carriers().filter(Carrier::may_encode_anew);
+        carriers.flat_map(|carrier| {
+            let Carrier { run, .. } = carrier;
+            run.chunks.iter().filter_map(move |chunk| match carrier.carried(chunk) {
+                Carried::Anew(rows) => Some((run, chunk, rows)),
+                Carried::AsStored | Carried::Cut(_) => None,
+            })
+        })
+    }
+
+    fn carriers(&self) -> impl Iterator<Item = Carrier<'_>> {
+        let runs = self.runs();
+        let is_encoded = matches!(&self.body, Body::Virtual { codecs, .. } if !codecs.is_empty());
         let across = self.across();
         let last = last_run(runs);
-        runs.iter().enumerate().flat_map(move |(place, run)| {
+        runs.iter().enumerate().map(move |(place, run)| {
             let filled = if place < last { run.filled() } else { run.chunk_rows };
-            let first_at_end = run.rows.div_ceil(run.chunk_rows).saturating_sub(1);
-            let first_at_end = first_at_end.saturating_mul(across);
-            run.chunks.iter().map(move |chunk| {
-                let is_cut = filled < run.chunk_rows && chunk.index >= first_at_end;
-                let rows = if is_cut { filled } else { run.chunk_rows };
-                let is_other = chunk.filter_mask != 0 || run.is_stored_otherwise();
-                let carried = match (is_other, is_cut) {
-                    (true, _) => Carried::Anew(rows),
-                    (false, true) if is_encoded => Carried::Anew(rows),
-                    (false, true) => Carried::Cut(chunk.size / run.chunk_rows * rows),
-                    (false, false) => Carried::AsStored,
-                };
-                (run, chunk, carried)
-            })
+            let rows_of_chunks = run.rows.div_ceil(run.chunk_rows);
+            let first_at_end = rows_of_chunks.saturating_sub(1).saturating_mul(across);
+            Carrier { run, is_encoded, filled, first_at_end }
         })
     }
 
@@ -211,18 +224,48 @@ impl VirtualArray {
     /// Files behind which no regular grid goes on: a file fills its last chunk only in part, or has
     /// chunks of another length than the next.
     fn breaks(&self) -> impl Iterator<Item = usize> {
-        let runs = match &self.body {
-            Body::Virtual { runs, .. } => runs.as_slice(),
-            Body::Inline(_) => &[],
-        };
-        let pairs = runs
-            .iter()
-            .filter(|run| run.rows > 0)
-            .zip(runs.iter().filter(|run| run.rows > 0).skip(1));
+        let filled = self.runs().iter().filter(|run| run.rows > 0);
+        let pairs = filled.clone().zip(filled.skip(1));
         let breaks = pairs.filter(|(run, next)| {
             run.filled() < run.chunk_rows || run.chunk_rows != next.chunk_rows
         });
         breaks.map(|(run, _)| run.file)
+    }
+}
+
+/// How a store has the chunks of a run.
+#[derive(Clone, Copy)]
+struct Carrier<'a> {
+    run: &'a Run,
+    is_encoded: bool,
+    /// Rows that the store has of the last chunks along the first dimension.
+    filled: u64,
+    /// The number of the first of these.
+    first_at_end: u64,
+}
+
+impl Carrier<'_> {
+    fn carried(&self, chunk: Chunk) -> Carried {
+        let Run { chunk_rows, .. } = *self.run;
+        let is_cut = self.is_cut() && chunk.index >= self.first_at_end;
+        let rows = if is_cut { self.filled } else { chunk_rows };
+        let is_other = chunk.filter_mask != 0 || self.run.is_stored_otherwise();
+        match (is_other, is_cut) {
+            (true, _) => Carried::Anew(rows),
+            (false, true) if self.is_encoded => Carried::Anew(rows),
+            (false, true) => Carried::Cut(chunk.size / chunk_rows * rows),
+            (false, false) => Carried::AsStored,
+        }
+    }
+
+    fn is_cut(&self) -> bool {
+        self.filled < self.run.chunk_rows
+    }
+
+    fn may_encode_anew(&self) -> bool {
+        self.run.is_stored_otherwise()
+            || self.run.chunks.has_masks()
+            || self.is_cut() && self.is_encoded
     }
 }
 
@@ -267,11 +310,7 @@ impl VirtualDataset {
     /// The files that it refers to.
     #[must_use]
     pub fn files(&self) -> BTreeSet<usize> {
-        let runs = self.arrays.iter().flat_map(|array| match &array.body {
-            Body::Virtual { runs, .. } => runs.as_slice(),
-            Body::Inline(_) => &[],
-        });
-        runs.map(|run| run.file).collect()
+        self.arrays.iter().flat_map(VirtualArray::runs).map(|run| run.file).collect()
     }
 
     /// The dataset of only these `files`; arrays that they are not joined along are whole.

@@ -1,5 +1,5 @@
-//! Threads that read files: many more than there are cores, for most of their time they wait for the file
-//! system.
+//! Threads that read files: many more than there are cores where they wait for the file system most of their
+//! time; of files that are in memory, no more are read at once than can be computed.
 //!
 //! Datasets come in the order in which they were found, and the files of several are read at once. Whoever
 //! reads the last file of a dataset puts it among those that are ready to be built.
@@ -9,6 +9,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
@@ -25,6 +26,9 @@ use super::watch::{Watch, spawn};
 /// Open files beside those that are being read: the ledger, reports, stores that are written.
 const OTHER_FILES: u64 = 64;
 
+/// Where no reader comes back for so long, what it reads does not come from memory.
+const SLOW: Duration = Duration::from_millis(1);
+
 /// How often a file that changes while it is read is read again.
 const ATTEMPTS: usize = 3;
 
@@ -33,6 +37,8 @@ const ATTEMPTS: usize = 3;
 pub(super) struct Bounds {
     /// Files that are read at once.
     pub depth: usize,
+    /// Files that are read at once as long as all come from memory.
+    pub in_memory: usize,
     /// Datasets from the first file that is read to the store.
     pub datasets: usize,
     /// Bytes of memory that the indexes take.
@@ -90,6 +96,12 @@ struct State {
     started: usize,
     /// Threads that wait for something to read.
     idle: usize,
+    /// Threads that read.
+    reading: usize,
+    /// Files that were begun.
+    begun: u64,
+    /// Whether readers have to wait for the file system.
+    is_slow: bool,
     /// Threads that wait for something to build.
     idle_builders: usize,
     /// Threads that never came back.
@@ -158,6 +170,13 @@ impl Readers {
         spawn("reader", move || readers.read_all())
     }
 
+    fn start_another_thread(&self) {
+        if let Err(error) = self.start_thread() {
+            // Those that there are do the work, too.
+            log::warn!("{error}");
+        }
+    }
+
     /// Has the files of `job` read, but those whose indexes are among `known`. Waits for room.
     pub(super) fn add(&self, job: Job, mut known: Vec<Packed>) {
         let mut state = self.0.lock();
@@ -198,7 +217,13 @@ impl Readers {
             place,
             file,
         });
-        self.0.lock().tasks.extend(tasks);
+        let mut state = self.0.lock();
+        state.tasks.extend(tasks);
+        let is_wanted = state.wants_thread(self.0.bounds);
+        drop(state);
+        if is_wanted {
+            self.start_another_thread();
+        }
         if left == 1 { self.0.work.notify_one() } else { self.0.work.notify_all() }
     }
 
@@ -239,10 +264,9 @@ impl Readers {
     }
 
     fn read_all(self) {
-        while let Some((task, more)) = self.0.next_task() {
-            if more && let Err(error) = self.start_thread() {
-                // Those that there are do the work, too.
-                log::warn!("{error}");
+        while let Some((task, is_wanted)) = self.0.next_task() {
+            if is_wanted {
+                self.start_another_thread();
             }
             let Task { dataset, place, file } = task;
             if self.0.stop.load(Ordering::Relaxed) || self.are_lost() {
@@ -276,31 +300,43 @@ impl Shared {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The next file to read, and whether another thread is wanted for those behind it. Where memory is short,
-    /// only the oldest dataset goes on, so that one always does.
+    /// The next file to read, and whether another thread is wanted for those behind it.
     fn next_task(&self) -> Option<(Task, bool)> {
         let mut state = self.lock();
         loop {
             if state.is_closed {
                 return None;
             }
-            let oldest = state.in_hand.first().copied();
-            let is_short = state.memory >= self.bounds.memory;
-            let may_go = |task: &Task| !is_short || Some(task.dataset.number) == oldest;
-            if let Some(task) = state.tasks.pop_front_if(|task| may_go(task)) {
-                let more =
-                    !state.tasks.is_empty() && state.idle == 0 && state.started < self.bounds.depth;
-                state.started += usize::from(more);
-                return Some((task, more));
+            if !state.has_task(self.bounds) {
+                state.idle += 1;
+                state = wait(&self.work, state);
+                state.idle -= 1;
+            } else if state.reading >= self.bounds.in_memory && !state.is_slow {
+                state = self.stand_by(state);
+            } else {
+                let task = state.tasks.pop_front()?;
+                state.reading += 1;
+                state.begun += 1;
+                let is_wanted = state.wants_thread(self.bounds);
+                return Some((task, is_wanted));
             }
-            state.idle += 1;
-            state = wait(&self.work, state);
-            state.idle -= 1;
         }
+    }
+
+    /// Waits whether those who read come back for more.
+    fn stand_by<'a>(&'a self, mut state: MutexGuard<'a, State>) -> MutexGuard<'a, State> {
+        let begun = state.begun;
+        state.idle += 1;
+        let waited = self.work.wait_timeout(state, SLOW);
+        let (mut state, timeout) = waited.unwrap_or_else(PoisonError::into_inner);
+        state.idle -= 1;
+        state.is_slow |= timeout.timed_out() && state.begun == begun;
+        state
     }
 
     /// Takes down what became of a file.
     fn settle(&self, dataset: &Reading, place: usize, indexed: Result<Indexed>) {
+        self.lock().reading -= 1;
         let mut progress = dataset.lock();
         let Progress { job, files, left } = &mut *progress;
         let indexed = indexed.and_then(|indexed| match job {
@@ -339,6 +375,23 @@ impl Shared {
         state.ready.push_back(ready);
         drop(state);
         self.ready.notify_one();
+    }
+}
+
+impl State {
+    /// Whether another thread is to be started for what there is to read; counts it.
+    fn wants_thread(&mut self, bounds: Bounds) -> bool {
+        let is_wanted = !self.tasks.is_empty() && self.idle == 0 && self.started < bounds.depth;
+        self.started += usize::from(is_wanted);
+        is_wanted
+    }
+
+    /// Whether a file may be read. Where memory is short, only the oldest dataset goes on, so that one always
+    /// does.
+    fn has_task(&self, bounds: Bounds) -> bool {
+        let is_short = self.memory >= bounds.memory;
+        let is_oldest = |task: &Task| self.in_hand.first() == Some(&task.dataset.number);
+        self.tasks.front().is_some_and(|task| !is_short || is_oldest(task))
     }
 }
 

@@ -166,6 +166,7 @@ pub fn scan(
     let most_builders = BUILDERS.saturating_mul(scan.jobs).min(most).max(1);
     let bounds = Bounds {
         depth: scan.io_depth,
+        in_memory: scan.jobs,
         datasets: scan.io_depth.saturating_add(most_builders).saturating_add(scan.jobs),
         memory: scan.max_memory,
     };

@@ -9,9 +9,26 @@ pub fn shuffle(bytes: &[u8], size: usize, out: &mut Vec<u8>) {
     if count == 0 {
         return;
     }
-    for (byte, plane) in out.chunks_exact_mut(count).take(size).enumerate() {
-        for (to, from) in plane.iter_mut().zip(bytes[byte..].iter().step_by(size)) {
-            *to = *from;
+    match size {
+        2 => scatter::<2>(bytes, count, out),
+        4 => scatter::<4>(bytes, count, out),
+        8 => scatter::<8>(bytes, count, out),
+        _ => {
+            for (byte, plane) in out.chunks_exact_mut(count).take(size).enumerate() {
+                for (to, from) in plane.iter_mut().zip(bytes[byte..].iter().step_by(size)) {
+                    *to = *from;
+                }
+            }
+        }
+    }
+}
+
+/// [`shuffle`] of `count` elements of `N` bytes: the places of bytes are known when this is compiled.
+fn scatter<const N: usize>(bytes: &[u8], count: usize, out: &mut [u8]) {
+    let elements = bytes.as_chunks::<N>().0;
+    for (byte, plane) in out.chunks_exact_mut(count).take(N).enumerate() {
+        for (to, element) in plane.iter_mut().zip(elements) {
+            *to = element[byte];
         }
     }
 }
