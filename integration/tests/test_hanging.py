@@ -68,6 +68,16 @@ def test_a_file_that_hangs_fails_its_dataset_alone(vzarr_publish: Publisher, tre
     assert (code, "1 built, 2 unchanged" in said) == (0, True), said
 
 
+@pytest.mark.parametrize("jobs", ["1", "2"])
+def test_a_first_file_that_is_slow_holds_up_no_other_dataset(vzarr_publish: Publisher, tree: Path, delay: Path, jobs: str):
+    slow, other = files_of(tree, "HANGS")
+    other.unlink()
+    code, said, _ = run(vzarr_publish, tree, delayed(delay, [slow], microseconds=2_000_000, times=1), "--jobs", jobs)
+    assert (code, "3 built" in said) == (0, True), said
+    of_slow, *others = (next(trees.version_directory(tree, source_id).glob("*.json")).stat().st_mtime for source_id in SOURCES)
+    assert all(written < of_slow - 1 for written in others)
+
+
 def test_a_store_stays_while_its_files_hang(vzarr_publish: Publisher, tree: Path, delay: Path):
     assert run(vzarr_publish, tree)[0] == 0
     manifest = next(trees.version_directory(tree, "HANGS").glob("*.json"))
