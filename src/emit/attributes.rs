@@ -3,20 +3,95 @@
 //! JSON has no NaN and no infinity; strict readers refuse files that hold them. Fill values have
 //! their own encodings in both Zarr formats; other attributes show such a number as text.
 
-use serde_json::{Map, Value, json};
+use serde::{Serialize, Serializer};
+use serde_json::{Value, json};
 
 use crate::model::attribute::{AttributeValue, Attributes};
 use crate::model::dtype::{ByteOrder, DataType};
 use crate::model::error::{Code, Error};
 use crate::model::virtual_dataset::VirtualDataset;
 
-/// `attributes` but `_FillValue`, which each Zarr format keeps in its own way, and a
-/// `missing_value` of NaN, which says nothing: what it would mask is NaN already.
-pub fn plain(attributes: &Attributes) -> Map<String, Value> {
-    let kept = attributes.iter().filter(|(name, value)| {
-        *name != "_FillValue" && !(*name == "missing_value" && is_nan(value))
-    });
-    kept.map(|(name, value)| (name.to_owned(), value_json(value))).collect()
+/// The members of an object: all attributes but `_FillValue`, which each Zarr format keeps in its own way,
+/// and a `missing_value` of NaN, which says nothing: what it would mask is NaN already.
+pub struct Members<'a> {
+    attributes: &'a Attributes,
+    /// A member at the end, in place of any attribute of this name.
+    last: Option<(&'static str, Value)>,
+}
+
+impl<'a> Members<'a> {
+    pub fn of(attributes: &'a Attributes) -> Self {
+        Self { attributes, last: None }
+    }
+
+    pub fn with_last(self, name: &'static str, value: Value) -> Self {
+        Self { last: Some((name, value)), ..self }
+    }
+}
+
+impl Serialize for Members<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let last = self.last.as_ref();
+        let kept = self.attributes.iter().filter(|(name, value)| {
+            *name != "_FillValue"
+                && !(*name == "missing_value" && is_nan(value))
+                && last.is_none_or(|(last, _)| last != name)
+        });
+        let kept = kept.map(|(name, value)| (name, Shown::Attribute(value)));
+        serializer.collect_map(kept.chain(last.map(|(name, value)| (*name, Shown::Json(value)))))
+    }
+}
+
+/// A value of an object.
+enum Shown<'a> {
+    Attribute(&'a AttributeValue),
+    Json(&'a Value),
+}
+
+impl Serialize for Shown<'_> {
+    /// A single value is itself; several are a list.
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self {
+            Self::Json(value) => value.serialize(serializer),
+            Self::Attribute(value) => match value {
+                AttributeValue::Text(text) => text.serialize(serializer),
+                AttributeValue::Strings(texts) => list(texts, serializer),
+                AttributeValue::Int(numbers) => list(numbers, serializer),
+                AttributeValue::UInt(numbers) => list(numbers, serializer),
+                AttributeValue::Float(numbers) => {
+                    let numbers: Vec<_> = numbers.iter().map(|n| Number((*n).into())).collect();
+                    list(&numbers, serializer)
+                }
+                AttributeValue::Double(numbers) => {
+                    let numbers: Vec<_> = numbers.iter().map(|n| Number(*n)).collect();
+                    list(&numbers, serializer)
+                }
+            },
+        }
+    }
+}
+
+fn list<T: Serialize, S: Serializer>(items: &[T], serializer: S) -> Result<S::Ok, S::Error> {
+    match items {
+        [item] => item.serialize(serializer),
+        items => serializer.collect_seq(items),
+    }
+}
+
+/// A number, or the name that both Zarr formats give to what JSON cannot hold.
+struct Number(f64);
+
+impl Serialize for Number {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let Self(number) = *self;
+        if number.is_nan() {
+            serializer.serialize_str("NaN")
+        } else if number.is_infinite() {
+            serializer.serialize_str(if number > 0.0 { "Infinity" } else { "-Infinity" })
+        } else {
+            serializer.serialize_f64(number)
+        }
+    }
 }
 
 /// Attributes of `dataset` that a store shows otherwise than the files do.
@@ -75,32 +150,7 @@ fn is_nan(value: &AttributeValue) -> bool {
 
 /// A single value is itself; several are a list.
 pub fn value_json(value: &AttributeValue) -> Value {
-    match value {
-        AttributeValue::Text(text) => json!(text),
-        AttributeValue::Strings(texts) => list(texts, |text| json!(text)),
-        AttributeValue::Int(numbers) => list(numbers, |number| json!(number)),
-        AttributeValue::UInt(numbers) => list(numbers, |number| json!(number)),
-        AttributeValue::Float(numbers) => list(numbers, |number| number_json((*number).into())),
-        AttributeValue::Double(numbers) => list(numbers, |number| number_json(*number)),
-    }
-}
-
-fn list<T>(items: &[T], json: impl Fn(&T) -> Value) -> Value {
-    match items {
-        [item] => json(item),
-        items => items.iter().map(json).collect(),
-    }
-}
-
-/// A number, or the name that both Zarr formats give to what JSON cannot hold.
-pub fn number_json(number: f64) -> Value {
-    if number.is_nan() {
-        json!("NaN")
-    } else if number.is_infinite() {
-        json!(if number > 0.0 { "Infinity" } else { "-Infinity" })
-    } else {
-        json!(number)
-    }
+    json!(Shown::Attribute(value))
 }
 
 /// The bytes of one element that `value` stands for in an array of type `dtype`; `None` where it
@@ -146,9 +196,9 @@ pub fn element_json(bytes: &[u8], dtype: DataType) -> Value {
     match dtype {
         DataType::Int(..) => json!(bits.cast_signed() << unused_bits >> unused_bits),
         DataType::UInt(..) => json!(bits),
-        DataType::Float(8, _) => number_json(f64::from_bits(bits)),
+        DataType::Float(8, _) => json!(Number(f64::from_bits(bits))),
         DataType::Float(4, _) => {
-            number_json(f32::from_le_bytes([word[0], word[1], word[2], word[3]]).into())
+            json!(Number(f32::from_le_bytes([word[0], word[1], word[2], word[3]]).into()))
         }
         _ => json!(0),
     }

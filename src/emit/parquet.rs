@@ -28,11 +28,12 @@ use crate::model::error::{Code, Error, Result};
 use crate::model::virtual_dataset::{Body, VirtualArray, VirtualDataset};
 
 use super::artefact::METADATA;
+use super::attributes::Members;
 use super::reference_json::Locations;
 use super::references::{self, Layout, Target};
 use super::seal::{Failure, Written};
 use super::set::{self, Files, PreparedSet, SetFile};
-use super::{attributes, encode, zarr_v2};
+use super::{encode, zarr_v2};
 
 /// Chunks to a file. Its readers keep whole files in memory, and fetch one for each chunk that they want.
 pub const RECORD: u64 = 100_000;
@@ -107,14 +108,14 @@ fn name(array: &str, number: u64) -> String {
 fn metadata(dataset: &VirtualDataset) -> String {
     let mut documents = Map::new();
     documents.insert(".zgroup".to_owned(), zarr_v2::group());
-    documents.insert(".zattrs".to_owned(), attributes::plain(&dataset.attributes).into());
+    documents.insert(".zattrs".to_owned(), json!(Members::of(&dataset.attributes)));
     for array in &dataset.arrays {
         let Layout { chunk_shape, codecs } = Layout::of(array);
         let mut add = |name: &str, document: Value| {
             documents.insert(format!("{}/{name}", array.name), document);
         };
-        add(".zarray", zarr_v2::array(array, &chunk_shape, &codecs));
-        add(".zattrs", zarr_v2::array_attributes(array).into());
+        add(".zarray", json!(zarr_v2::array(array, &chunk_shape, &codecs)));
+        add(".zattrs", json!(zarr_v2::array_attributes(array)));
     }
     json!({"metadata": documents, "record_size": RECORD}).to_string()
 }

@@ -18,15 +18,15 @@
 use std::io::{self, BufRead, Write};
 
 use serde::Serialize;
-use serde_json::Value;
 
 use crate::model::error::{Code, Error};
 use crate::model::virtual_dataset::{Body, Run, VirtualArray, VirtualDataset};
 
+use super::attributes::Members;
 use super::references::{self, Layout, Target};
 use super::seal::{Failure, Written};
 use super::seams::Seams;
-use super::{attributes, encode, zarr_v2, zarr_v3};
+use super::{encode, zarr_v2, zarr_v3};
 
 /// Most bytes spent on chunks that no format can leave out, see [`Manifest::constant_chunks`].
 const MOST_CONSTANT_BYTES: u64 = 16 * 1024 * 1024;
@@ -85,26 +85,24 @@ pub fn write(
         (false, false) => (Zarr::V3, zarr_v3::Keys::V2),
     };
     let layouts: Vec<Layout> = dataset.arrays.iter().map(Layout::of).collect();
-    let documents = dataset.arrays.iter().zip(&layouts).map(|(array, layout)| {
-        let document = zarr_v3::array(array, &layout.chunk_shape, &layout.codecs, keys);
-        (array.name.clone(), document)
-    });
-    let group = zarr_v3::group(&dataset.attributes, documents.collect());
+    let documents = dataset.arrays.iter().zip(&layouts);
+    let documents: Vec<zarr_v3::Array> = documents
+        .map(|(array, layout)| zarr_v3::array(array, &layout.chunk_shape, &layout.codecs, keys))
+        .collect();
     let mut manifest = Manifest { out, zarr, is_first: true };
     manifest.raw(BEGIN)?;
     if zarr == Zarr::Both {
         manifest.document(".zgroup", &zarr_v2::group())?;
-        manifest.document(".zattrs", &attributes::plain(&dataset.attributes))?;
+        manifest.document(".zattrs", &Members::of(&dataset.attributes))?;
     }
-    manifest.document("zarr.json", &group)?;
+    manifest.document("zarr.json", &zarr_v3::group(&dataset.attributes, Some(&documents)))?;
     // Quoting each location once is enough.
     let files = locations.files.iter().map(|location| quoted(location));
     let files = files.collect::<Written<Vec<String>>>()?;
     let seam_file = locations.seam_file.map(quoted).transpose()?;
     let quoted =
         Locations { files: &files, seams: locations.seams, seam_file: seam_file.as_deref() };
-    for (array, layout) in dataset.arrays.iter().zip(&layouts) {
-        let document = &group["consolidated_metadata"]["metadata"][&array.name];
+    for ((array, layout), document) in dataset.arrays.iter().zip(&layouts).zip(&documents) {
         manifest.array(array, (layout, document), quoted).map_err(|failure| match failure {
             Failure::Content(error) => error.of_variable(&array.name).into(),
             failure @ Failure::System(_) => failure,
@@ -143,7 +141,7 @@ impl Manifest<'_> {
     fn array(
         &mut self,
         array: &VirtualArray,
-        (layout, document): (&Layout, &Value),
+        (layout, document): (&Layout, &zarr_v3::Array),
         locations: Locations,
     ) -> Written<()> {
         zarr_v3::check_text_fill(array)?;

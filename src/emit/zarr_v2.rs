@@ -4,21 +4,36 @@
 //! `fill_value` for the CF `_FillValue` there, so it is null where the files have none, and
 //! `_FillValue` is not repeated among the attributes.
 
-use serde_json::{Map, Value, json};
+use serde::Serialize;
+use serde_json::{Value, json};
 
 use crate::model::codec::Codec;
 use crate::model::dtype::DataType;
 use crate::model::virtual_dataset::VirtualArray;
 
-use super::attributes;
+use super::attributes::{self, Members};
 
 /// The `.zgroup` document.
 pub fn group() -> Value {
     json!({"zarr_format": 2})
 }
 
+/// A `.zarray` document.
+#[derive(Serialize)]
+pub struct Array<'a> {
+    zarr_format: u8,
+    shape: &'a [u64],
+    chunks: &'a [u64],
+    dtype: String,
+    order: &'static str,
+    fill_value: Value,
+    filters: Option<Vec<Value>>,
+    compressor: Option<Value>,
+    dimension_separator: &'static str,
+}
+
 /// The `.zarray` document of `array`, stored in chunks of `chunk_shape` through `codecs`.
-pub fn array(array: &VirtualArray, chunk_shape: &[u64], codecs: &[Codec]) -> Value {
+pub fn array<'a>(array: &'a VirtualArray, chunk_shape: &'a [u64], codecs: &[Codec]) -> Array<'a> {
     let mut filters: Vec<Value> = codecs.iter().map(|codec| codec_json(*codec)).collect();
     // Readers expect compression in its own place where it is the last step.
     let compressor = match codecs.last() {
@@ -32,24 +47,22 @@ pub fn array(array: &VirtualArray, chunk_shape: &[u64], codecs: &[Codec]) -> Val
         DataType::String => "|O".to_owned(),
         dtype => dtype.to_string(),
     };
-    json!({
-        "zarr_format": 2,
-        "shape": array.shape,
-        "chunks": chunk_shape,
-        "dtype": dtype,
-        "order": "C",
-        "fill_value": fill_value(array),
-        "filters": if filters.is_empty() { Value::Null } else { filters.into() },
-        "compressor": compressor,
-        "dimension_separator": ".",
-    })
+    Array {
+        zarr_format: 2,
+        shape: &array.shape,
+        chunks: chunk_shape,
+        dtype,
+        order: "C",
+        fill_value: fill_value(array),
+        filters: (!filters.is_empty()).then_some(filters),
+        compressor,
+        dimension_separator: ".",
+    }
 }
 
 /// The `.zattrs` document of `array`.
-pub fn array_attributes(array: &VirtualArray) -> Map<String, Value> {
-    let mut attributes = attributes::plain(&array.attributes);
-    attributes.insert("_ARRAY_DIMENSIONS".to_owned(), json!(array.dimensions));
-    attributes
+pub fn array_attributes(array: &VirtualArray) -> Members<'_> {
+    Members::of(&array.attributes).with_last("_ARRAY_DIMENSIONS", json!(array.dimensions))
 }
 
 fn codec_json(codec: Codec) -> Value {

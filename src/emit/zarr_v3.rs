@@ -4,7 +4,8 @@
 //! those of V2, so that both formats share one set of references. xarray takes the CF `_FillValue`
 //! from the attributes there, in an encoding of its own.
 
-use serde_json::{Map, Value, json};
+use serde::{Serialize, Serializer};
+use serde_json::{Value, json};
 
 use crate::model::array::{Fill, Values};
 use crate::model::attribute::{AttributeValue, Attributes};
@@ -13,25 +14,44 @@ use crate::model::dtype::{ByteOrder, DataType};
 use crate::model::error::{Error, Result};
 use crate::model::virtual_dataset::{Body, VirtualArray};
 
-use super::attributes;
+use super::attributes::{self, Members};
 use super::encode::base64;
 
-/// The `zarr.json` document of a group with the arrays `metadata`.
-pub fn group(attributes: &Attributes, metadata: Map<String, Value>) -> Value {
-    let mut group = json!({
-        "zarr_format": 3,
-        "node_type": "group",
-        "attributes": null,
-        "consolidated_metadata": {
-            "kind": "inline",
-            "must_understand": false,
-            "metadata": null,
-        },
-    });
-    // The macro would copy them.
-    group["attributes"] = Value::Object(attributes::plain(attributes));
-    group["consolidated_metadata"]["metadata"] = Value::Object(metadata);
-    group
+/// The `zarr.json` document of a group.
+#[derive(Serialize)]
+pub struct Group<'a> {
+    zarr_format: u8,
+    node_type: &'static str,
+    attributes: Members<'a>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    consolidated_metadata: Option<Consolidated<'a>>,
+}
+
+/// The documents of all arrays of a group, as zarr-python has them there.
+#[derive(Serialize)]
+struct Consolidated<'a> {
+    kind: &'static str,
+    must_understand: bool,
+    #[serde(serialize_with = "by_name")]
+    metadata: &'a [Array<'a>],
+}
+
+fn by_name<S: Serializer>(arrays: &[Array], serializer: S) -> std::result::Result<S::Ok, S::Error> {
+    serializer.collect_map(arrays.iter().map(|array| (array.name, array)))
+}
+
+/// The document of a group; with the documents of its arrays, if there are to be any.
+pub fn group<'a>(attributes: &'a Attributes, arrays: Option<&'a [Array<'a>]>) -> Group<'a> {
+    Group {
+        zarr_format: 3,
+        node_type: "group",
+        attributes: Members::of(attributes),
+        consolidated_metadata: arrays.map(|metadata| Consolidated {
+            kind: "inline",
+            must_understand: false,
+            metadata,
+        }),
+    }
 }
 
 /// How chunks are called.
@@ -43,9 +63,31 @@ pub enum Keys {
     Default,
 }
 
-/// The `zarr.json` document of `array`, stored in chunks of `chunk_shape` through `codecs`, which are called
-/// by `keys`.
-pub fn array(array: &VirtualArray, chunk_shape: &[u64], codecs: &[Codec], keys: Keys) -> Value {
+/// The `zarr.json` document of an array.
+#[derive(Serialize)]
+pub struct Array<'a> {
+    #[serde(skip)]
+    name: &'a str,
+    zarr_format: u8,
+    node_type: &'static str,
+    shape: &'a [u64],
+    data_type: Value,
+    chunk_grid: Value,
+    chunk_key_encoding: Value,
+    fill_value: Value,
+    codecs: Vec<Value>,
+    attributes: Members<'a>,
+    dimension_names: &'a [String],
+    storage_transformers: [(); 0],
+}
+
+/// The document of `array`, stored in chunks of `chunk_shape` through `codecs`, which are called by `keys`.
+pub fn array<'a>(
+    array: &'a VirtualArray,
+    chunk_shape: &[u64],
+    codecs: &[Codec],
+    keys: Keys,
+) -> Array<'a> {
     let (encoding, separator) = match keys {
         Keys::V2 => ("v2", "."),
         Keys::Default => ("default", "/"),
@@ -56,22 +98,23 @@ pub fn array(array: &VirtualArray, chunk_shape: &[u64], codecs: &[Codec], keys: 
         (_, Some(order)) => json!({"name": "bytes", "configuration": {"endian": endian(order)}}),
     };
     let codecs = codecs.iter().map(|codec| codec_json(*codec));
-    let mut document = json!({
-        "zarr_format": 3,
-        "node_type": "array",
-        "shape": array.shape,
-        "data_type": data_type(array.dtype),
-        "chunk_grid": chunk_grid(array, chunk_shape),
-        "chunk_key_encoding": {"name": encoding, "configuration": {"separator": separator}},
-        "fill_value": fill_value(array),
-        "codecs": std::iter::once(serializer).chain(codecs).collect::<Vec<_>>(),
-        "attributes": null,
-        "dimension_names": array.dimensions,
-        "storage_transformers": [],
-    });
-    // The macro would copy them.
-    document["attributes"] = Value::Object(array_attributes(array));
-    document
+    Array {
+        name: &array.name,
+        zarr_format: 3,
+        node_type: "array",
+        shape: &array.shape,
+        data_type: data_type(array.dtype),
+        chunk_grid: chunk_grid(array, chunk_shape),
+        chunk_key_encoding: json!({
+            "name": encoding,
+            "configuration": {"separator": separator},
+        }),
+        fill_value: fill_value(array),
+        codecs: std::iter::once(serializer).chain(codecs).collect(),
+        attributes: array_attributes(array),
+        dimension_names: &array.dimensions,
+        storage_transformers: [],
+    }
 }
 
 /// A regular grid or, where chunks differ in length along the first dimension, a rectilinear one:
@@ -171,14 +214,14 @@ fn fill_value(array: &VirtualArray) -> Value {
     }
 }
 
-fn array_attributes(array: &VirtualArray) -> Map<String, Value> {
-    let mut attributes = attributes::plain(&array.attributes);
+fn array_attributes(array: &VirtualArray) -> Members<'_> {
+    let attributes = Members::of(&array.attributes);
     // xarray refuses a whole group with a `_FillValue` of text, see `check_text_fill`.
     let is_text = matches!(array.dtype, DataType::Text(_) | DataType::String);
-    if let Some(value) = array.attributes.get("_FillValue").filter(|_| !is_text) {
-        attributes.insert("_FillValue".to_owned(), cf_fill_value(value));
+    match array.attributes.get("_FillValue").filter(|_| !is_text) {
+        Some(value) => attributes.with_last("_FillValue", cf_fill_value(value)),
+        None => attributes,
     }
-    attributes
 }
 
 /// `_FillValue` as xarray reads it from Zarr V3: numbers with a fraction as base64 of a

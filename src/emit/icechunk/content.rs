@@ -6,7 +6,7 @@ use std::fs::File;
 use std::os::unix::fs::FileExt;
 use std::path::Path;
 
-use serde_json::Value;
+use serde::Serialize;
 use sha2::{Digest, Sha256};
 
 use super::containers::{self, Container, Place};
@@ -90,7 +90,8 @@ impl<'a> Content<'a> {
                 .map_err(|error| Error::io(&error, "read the chunks encoded anew", path))
         };
         Ok(Self {
-            group: group(dataset).to_string().into_bytes(),
+            // Without the metadata of arrays: a repository gives each at no request.
+            group: json(&zarr_v3::group(&dataset.attributes, None))?,
             arrays: arrays.collect::<Result<_>>()?,
             containers,
             sources,
@@ -240,7 +241,7 @@ impl<'a> ArrayContent<'a> {
         // Icechunk knows no other keys of chunks.
         let document =
             zarr_v3::array(array, &layout.chunk_shape, &layout.codecs, zarr_v3::Keys::Default);
-        let document = document.to_string().into_bytes();
+        let document = json(&document)?;
         Ok(Self { array, document, grid, layout })
     }
 
@@ -288,13 +289,9 @@ impl<'a> ArrayContent<'a> {
     }
 }
 
-/// Without the metadata of arrays that manifests have there: a repository gives each at no request.
-fn group(dataset: &VirtualDataset) -> Value {
-    let mut group = zarr_v3::group(&dataset.attributes, serde_json::Map::new());
-    if let Some(members) = group.as_object_mut() {
-        members.remove("consolidated_metadata");
-    }
-    group
+fn json(document: &impl Serialize) -> Result<Vec<u8>> {
+    serde_json::to_vec(document)
+        .map_err(|error| Error::new(Code::Internal, format!("metadata without JSON: {error}")))
 }
 
 /// Places of the files at positions `used`, and the containers.
