@@ -13,7 +13,11 @@ use super::tree::{Tree, all_below, touch};
 
 /// Enough for a run to be caught in the middle.
 fn many() -> Tree {
-    let variables: Vec<String> = (0..60).map(|number| format!("tas{number}")).collect();
+    tree_of(60)
+}
+
+fn tree_of(datasets: usize) -> Tree {
+    let variables: Vec<String> = (0..datasets).map(|number| format!("tas{number}")).collect();
     Tree::of(&variables.iter().map(String::as_str).collect::<Vec<_>>())
 }
 
@@ -44,8 +48,10 @@ fn written(tree: &Tree) -> Vec<(PathBuf, Vec<u8>)> {
 
 #[test]
 fn a_run_that_is_asked_to_stop_records_what_it_did() {
+    // More than are in hand at once, which are finished.
+    const DATASETS: usize = 150;
     for (name, number) in [("-INT", 2), ("-TERM", 15)] {
-        let tree = many();
+        let tree = tree_of(DATASETS);
         let run = start(&tree);
         first_manifest(&tree);
         signal(&run, name);
@@ -54,9 +60,9 @@ fn a_run_that_is_asked_to_stop_records_what_it_did() {
         let stderr = String::from_utf8(output.stderr).unwrap();
         assert!(stderr.contains("stopped before the end"), "{stderr}");
         let listed = tree.list();
-        assert!((1..60).contains(&listed.len()), "{} of 60", listed.len());
+        assert!((1..DATASETS).contains(&listed.len()), "{} of {DATASETS}", listed.len());
         assert_eq!(written(&tree).len(), listed.len(), "what was written is recorded");
-        let rest = format!("{} built, {} unchanged", 60 - listed.len(), listed.len());
+        let rest = format!("{} built, {} unchanged", DATASETS - listed.len(), listed.len());
         tree.scan(&[]).exits(0).says(&rest).omits("gone");
     }
 }
