@@ -536,6 +536,12 @@ fn chunks() -> Vec<Case> {
                 vec![hdf5::chunked_v4(&[3, 10], at, &[2], 4)]
             })
         }),
+        file("netCDF-4: single chunk of a third of the variable", || {
+            with_tas(|file| {
+                let chunk = file.put(&[0; 8]);
+                vec![hdf5::chunked_v4(&[1], chunk, &[2], 4)]
+            })
+        }),
         file("netCDF-4: chunk index of unknown kind", || {
             with_tas(|_| vec![hdf5::chunked_v4(&[9], UNDEFINED, &[2], 4)])
         }),

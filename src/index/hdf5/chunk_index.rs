@@ -25,6 +25,9 @@ pub fn chunks(file: &File, address: Option<u64>, index: Index, grid: &Grid) -> R
     match index {
         Index::BTreeV1 => btree_v1::read(file, address, grid, &mut found)?,
         Index::Single(filtered) => {
+            if product(&grid_shape(grid.stored_shape, grid.chunk_shape)) != Some(1) {
+                return Err(Error::corrupt("its only chunk does not hold all elements"));
+            }
             let offset = file.position(address)?;
             let (size, filter_mask) = filtered.map_or_else(|| Ok((grid.chunk_bytes()?, 0)), Ok)?;
             found.push(Chunk { index: 0, offset, size, filter_mask, trailing: 0 })?;
