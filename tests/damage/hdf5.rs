@@ -101,6 +101,13 @@ pub fn link(name: &[u8], address: u64) -> Message {
     (LINK, [&[1, 1][..], &length, name, &address.to_le_bytes()].concat())
 }
 
+/// A link with its place in the order of creation.
+pub fn link_created(order: u64, name: &[u8], address: u64) -> Message {
+    let length = u16::try_from(name.len()).unwrap().to_le_bytes();
+    let address = address.to_le_bytes();
+    (LINK, [&[1, 5][..], &order.to_le_bytes(), &length, name, &address].concat())
+}
+
 /// A dataspace; a maximum of none is unlimited.
 pub fn dataspace(shape: &[u64], is_unlimited: bool) -> Message {
     let mut body = vec![2, u8::try_from(shape.len()).unwrap(), 0, u8::from(!shape.is_empty())];

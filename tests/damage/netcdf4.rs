@@ -621,6 +621,12 @@ fn names() -> Vec<Case> {
         file("netCDF-4: name that is not UTF-8", || linked(&[b"time", b"\xff\xfe"])),
         file("netCDF-4: empty name", || linked(&[b"time", b""])),
         file("netCDF-4: the same name twice", || linked(&[b"time", b"x", b"x"])),
+        file("netCDF-4: two names at the same place in the order of creation", || {
+            let mut file = File::new();
+            let time = put_time(&mut file);
+            let names = [&b"time"[..], b"tas"];
+            file.finish(&[], &names.map(|name| hdf5::link_created(3, name, time)))
+        }),
         file("netCDF-4: link to nowhere", || {
             let mut file = File::new();
             let time = put_time(&mut file);

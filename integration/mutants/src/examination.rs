@@ -30,8 +30,11 @@ const SCOPE: Scope = Scope { mode: Mode::All, sample: 0, seed: 0, http: false };
 
 /// How verifying calls data that a reader of the store cannot decode and says so: neither can libnetcdf, or it takes
 /// a chunk that ends early for a whole one.
-const UNREADABLE: [&str; 2] =
-    ["neither the store can be read", "the store cannot be read: the size of a decoded chunk is"];
+const UNREADABLE: [&str; 3] = [
+    "neither the store can be read",
+    "the store cannot be read: the size of a decoded chunk is",
+    "the store cannot be read: invalid byte range",
+];
 
 /// Whoever is told how far it got, in case it gets no further.
 pub trait Progress {

@@ -7,7 +7,7 @@ use super::fractal_heap::FractalHeap;
 use super::link::Link;
 use super::object_header::{self, Message};
 use super::symbol_table;
-use crate::model::error::Result;
+use crate::model::error::{Error, Result};
 
 /// The links of the group with these `messages`: by creation where that is recorded, else by name.
 pub fn links(file: &File, messages: &[Message]) -> Result<Vec<Link>> {
@@ -22,7 +22,19 @@ pub fn links(file: &File, messages: &[Message]) -> Result<Vec<Link>> {
         }
     }
     links.sort_by(|a, b| a.creation_order.cmp(&b.creation_order).then_with(|| a.name.cmp(&b.name)));
-    Ok(links)
+    // The order of two would depend on who reads them, and the names of dimensions without scales on that.
+    let is_one = |pair: &[Link]| {
+        pair[0].creation_order.is_some() && pair[0].creation_order == pair[1].creation_order
+    };
+    match links.windows(2).find(|pair| is_one(pair)) {
+        Some(pair) => {
+            let [a, b] = [&pair[0], &pair[1]].map(|link| link.name.escape_debug());
+            Err(Error::corrupt(format!(
+                "`{a}` and `{b}` have the same place in the order of creation"
+            )))
+        }
+        None => Ok(links),
+    }
 }
 
 /// Whether `messages` are those of a group.
