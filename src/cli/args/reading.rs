@@ -11,8 +11,8 @@ use crate::model::span::span;
 /// How files are read, and what that may take.
 #[derive(Debug, Default, Args)]
 pub struct ReadingArgs {
-    /// Number of files that are read at once, by threads of their own (default 32). More help where
-    /// a file system answers many at once but each slowly.
+    /// Number of files that are read at once, by threads of their own, where they do not come from memory
+    /// (default 32). More help where a file system answers many at once but each slowly.
     #[arg(long, value_name = "N")]
     pub io_depth: Option<NonZeroUsize>,
     /// Give up on a file from which nothing comes for SPAN, such as 10m (the default): its dataset fails, and
