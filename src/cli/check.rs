@@ -10,7 +10,7 @@ use crate::model::verdict::{Cost, Verdict};
 use crate::pipeline::build::Outcome;
 use crate::pipeline::scan::{self as pipeline, Observer};
 
-use super::args::{CheckArgs, LedgerArgs, ScanArgs};
+use super::args::{CheckArgs, ScanArgs, WalkArgs};
 use super::exit::Exit;
 use super::interrupt::Interrupt;
 use super::progress::Progress;
@@ -21,25 +21,9 @@ use super::{cannot_print, log, scan, show, text};
 /// Says what would become of datasets.
 pub fn run(args: CheckArgs, progress: Progress) -> Result<Exit> {
     let CheckArgs { paths, build, json } = args;
-    let args = ScanArgs {
-        paths,
-        map: Vec::new(),
-        shard: None,
-        newer_than: None,
-        min_age: None,
-        wait: None,
-        build,
-        data_root: Vec::new(),
-        output_dir: None,
-        dry_run: true,
-        verify: None,
-        seed: None,
-        force: true,
-        accept_gone: false,
-        checksums: false,
-        report: json.then(|| "-".into()),
-        ledger: LedgerArgs { ledger: None },
-    };
+    let report = json.then(|| "-".into());
+    let walk = WalkArgs { build, force: true, report, ..WalkArgs::default() };
+    let args = ScanArgs { paths, walk, dry_run: true, ..ScanArgs::default() };
     let settings = match ScanSettings::resolve(args) {
         Ok(settings) => settings,
         Err(error) => {

@@ -20,7 +20,7 @@ use crate::pipeline::scan::{Origin, Scan};
 use crate::pipeline::shard_file::Shard;
 use crate::verify::{Mode, SAMPLE, Scope};
 
-use super::args::{BuildArgs, LedgerArgs, ScanArgs};
+use super::args::{BuildArgs, LedgerArgs, ScanArgs, WalkArgs};
 use super::node::Node;
 
 /// Small enough to be fetched for a single time step, large enough not to cost a request each.
@@ -57,23 +57,35 @@ impl ScanSettings {
     /// Resolves the arguments of `scan`.
     pub fn resolve(args: ScanArgs) -> Result<Self> {
         let origin = origin(&args)?;
+        let WalkArgs {
+            newer_than: _,
+            min_age,
+            wait,
+            data_root,
+            output_dir,
+            build,
+            force,
+            accept_gone,
+            report,
+            ledger,
+        } = args.walk;
         let Node { file, drs, sites, frequencies, .. } =
-            Node::resolve(&args.build, args.data_root, args.output_dir.as_deref())?;
-        let form = form(&args.build, &file)?;
-        let contiguous_chunk = args.build.contiguous_chunk.or(file.contiguous_chunk);
+            Node::resolve(&build, data_root, output_dir.as_deref())?;
+        let form = form(&build, &file)?;
+        let contiguous_chunk = build.contiguous_chunk.or(file.contiguous_chunk);
         let processors = || thread::available_parallelism().map_or(1, NonZeroUsize::get);
-        let reading = &args.build.reading;
+        let reading = &build.reading;
         let index_cache = reading.index_cache.or(file.index_cache).unwrap_or(INDEX_CACHE).bytes();
         // The ledger of a shard does not last.
         let keeps_indexes = !reading.no_index_cache && !matches!(origin, Origin::Shard(_));
         let index_cache = keeps_indexes.then_some(index_cache);
-        let jobs = args.build.jobs.or(file.jobs).map_or_else(processors, NonZeroUsize::get);
-        let ledger = match (&origin, args.ledger.ledger) {
+        let jobs = build.jobs.or(file.jobs).map_or_else(processors, NonZeroUsize::get);
+        let ledger = match (&origin, ledger.ledger) {
             // What a configuration names is the ledger of the node.
             (Origin::Shard(shard), named) => named.unwrap_or_else(|| shard.ledger()),
             (_, named) => ledger_path(LedgerArgs { ledger: named.or(file.ledger) })?,
         };
-        let force = args.force || matches!(&origin, Origin::Shard(shard) if shard.header.force);
+        let force = force || matches!(&origin, Origin::Shard(shard) if shard.header.force);
         let settings = Self {
             scan: Arc::new(Scan {
                 origin,
@@ -82,18 +94,13 @@ impl ScanSettings {
                 sites,
                 limits: Limits {
                     contiguous_chunk: contiguous_chunk.unwrap_or(CONTIGUOUS_CHUNK),
-                    max_reencode: args
-                        .build
-                        .max_reencode
-                        .or(file.max_reencode)
-                        .unwrap_or(MAX_REENCODE),
-                    on_overlap: args.build.on_overlap.or(file.on_overlap).unwrap_or_default(),
-                    on_static_mismatch: args
-                        .build
+                    max_reencode: build.max_reencode.or(file.max_reencode).unwrap_or(MAX_REENCODE),
+                    on_overlap: build.on_overlap.or(file.on_overlap).unwrap_or_default(),
+                    on_static_mismatch: build
                         .on_static_mismatch
                         .or(file.on_static_mismatch)
                         .unwrap_or_default(),
-                    codecs: args.build.codecs.or(file.codecs).unwrap_or_default(),
+                    codecs: build.codecs.or(file.codecs).unwrap_or_default(),
                 },
                 form,
                 jobs,
@@ -105,16 +112,16 @@ impl ScanSettings {
                 max_memory: max_memory(reading.max_memory.or(file.max_memory)),
                 index_cache,
                 force,
-                min_age: args.min_age.unwrap_or_default(),
-                accept_gone: args.accept_gone,
-                reports_unchanged: args.report.is_some(),
+                min_age: min_age.unwrap_or_default(),
+                accept_gone,
+                reports_unchanged: report.is_some(),
                 dry_run: args.dry_run,
                 checksums: args.checksums,
                 verify: args.verify.map(|mode| scope(&mode, args.seed)).transpose()?,
             }),
             ledger,
-            wait: args.wait,
-            report: args.report,
+            wait,
+            report,
         };
         if let Origin::Shard(shard) = &settings.scan.origin {
             shard.check_settings(&settings.scan)?;
@@ -131,7 +138,7 @@ fn origin(args: &ScanArgs) -> Result<Origin> {
         return Shard::read(&absolute(shard)?).map(|shard| Origin::Shard(Box::new(shard)));
     }
     let paths = args.paths.iter().map(|path| absolute(path)).collect::<Result<_>>()?;
-    let since = args.newer_than.and_then(|span| SystemTime::now().checked_sub(span));
+    let since = args.walk.newer_than.and_then(|span| SystemTime::now().checked_sub(span));
     Ok(match since {
         None => Origin::Trees(paths),
         Some(since) => Origin::NewInTrees(paths, since),

@@ -20,7 +20,9 @@ use super::{log, text};
 pub fn run(args: ShardArgs, arguments: &[OsString], progress: Progress) -> Result<Exit> {
     let out = settings::absolute(&args.out)?;
     let count = usize::from(args.shards);
-    let settings = match ScanSettings::resolve(as_scan(args)) {
+    // The scan of which this is the first half.
+    let first_half = ScanArgs { paths: args.paths, walk: args.walk, ..ScanArgs::default() };
+    let settings = match ScanSettings::resolve(first_half) {
         Ok(settings) => settings,
         Err(error) => {
             log::error(&error);
@@ -70,27 +72,4 @@ fn say(shard: &Shard) {
         text::count(shard.header.files, "file"),
         text::bytes(shard.header.bytes)
     );
-}
-
-/// The scan of which this is the first half.
-fn as_scan(args: ShardArgs) -> ScanArgs {
-    ScanArgs {
-        paths: args.paths,
-        map: Vec::new(),
-        shard: None,
-        newer_than: args.newer_than,
-        min_age: args.min_age,
-        wait: args.wait,
-        data_root: args.data_root,
-        output_dir: args.output_dir,
-        build: args.build,
-        dry_run: false,
-        verify: None,
-        seed: None,
-        checksums: false,
-        force: args.force,
-        accept_gone: args.accept_gone,
-        report: args.report,
-        ledger: args.ledger,
-    }
 }

@@ -1,11 +1,10 @@
 //! Arguments of `shard`.
 
 use std::path::PathBuf;
-use std::time::Duration;
 
 use clap::Args;
 
-use super::{BuildArgs, LedgerArgs, data_root, span};
+use super::WalkArgs;
 
 /// Arguments of `shard`.
 #[derive(Debug, Args)]
@@ -34,35 +33,7 @@ pub struct ShardArgs {
     /// Write them to DIR, which is made where it is missing, and must be empty.
     #[arg(long, value_name = "DIR")]
     pub out: PathBuf,
-    /// As with `scan`: look only at directories to which a file was added in the last SPAN.
-    #[arg(long, value_name = "SPAN", value_parser = span)]
-    pub newer_than: Option<Duration>,
-    /// As with `scan`: leave datasets alone while a file of them was written less than SPAN ago.
-    #[arg(long, value_name = "SPAN", value_parser = span)]
-    pub min_age: Option<Duration>,
-    /// Wait so long for another scan of trees with the same ledger to end, such as 30m.
-    #[arg(long, value_name = "SPAN", value_parser = span)]
-    pub wait: Option<Duration>,
-    /// Serve files below `FS_PREFIX` as `URL_PREFIX`; without any, stores refer to local paths.
-    #[arg(long, value_name = "FS_PREFIX=URL_PREFIX", value_parser = data_root)]
-    pub data_root: Vec<(PathBuf, String)>,
-    /// Where the stores go, if not beside the NetCDF files.
-    #[arg(long, value_name = "DIR")]
-    pub output_dir: Option<PathBuf>,
     #[command(flatten)]
     #[allow(missing_docs)]
-    pub build: BuildArgs,
-    /// Build datasets that did not change, too.
-    #[arg(long)]
-    pub force: bool,
-    /// Believe it where ten or more datasets of a project, and most of them, are not found any more.
-    #[arg(long)]
-    pub accept_gone: bool,
-    /// Write a line of JSON for each dataset that is not dealt, and each problem, to FILE (`-` for standard
-    /// output).
-    #[arg(long, value_name = "FILE")]
-    pub report: Option<PathBuf>,
-    #[command(flatten)]
-    #[allow(missing_docs)]
-    pub ledger: LedgerArgs,
+    pub walk: WalkArgs,
 }
