@@ -294,8 +294,8 @@ pub fn heap_id(offset: u32, length: u16) -> Vec<u8> {
     [&[0][..], &offset.to_le_bytes(), &length.to_le_bytes(), &[0]].concat()
 }
 
-/// A version 2 B-tree of attribute names with one leaf, as blocks; the header goes to `at`.
-pub fn attribute_names(at: u64, ids: &[Vec<u8>]) -> (Vec<u8>, Vec<u8>) {
+/// A version 2 B-tree of attribute names, each with its ID, with one leaf, as blocks; the header goes to `at`.
+pub fn attribute_names(at: u64, ids: &[(&[u8], Vec<u8>)]) -> (Vec<u8>, Vec<u8>) {
     let leaf_at = (at + 38).next_multiple_of(8);
     let mut header = b"BTHD\0\x08".to_vec();
     header.extend(512u32.to_le_bytes());
@@ -305,11 +305,11 @@ pub fn attribute_names(at: u64, ids: &[Vec<u8>]) -> (Vec<u8>, Vec<u8>) {
     header.extend(u16::try_from(ids.len()).unwrap().to_le_bytes());
     header.extend((ids.len() as u64).to_le_bytes());
     let mut leaf = b"BTLF\0\x08".to_vec();
-    for (number, id) in ids.iter().enumerate() {
+    for (number, (name, id)) in ids.iter().enumerate() {
         leaf.extend(id);
         leaf.push(0);
         leaf.extend(u32::try_from(number).unwrap().to_le_bytes());
-        leaf.extend([0; 4]);
+        leaf.extend(lookup3(name).to_le_bytes());
     }
     (sealed(header), sealed(leaf))
 }

@@ -191,7 +191,7 @@ fn with_dense_attributes(spoil: impl FnOnce(&mut [Vec<u8>; 4])) -> Vec<u8> {
         let mut blocks = [heap, block, Vec::new(), Vec::new()];
         let tree_at = (heap_at + 146).next_multiple_of(8) + 4096;
         let id = hdf5::heap_id(hdf5::DIRECT_BLOCK_PREFIX, length);
-        (blocks[2], blocks[3]) = hdf5::attribute_names(tree_at, &[id]);
+        (blocks[2], blocks[3]) = hdf5::attribute_names(tree_at, &[(b"units", id)]);
         spoil(&mut blocks);
         let addresses = blocks.map(|block| file.put(&block));
         assert_eq!((addresses[0], addresses[2]), (heap_at, tree_at));
@@ -411,6 +411,13 @@ fn structures() -> Vec<Case> {
                 blocks[3].truncate(length - 4);
                 blocks[3][6..14].copy_from_slice(&hdf5::heap_id(60_000, 60_000));
                 blocks[3] = hdf5::sealed(blocks[3].clone());
+            })
+        }),
+        file("netCDF-4: name of an attribute under the hash of another", || {
+            with_dense_attributes(|blocks| {
+                let mut leaf = blocks[3][..blocks[3].len() - 4].to_vec();
+                *leaf.last_mut().unwrap() ^= 1;
+                blocks[3] = hdf5::sealed(leaf);
             })
         }),
         file("netCDF-4: names of attributes damaged", || {

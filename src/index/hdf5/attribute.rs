@@ -2,7 +2,8 @@
 
 use bytes::Bytes;
 
-use super::btree_v2;
+use super::btree_v2::{self, Ascending};
+use super::checksum;
 use super::cursor::Cursor;
 use super::dataspace::Dataspace;
 use super::datatype::Datatype;
@@ -32,7 +33,7 @@ pub fn attributes(file: &File, address: u64, messages: &[Message]) -> Result<Vec
         match message.kind {
             object_header::ATTRIBUTE => {
                 let order = message.creation_order.map(u32::from);
-                attributes.push((order, attribute(file, &message.body, address)?));
+                attributes.push((order, attribute(file, &message.body, address, None)?));
             }
             object_header::ATTRIBUTE_INFO => {
                 attributes.extend(dense(file, file.cursor(&message.body), address)?);
@@ -57,20 +58,24 @@ fn dense(file: &File, mut at: Cursor, owner: u64) -> Result<Vec<(Option<u32>, At
     };
     let heap = FractalHeap::open(file, heap)?;
     let mut attributes = Vec::new();
-    btree_v2::records(file, names, btree_v2::ATTRIBUTE_NAMES, &mut |record| {
-        attributes.push(dense_attribute(file, &heap, record, owner)?);
+    let mut order = Ascending::default();
+    btree_v2::records(file, names, btree_v2::ATTRIBUTE_NAMES, &mut |record, is_first| {
+        let (hash, created, attribute) = dense_attribute(file, &heap, record, owner)?;
+        order.check(hash.into(), is_first)?;
+        attributes.push((Some(created), attribute));
         Ok(())
     })?;
     Ok(attributes)
 }
 
-/// The attribute that a B-tree record stands for: heap ID, message flags, creation order.
+/// What a B-tree record has (heap ID, message flags, creation order, hash of the name): hash, creation order,
+/// and the attribute.
 fn dense_attribute(
     file: &File,
     heap: &FractalHeap,
     record: &[u8],
     owner: u64,
-) -> Result<(Option<u32>, Attribute)> {
+) -> Result<(u32, u32, Attribute)> {
     let mut at = file.cursor(record);
     let id = at.take(8)?;
     let body = if at.u8()? & object_header::SHARED == 0 {
@@ -78,12 +83,12 @@ fn dense_attribute(
     } else {
         file.shared_messages().message(file, object_header::ATTRIBUTE, id)?
     };
-    let order = at.u32()?;
-    Ok((Some(order), attribute(file, &body, owner)?))
+    let (created, hash) = (at.u32()?, at.u32()?);
+    Ok((hash, created, attribute(file, &body, owner, Some(hash))?))
 }
 
-/// An attribute message.
-fn attribute(file: &File, message: &Bytes, owner: u64) -> Result<Attribute> {
+/// An attribute message, and the hash of its name where an index has that.
+fn attribute(file: &File, message: &Bytes, owner: u64, hash: Option<u32>) -> Result<Attribute> {
     let mut at = file.cursor(message);
     let version = at.version("attribute message", &[1, 2, 3])?;
     let flags = at.u8()?;
@@ -101,6 +106,9 @@ fn attribute(file: &File, message: &Bytes, owner: u64) -> Result<Attribute> {
     let Some((0, name)) = name.split_last() else {
         return Err(Error::corrupt("the name of an attribute does not end with a NUL"));
     };
+    if let Some(hash) = hash {
+        checksum::check_name(name, hash)?;
+    }
     let name = text(name);
     let in_attribute = |error: Error| {
         let message = format!("attribute `{}`: {}", name.escape_debug(), error.message());

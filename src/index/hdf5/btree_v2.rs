@@ -22,13 +22,13 @@ pub const FILTERED_CHUNKS: u8 = 11;
 /// Signature, version, type and checksum of a node.
 const NODE_OVERHEAD: u64 = 4 + 1 + 1 + 4;
 
-/// Hands each record of the tree at `address`, which must be of type `kind`, to `take`. Records of
-/// inner nodes come before those below them.
+/// Hands each record of the tree at `address`, which must be of type `kind`, to `take`, and whether it is the
+/// first of a node. Records of inner nodes come before those below them.
 pub fn records(
     file: &File,
     address: u64,
     kind: u8,
-    take: &mut dyn FnMut(&[u8]) -> Result<()>,
+    take: &mut dyn FnMut(&[u8], bool) -> Result<()>,
 ) -> Result<()> {
     let widths = file.superblock().widths;
     let header = file.bytes(address, 22 + u64::from(widths.offset) + u64::from(widths.length))?;
@@ -53,9 +53,9 @@ pub fn records(
     let mut nodes = vec![Node { address: root, count }];
     // Level by level, so that all nodes of a level are read in one batch.
     let mut taken = 0;
-    let mut counted = |record: &[u8]| {
+    let mut counted = |record: &[u8], is_first: bool| {
         taken += 1;
-        take(record)
+        take(record, is_first)
     };
     for level in levels.iter().rev() {
         nodes = tree.read_level(&nodes, level, &mut counted)?;
@@ -66,6 +66,21 @@ pub fn records(
     }
     let message = format!("a version 2 B-tree has {taken} records, its header says {total}");
     Err(Error::corrupt(message))
+}
+
+/// Whether the records of each node ascend, without which libhdf5 does not find them.
+#[derive(Default)]
+pub struct Ascending(u64);
+
+impl Ascending {
+    /// Checks the next record, which goes by `key`.
+    pub fn check(&mut self, key: u64, is_first_of_node: bool) -> Result<()> {
+        let before = std::mem::replace(&mut self.0, key);
+        if is_first_of_node || before <= key {
+            return Ok(());
+        }
+        Err(Error::corrupt("the records of a version 2 B-tree are not in order"))
+    }
 }
 
 /// How the nodes of one level are laid out.
@@ -127,7 +142,7 @@ impl Tree<'_> {
         &mut self,
         nodes: &[Node],
         level: &Level,
-        take: &mut dyn FnMut(&[u8]) -> Result<()>,
+        take: &mut dyn FnMut(&[u8], bool) -> Result<()>,
     ) -> Result<Vec<Node>> {
         self.nodes_left = self
             .nodes_left
@@ -148,7 +163,7 @@ impl Tree<'_> {
         bytes: &[u8],
         count: u64,
         level: &Level,
-        take: &mut dyn FnMut(&[u8]) -> Result<()>,
+        take: &mut dyn FnMut(&[u8], bool) -> Result<()>,
         below: &mut Vec<Node>,
     ) -> Result<()> {
         let used = self.used_bytes(count, level)?;
@@ -159,8 +174,8 @@ impl Tree<'_> {
         if at.u8()? != self.kind {
             return Err(Error::corrupt("a version 2 B-tree has a node of another type"));
         }
-        for _ in 0..count {
-            take(at.take(self.record_size)?)?;
+        for number in 0..count {
+            take(at.take(self.record_size)?, number == 0)?;
         }
         let Some(widths) = level.child else { return Ok(()) };
         for _ in 0..=count {

@@ -14,6 +14,16 @@ pub fn verified<'a>(block: &'a [u8], of: &str) -> Result<&'a [u8]> {
         .with_hint("compare the file's checksum with the source and transfer it again"))
 }
 
+/// Checks that an index of names has a `name`, which ends at a NUL, under its hash: only there libhdf5 finds it.
+pub fn check_name(name: &[u8], hash: u32) -> Result<()> {
+    let name = name.split(|byte| *byte == 0).next().unwrap_or_default();
+    if cfg!(fuzzing) || lookup3(name) == hash {
+        return Ok(());
+    }
+    let name = String::from_utf8_lossy(name);
+    Err(Error::corrupt(format!("an index of names does not find `{}`", name.escape_debug())))
+}
+
 /// The `lookup3` hash of `bytes`.
 #[must_use]
 pub fn lookup3(bytes: &[u8]) -> u32 {

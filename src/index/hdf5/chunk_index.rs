@@ -2,7 +2,7 @@
 
 use super::array_elements::Elements;
 use super::btree_v1;
-use super::btree_v2;
+use super::btree_v2::{self, Ascending};
 use super::chunk_grid::{ElementOrder, Grid, row_major_strides};
 use super::extensible_array;
 use super::file::File;
@@ -84,7 +84,8 @@ fn read_btree_v2(
     let axes = grid.axes();
     let fixed = usize::from(file.superblock().widths.offset) + 8 * axes.len();
     let full = grid.chunk_bytes()?;
-    btree_v2::records(file, address, kind, &mut |record| {
+    let mut order = Ascending::default();
+    btree_v2::records(file, address, kind, &mut |record, is_first| {
         let mut at = file.cursor(record);
         let offset = file.position(at.defined_address("a chunk")?)?;
         let (size, filter_mask) = if filtered {
@@ -98,6 +99,7 @@ fn read_btree_v2(
         for axis in &axes {
             index += axis.weight_of_place(at.u64()?)?;
         }
+        order.check(index, is_first)?;
         found.push(Chunk { index, offset, size, filter_mask, trailing: 0 })
     })
 }

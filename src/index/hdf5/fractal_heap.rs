@@ -330,7 +330,7 @@ impl<'a> FractalHeap<'a> {
         let tree = self.huge_objects.ok_or_else(|| Error::corrupt("huge objects have no index"))?;
         let kind = if filtered { btree_v2::FILTERED_HUGE_OBJECTS } else { btree_v2::HUGE_OBJECTS };
         let mut object = None;
-        btree_v2::records(self.file, tree, kind, &mut |record| {
+        btree_v2::records(self.file, tree, kind, &mut |record, _| {
             let mut at = self.file.cursor(record);
             at.skip(direct)?;
             if at.length()? == number {

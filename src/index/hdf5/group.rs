@@ -1,6 +1,7 @@
 //! Groups: the links to their members (sections IV.A.2.c and IV.A.2.r).
 
-use super::btree_v2;
+use super::btree_v2::{self, Ascending};
+use super::checksum;
 use super::cursor::Cursor;
 use super::file::File;
 use super::fractal_heap::FractalHeap;
@@ -57,9 +58,17 @@ fn dense_links(file: &File, mut message: Cursor) -> Result<Vec<Link>> {
     };
     let heap = FractalHeap::open(file, heap)?;
     let mut links = Vec::new();
-    btree_v2::records(file, names, btree_v2::LINK_NAMES, &mut |record| {
-        let id = record.get(4..).unwrap_or_default();
-        links.push(Link::read(file.cursor(&heap.object(id)?))?);
+    let mut order = Ascending::default();
+    btree_v2::records(file, names, btree_v2::LINK_NAMES, &mut |record, is_first| {
+        let mut at = file.cursor(record);
+        let hash = at.u32()?;
+        order.check(hash.into(), is_first)?;
+        let link = Link::read(file.cursor(&heap.object(at.take(at.remaining())?)?))?;
+        // What is not UTF-8 is told as that.
+        if !link.name.contains(char::REPLACEMENT_CHARACTER) {
+            checksum::check_name(link.name.as_bytes(), hash)?;
+        }
+        links.push(link);
         Ok(())
     })?;
     Ok(links)
