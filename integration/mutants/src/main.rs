@@ -194,10 +194,10 @@ impl Batch<'_> {
         while from < to {
             from = self.examine_until_death(from, to);
         }
-        if to.is_multiple_of(10_000) {
-            if let Ok(tally) = self.tally.lock() {
-                eprintln!("about {to} mutants: {:?}", tally.words());
-            }
+        if to.is_multiple_of(10_000)
+            && let Ok(tally) = self.tally.lock()
+        {
+            eprintln!("about {to} mutants: {:?}", tally.words());
         }
     }
 
