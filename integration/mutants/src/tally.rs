@@ -53,7 +53,7 @@ impl Tally {
 
     pub fn has_defects(&self) -> bool {
         let has = |defect: &&str| self.ends.keys().any(|(word, _)| word == *defect);
-        DEFECTS.iter().any(|defect| has(defect)) || !self.excesses.is_empty()
+        DEFECTS.iter().any(has) || !self.excesses.is_empty()
     }
 }
 
