@@ -14,7 +14,7 @@ use super::args::{CheckArgs, ScanArgs, WalkArgs};
 use super::exit::Exit;
 use super::interrupt::Interrupt;
 use super::progress::Progress;
-use super::report::{DatasetLine, Line, ProblemLine, Report};
+use super::report::Report;
 use super::settings::ScanSettings;
 use super::{cannot_print, log, scan, show, text};
 
@@ -78,7 +78,7 @@ impl Observer for Console {
     fn finished(&mut self, outcome: &Outcome) {
         let record = &outcome.record;
         if self.json {
-            self.report.add(&Line::Dataset(Box::new(DatasetLine::of(record, false))));
+            self.report.dataset(record, false);
         } else {
             self.print(&describe(record));
         }
@@ -88,7 +88,7 @@ impl Observer for Console {
     fn problem(&mut self, severity: Severity, problem: &Error) {
         let problem = ProblemRecord::from(problem);
         if self.json {
-            self.report.add(&Line::Problem(ProblemLine { severity, problem: &problem }));
+            self.report.problem(severity, &problem);
         }
         log::problem(severity, &problem);
     }

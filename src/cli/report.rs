@@ -12,7 +12,7 @@ use crate::model::error::{Error, Result};
 /// One line of the report.
 #[derive(Debug, Serialize)]
 #[serde(tag = "type", rename_all = "lowercase")]
-pub enum Line<'a> {
+enum Line<'a> {
     /// A dataset and what became of it.
     Dataset(Box<DatasetLine<'a>>),
     /// Something that belongs to no dataset.
@@ -23,7 +23,7 @@ pub enum Line<'a> {
 
 /// A dataset and what became of it.
 #[derive(Debug, Serialize)]
-pub struct DatasetLine<'a> {
+struct DatasetLine<'a> {
     /// As in `list --json`.
     #[serde(flatten)]
     listing: Listing<'a>,
@@ -48,7 +48,7 @@ pub struct DatasetLine<'a> {
 
 impl<'a> DatasetLine<'a> {
     /// The line of a dataset.
-    pub fn of(record: &'a DatasetRecord, unchanged: bool) -> Self {
+    fn of(record: &'a DatasetRecord, unchanged: bool) -> Self {
         let store = record.store.as_ref();
         Self {
             listing: record.listing(),
@@ -73,11 +73,11 @@ fn costs<S: Serializer>(
 
 /// Something that belongs to no dataset.
 #[derive(Debug, Serialize)]
-pub struct ProblemLine<'a> {
+struct ProblemLine<'a> {
     /// How bad it is.
-    pub severity: Severity,
+    severity: Severity,
     /// What it is.
-    pub problem: &'a ProblemRecord,
+    problem: &'a ProblemRecord,
 }
 
 /// Where the report goes.
@@ -100,8 +100,26 @@ impl Report {
         Ok(Self { out, error: None })
     }
 
+    /// Adds a dataset, `unchanged` since an earlier scan or not.
+    pub fn dataset(&mut self, record: &DatasetRecord, unchanged: bool) {
+        // Most scans have no report, and see many datasets.
+        if self.out.is_some() {
+            self.add(&Line::Dataset(Box::new(DatasetLine::of(record, unchanged))));
+        }
+    }
+
+    /// Adds something that belongs to no dataset.
+    pub fn problem(&mut self, severity: Severity, problem: &ProblemRecord) {
+        self.add(&Line::Problem(ProblemLine { severity, problem }));
+    }
+
+    /// Adds a dataset that is no longer there.
+    pub fn gone(&mut self, gone: &Gone) {
+        self.add(&Line::Gone(gone));
+    }
+
     /// Adds a line. A failure is remembered and returned at the end: it must not stop the scan.
-    pub fn add(&mut self, line: &Line) {
+    fn add(&mut self, line: &Line) {
         let Some((path, out)) = &mut self.out else {
             return;
         };

@@ -17,7 +17,7 @@ use super::exit::Exit;
 use super::interrupt::Interrupt;
 use super::log;
 use super::progress::Progress;
-use super::report::{DatasetLine, Line, ProblemLine, Report};
+use super::report::Report;
 use super::settings::ScanSettings;
 use super::text;
 
@@ -168,10 +168,6 @@ impl Console {
         self.progress.finish();
         self.report.close()
     }
-
-    fn dataset(&mut self, record: &DatasetRecord, unchanged: bool) {
-        self.report.add(&Line::Dataset(Box::new(DatasetLine::of(record, unchanged))));
-    }
 }
 
 impl Observer for Console {
@@ -195,7 +191,7 @@ impl Observer for Console {
             }
             None => ::log::debug!("{} unchanged", record.instance_id),
         }
-        self.dataset(record, true);
+        self.report.dataset(record, true);
     }
 
     fn waits(&mut self, instance_id: &str, file: &Path) {
@@ -237,18 +233,18 @@ impl Observer for Console {
                 record.instance_id
             );
         }
-        self.dataset(record, false);
+        self.report.dataset(record, false);
         self.progress.done();
     }
 
     fn problem(&mut self, severity: Severity, problem: &Error) {
         let problem = ProblemRecord::from(problem);
         log::problem(severity, &problem);
-        self.report.add(&Line::Problem(ProblemLine { severity, problem: &problem }));
+        self.report.problem(severity, &problem);
     }
 
     fn gone(&mut self, gone: &Gone) {
         ::log::warn!("{} is no longer in `{}`", gone.instance_id, text::path(&gone.directory));
-        self.report.add(&Line::Gone(gone));
+        self.report.gone(gone);
     }
 }

@@ -5,6 +5,8 @@ use std::fs::{self, Metadata};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
+use rustix::fs::Stat;
+
 use crate::drs::Dataset;
 use crate::model::error::{Error, Result};
 use crate::model::multihash::Multihash;
@@ -53,12 +55,18 @@ impl SourceFile {
     /// The file at `path`, of which the system says `metadata`.
     #[must_use]
     pub fn as_in(path: PathBuf, metadata: &Metadata) -> Self {
-        let mtime_ns = metadata.mtime().saturating_mul(1_000_000_000);
-        Self {
-            path,
-            size: metadata.len(),
-            mtime_ns: mtime_ns.saturating_add(metadata.mtime_nsec()),
-            inode: metadata.ino(),
-        }
+        let mtime = (metadata.mtime(), metadata.mtime_nsec());
+        Self { path, size: metadata.len(), mtime_ns: nanoseconds(mtime), inode: metadata.ino() }
     }
+
+    /// The same of what the system says in its own form.
+    pub(super) fn as_in_stat(path: PathBuf, stat: &Stat) -> Self {
+        let size = u64::try_from(stat.st_size).unwrap_or(0);
+        let mtime = (stat.st_mtime, stat.st_mtime_nsec);
+        Self { path, size, mtime_ns: nanoseconds(mtime), inode: stat.st_ino }
+    }
+}
+
+fn nanoseconds((seconds, nanoseconds): (i64, i64)) -> i64 {
+    seconds.saturating_mul(1_000_000_000).saturating_add(nanoseconds)
 }

@@ -97,7 +97,7 @@ where
             }
             checksums.extend(listed.checksum.map(|checksum| (listed.path, checksum)));
         }
-        let (candidates, problems) = separate((self.drs, &dataset), directory, files, unreachable);
+        let (candidates, problems) = separate((self.drs, dataset), directory, files, unreachable);
         for mut candidate in candidates {
             let is_here = |path: &Path| candidate.files.iter().any(|file| file.path == path);
             let of_candidate = warnings.iter().filter(|it| it.path().is_some_and(is_here)).cloned();

@@ -7,7 +7,7 @@ use std::path::Path;
 
 use super::candidate::{Candidate, Checksums, SourceFile};
 use super::walk::unrecognised;
-use crate::drs::{Dataset, Drs};
+use crate::drs::{Dataset, Drs, FileName};
 use crate::model::error::{Code, Error, Result};
 
 /// Facets and their values, in the order of file names.
@@ -16,14 +16,20 @@ type Facets = Vec<(String, String)>;
 /// Separates the `files` in the directory of `dataset`, and what is `unreachable` there, into datasets.
 /// The errors are about what belongs to none, or could belong to any.
 pub(super) fn separate(
-    (drs, dataset): (&Drs, &Dataset),
+    (drs, dataset): (&Drs, Dataset),
     directory: &Path,
     files: Vec<SourceFile>,
     unreachable: Vec<Error>,
 ) -> (Vec<Candidate>, Vec<Error>) {
+    let is_plain = |file: &SourceFile| is_named_as(drs, &dataset, &file.path);
+    if unreachable.is_empty() && files.iter().all(is_plain) {
+        // As nearly everywhere: there is nothing to be told apart.
+        let group = Group { files, ..Group::default() };
+        return (vec![group.candidate(drs, dataset, directory)], Vec::new());
+    }
     let paths = files.iter().map(|file| file.path.as_path());
     let paths = paths.chain(unreachable.iter().filter_map(Error::path));
-    let names = match Names::of(drs, dataset, paths) {
+    let names = match Names::of(drs, &dataset, paths) {
         Ok(names) => names,
         Err(error) => return (Vec::new(), vec![error.in_file(directory)]),
     };
@@ -36,6 +42,13 @@ pub(super) fn separate(
     }
     let problems = groups.problems(directory);
     (names.candidates(directory, groups), problems)
+}
+
+/// Whether the name of the file says about `dataset` nothing but what its directory says.
+fn is_named_as(drs: &Drs, dataset: &Dataset, path: &Path) -> bool {
+    let name = path.file_name().map(|name| drs.file_name(dataset, name));
+    let repeats = |(facet, value): &(&str, &str)| dataset.facet(facet) == Some(value);
+    matches!(name, Some(Ok(name)) if name.facets.iter().all(repeats))
 }
 
 /// What the names of the files of a directory say.
@@ -84,7 +97,7 @@ impl<'a> Names<'a> {
         paths: impl Iterator<Item = &'p Path>,
     ) -> Result<Self> {
         let variable = drs.variable_facet(dataset)?;
-        let facets = |path: &Path| Some(drs.file_name(dataset, path.file_name()?).ok()?.facets);
+        let facets = |path: &Path| Some(owned(&drs.file_name(dataset, path.file_name()?).ok()?));
         Ok(Self { drs, dataset, variable, all: paths.filter_map(facets).collect() })
     }
 
@@ -96,11 +109,11 @@ impl<'a> Names<'a> {
     /// An error where the file could belong to any dataset of the directory.
     fn place(&self, path: &Path) -> Result<Place> {
         match self.drs.file_name(self.dataset, path.file_name().unwrap_or_default()) {
-            Ok(name) => Ok(Place {
-                distinction: self.distinction(&name.facets),
-                mismatch: self.dataset.agrees_with(&name).err(),
-                named: Some(name.facets),
-            }),
+            Ok(name) => {
+                let mismatch = self.dataset.agrees_with(&name).err();
+                let named = owned(&name);
+                Ok(Place { distinction: self.distinction(&named), mismatch, named: Some(named) })
+            }
             Err(error) if self.tell_variable() => {
                 Err(error.with_hint("only names tell the files here apart: rename the file"))
             }
@@ -146,21 +159,10 @@ impl<'a> Names<'a> {
         let elsewhere: Vec<Option<Error>> =
             groups.values().map(|group| self.elsewhere(group, &groups)).collect();
         let candidates =
-            groups.into_iter().zip(elsewhere).map(|((distinction, group), elsewhere)| {
-                let Group { files, mut unreachable, mut warnings, .. } = group;
-                unreachable.extend(unlisted.iter().cloned());
-                warnings.extend(elsewhere.map(|warning| warning.in_file(directory)));
-                let dataset = self.dataset.with_facets(&distinction);
-                let odd = self.drs.not_in_vocabulary(&dataset).into_iter();
-                warnings.extend(odd.map(|warning| warning.in_file(directory)));
-                Candidate {
-                    dataset,
-                    directory: directory.to_owned(),
-                    files,
-                    unreachable,
-                    warnings,
-                    checksums: Checksums::new(),
-                }
+            groups.into_iter().zip(elsewhere).map(|((distinction, mut group), elsewhere)| {
+                group.unreachable.extend(unlisted.iter().cloned());
+                group.warnings.extend(elsewhere.map(|warning| warning.in_file(directory)));
+                group.candidate(self.drs, self.dataset.with_facets(&distinction), directory)
             });
         candidates.collect()
     }
@@ -179,6 +181,17 @@ impl<'a> Names<'a> {
         let message = format!("files whose names disagree with the directory are built as {ids}");
         let warning = Error::new(Code::DrsMismatch, message);
         (!ids.is_empty()).then(|| warning.with_hint("if they belong together, correct the names"))
+    }
+}
+
+impl Group {
+    /// It as `dataset`, in `directory`.
+    fn candidate(self, drs: &Drs, dataset: Dataset, directory: &Path) -> Candidate {
+        let Self { files, unreachable, mut warnings, .. } = self;
+        let odd = drs.not_in_vocabulary(&dataset).into_iter();
+        warnings.extend(odd.map(|warning| warning.in_file(directory)));
+        let (directory, checksums) = (directory.to_owned(), Checksums::new());
+        Candidate { dataset, directory, files, unreachable, warnings, checksums }
     }
 }
 
@@ -228,6 +241,11 @@ impl Groups {
     }
 }
 
+fn owned(name: &FileName<'_>) -> Facets {
+    let owned = |(facet, value): &(&str, &str)| ((*facet).to_owned(), (*value).to_owned());
+    name.facets.iter().map(owned).collect()
+}
+
 fn value<'f>(facets: &'f Facets, name: &str) -> Option<&'f str> {
     facets.iter().find(|(facet, _)| facet == name).map(|(_, value)| value.as_str())
 }
@@ -261,11 +279,11 @@ mod tests {
     fn found(drs: &Drs, directory: &str, names: &[&str], unreachable: Vec<Error>) -> Found {
         let directory = Path::new(directory);
         let dataset = drs.dataset(directory).unwrap();
+        let id = dataset.instance_id();
         let file =
             |name: &&str| SourceFile { path: directory.join(name), size: 1, mtime_ns: 1, inode: 1 };
         let files = names.iter().map(file).collect();
-        let (candidates, problems) = separate((drs, &dataset), directory, files, unreachable);
-        let id = dataset.instance_id();
+        let (candidates, problems) = separate((drs, dataset), directory, files, unreachable);
         let name = |file: &SourceFile| {
             file.path.file_name().unwrap().to_str().unwrap().trim_end_matches(".nc").to_owned()
         };

@@ -86,9 +86,9 @@ impl Starts {
         self.max_depths.insert(start.real.clone(), start.max_depth);
     }
 
-    /// Whether a walk of its own starts at the real place `real`.
-    pub(super) fn contain(&self, real: &Path) -> bool {
-        self.max_depths.contains_key(real)
+    /// Whether a walk of its own starts where `path`, met on the way down from `start`, really is.
+    pub(super) fn contain(&self, start: &Start, path: &Path) -> bool {
+        self.max_depths.len() > 1 && self.max_depths.contains_key(&start.real_place(path))
     }
 
     /// Whether one of the walks comes to the real place `real`.
@@ -136,9 +136,12 @@ pub(super) fn starts_of_roots(roots: &[PathBuf]) -> (Vec<Start>, Vec<Error>) {
 /// Whether walks pass by `path`, by its name: hidden files and directories, stores that are directories,
 /// and the real files behind versions (`files/dYYYYMMDD`), which the version directories link to.
 pub(super) fn is_left_out(path: &Path) -> bool {
-    let name = path.file_name().unwrap_or_default().as_bytes();
-    let ends_like = |format: &Format| path.extension() == Some(OsStr::new(format.extension()));
-    name.starts_with(b".") || Format::BESIDE.iter().any(ends_like) || is_files_of_a_date(path, name)
+    let name = path.file_name().unwrap_or_default();
+    let extension = Path::new(name).extension();
+    let ends_like = |format: &Format| extension == Some(OsStr::new(format.extension()));
+    name.as_bytes().starts_with(b".")
+        || Format::BESIDE.iter().any(ends_like)
+        || is_files_of_a_date(path, name.as_bytes())
 }
 
 fn is_files_of_a_date(path: &Path, name: &[u8]) -> bool {

@@ -4,9 +4,11 @@ use std::fs;
 use std::io;
 use std::mem;
 use std::ops::ControlFlow;
+use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
+use rustix::fs::{AtFlags, FileType, Mode, OFlags, Stat, statat};
 use walkdir::{DirEntry, WalkDir};
 
 use super::candidate::{Candidate, SourceFile};
@@ -89,8 +91,24 @@ struct OpenDirectory {
     depth: usize,
     /// Whether its files are not looked at.
     is_old: bool,
+    /// To ask for files relative to it, once there was one.
+    handle: Option<OwnedFd>,
     files: Vec<SourceFile>,
     unreachable: Vec<Error>,
+}
+
+impl OpenDirectory {
+    /// What the system says of the file at `path`, which lies here, or of what it links to. Asked for by its
+    /// name alone, so that the system need not go all the way down to it for each.
+    fn metadata(&mut self, path: &Path) -> io::Result<Stat> {
+        let handle = if let Some(handle) = &self.handle {
+            handle
+        } else {
+            let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
+            self.handle.insert(rustix::fs::open(&self.path, flags, Mode::empty())?)
+        };
+        Ok(statat(handle, path.file_name().unwrap_or_default(), AtFlags::empty())?)
+    }
 }
 
 impl<E, F> Walker<'_, E, F>
@@ -100,8 +118,10 @@ where
 {
     fn walk_from(&mut self, start: &Start) {
         let mut open: Vec<OpenDirectory> = Vec::new();
+        // Of paths in one directory, the order is that of their names.
+        let by_name = |a: &DirEntry, b: &DirEntry| a.path().as_os_str().cmp(b.path().as_os_str());
         let mut entries =
-            WalkDir::new(&start.path).max_depth(start.max_depth).sort_by_file_name().into_iter();
+            WalkDir::new(&start.path).max_depth(start.max_depth).sort_by(by_name).into_iter();
         while let Some(entry) = entries.next() {
             if self.is_over {
                 return;
@@ -123,7 +143,7 @@ where
                     open.push(self.opened(&entry));
                 }
             } else if let Some(directory) = open.last_mut() {
-                self.file_or_link(start, &entry, directory);
+                self.file_or_link(start, entry, directory);
             }
         }
         self.close(&mut open, 0);
@@ -137,6 +157,7 @@ where
             path: entry.path().to_path_buf(),
             depth: entry.depth(),
             is_old,
+            handle: None,
             files: Vec::new(),
             unreachable: Vec::new(),
         }
@@ -152,7 +173,7 @@ where
     /// Whether not to descend into the directory at `path`.
     fn passes_by(&self, start: &Start, path: &Path) -> bool {
         is_left_out(path)
-            || self.starts.contain(&start.real_place(path))
+            || self.starts.contain(start, path)
             || self.is_superseded_latest(path)
             || self.is_behind_versions(path).unwrap_or(false)
     }
@@ -181,25 +202,28 @@ where
         })
     }
 
-    fn file_or_link(&mut self, start: &Start, entry: &DirEntry, directory: &mut OpenDirectory) {
+    fn file_or_link(&mut self, start: &Start, entry: DirEntry, directory: &mut OpenDirectory) {
         let path = entry.path();
-        if is_left_out(path) || directory.is_old && is_netcdf(path) {
+        let is_netcdf = is_netcdf(path);
+        let is_passed_by = if is_netcdf {
+            directory.is_old
+        } else {
+            !entry.file_type().is_symlink() || is_left_out(path)
+        };
+        if is_passed_by {
             return;
         }
-        if !entry.file_type().is_symlink() && !is_netcdf(path) {
-            return;
-        }
-        match fs::metadata(path) {
-            Ok(metadata) if metadata.is_dir() => self.link_to_directory(start, entry),
-            Ok(_) if !is_netcdf(path) => {}
-            Ok(metadata) if metadata.is_file() => {
-                directory.files.push(SourceFile::as_in(path.to_path_buf(), &metadata));
+        match directory.metadata(path).map(|it| (FileType::from_raw_mode(it.st_mode), it)) {
+            Ok((FileType::Directory, _)) => self.link_to_directory(start, &entry),
+            Ok(_) if !is_netcdf => {}
+            Ok((FileType::RegularFile, metadata)) => {
+                directory.files.push(SourceFile::as_in_stat(entry.into_path(), &metadata));
             }
             Ok(_) => {
                 let error = Error::new(Code::NotNetcdf, "not a regular file").in_file(path);
                 directory.unreachable.push(error);
             }
-            Err(error) if is_netcdf(path) => directory.unreachable.push(read_error(&error, path)),
+            Err(error) if is_netcdf => directory.unreachable.push(read_error(&error, path)),
             Err(error) => self.problem(read_error(&error, path)),
         }
     }
@@ -260,7 +284,7 @@ where
             return;
         }
         match self.drs.dataset(&directory.path) {
-            Ok(dataset) if self.drs.selects(&dataset) => self.datasets(&dataset, directory),
+            Ok(dataset) if self.drs.selects(&dataset) => self.datasets(dataset, directory),
             Ok(_) => {}
             Err(reason) => {
                 for problem in mem::take(&mut directory.unreachable) {
@@ -274,7 +298,7 @@ where
     }
 
     /// Hands over the datasets of a directory that the DRS recognises.
-    fn datasets(&mut self, dataset: &Dataset, directory: OpenDirectory) {
+    fn datasets(&mut self, dataset: Dataset, directory: OpenDirectory) {
         let OpenDirectory { path, files, unreachable, .. } = directory;
         let (candidates, problems) = separate((self.drs, dataset), &path, files, unreachable);
         for candidate in candidates {

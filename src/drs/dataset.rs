@@ -71,12 +71,12 @@ impl Dataset {
 
     /// Whether a file name repeats what the directory says; facets that only one of them has
     /// cannot disagree. The error is a [`Code::DrsMismatch`].
-    pub fn agrees_with(&self, file_name: &FileName) -> Result<()> {
+    pub fn agrees_with(&self, file_name: &FileName<'_>) -> Result<()> {
         let disagreements: Vec<String> = file_name
             .facets
             .iter()
-            .filter_map(|(facet, named)| {
-                let expected = self.facet(facet).filter(|value| value != named)?;
+            .filter_map(|&(facet, named)| {
+                let expected = self.facet(facet).filter(|value| *value != named)?;
                 let named = named.escape_debug();
                 Some(format!(
                     "{facet} is `{named}` in the file name and `{expected}` in the directory"

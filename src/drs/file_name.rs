@@ -7,13 +7,13 @@ use crate::model::error::{Code, Error, Result};
 
 /// A file name taken apart.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct FileName {
+pub struct FileName<'a> {
     /// The variable, where names of the project tell.
-    pub variable: Option<String>,
+    pub variable: Option<&'a str>,
     /// The time range; absent for time-independent data.
     pub time_range: Option<TimeRange>,
     /// The facets and their values, in the order of the file name.
-    pub facets: Vec<(String, String)>,
+    pub facets: Vec<(&'a str, &'a str)>,
 }
 
 /// `START-END[-clim]`, or `START[-clim]` where start and end are the same.

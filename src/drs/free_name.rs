@@ -7,7 +7,7 @@ use crate::model::error::{Code, Error, Result};
 const SERIES: &str = "series";
 
 /// Takes a name without `.nc` apart. The error is a [`Code::DrsMismatch`].
-pub(super) fn read(name: &str) -> Result<FileName> {
+pub(super) fn read(name: &str) -> Result<FileName<'_>> {
     let (series, dates) = split(name);
     let is_odd = |c: &char| !(c.is_ascii_alphanumeric() || "-_.+".contains(*c));
     if let Some(odd) = series.chars().find(is_odd) {
@@ -19,8 +19,7 @@ pub(super) fn read(name: &str) -> Result<FileName> {
         [date] => TimeRange::parse(date).ok(),
         _ => None,
     };
-    let facets = vec![(SERIES.to_owned(), series.to_owned())];
-    Ok(FileName { variable: None, time_range: range, facets })
+    Ok(FileName { variable: None, time_range: range, facets: vec![(SERIES, series)] })
 }
 
 /// The stem of a name, and the numbers behind it of at least two digits, as dates are written:

@@ -184,7 +184,11 @@ impl Drs {
 
     /// Takes the name of a file of `dataset` apart; whether it agrees with the directory is for
     /// [`Dataset::agrees_with`]. The error is a [`Code::DrsMismatch`].
-    pub fn file_name(&self, dataset: &Dataset, name: impl AsRef<OsStr>) -> Result<FileName> {
+    pub fn file_name<'a>(
+        &'a self,
+        dataset: &Dataset,
+        name: &'a (impl AsRef<OsStr> + ?Sized),
+    ) -> Result<FileName<'a>> {
         let name = name
             .as_ref()
             .to_str()
@@ -197,19 +201,19 @@ impl Drs {
     pub fn variable(
         &self,
         dataset: &Dataset,
-        file_name: impl AsRef<OsStr>,
+        file_name: &(impl AsRef<OsStr> + ?Sized),
     ) -> Result<NamedVariable> {
         let project = self.project_called(&dataset.project)?;
         let Some(facet) = project.variable() else {
             return Ok(NamedVariable::Any);
         };
         let named = match dataset.facet(facet) {
-            Some(variable) => Some(variable.to_owned()),
+            Some(variable) => Some(variable),
             None => self.file_name(dataset, file_name)?.variable,
         };
         match named {
-            Some(name) if project.is_loose() => Ok(NamedVariable::Similar(name)),
-            Some(name) => Ok(NamedVariable::Exact(name)),
+            Some(name) if project.is_loose() => Ok(NamedVariable::Similar(name.to_owned())),
+            Some(name) => Ok(NamedVariable::Exact(name.to_owned())),
             None if project.is_loose() => Ok(NamedVariable::Any),
             None => Err(Error::new(Code::DrsMismatch, "no facet of the path names the variable")),
         }
@@ -545,7 +549,7 @@ mod tests {
         let six = read(CMIP6).unwrap();
         let name =
             drs.file_name(&six, "pr_Amon_CESM2_historical_r1i1p1f1_gn_185001-201412.nc").unwrap();
-        assert_eq!(name.variable.as_deref(), Some("pr"));
+        assert_eq!(name.variable, Some("pr"));
         assert_eq!(name.time_range.unwrap().end.year, 2014);
         let fixed = drs.file_name(&six, "areacella_fx_CESM2_historical_r1i1p1f1_gn.nc").unwrap();
         assert_eq!(fixed.time_range, None);

@@ -360,7 +360,11 @@ impl Project {
 
     /// Takes the `name` of a file of `dataset` apart; of two ways, as it agrees with the directory. The
     /// error is a [`Code::DrsMismatch`].
-    pub(super) fn file_name(&self, dataset: &Dataset, name: &str) -> Result<FileName> {
+    pub(super) fn file_name<'a>(
+        &'a self,
+        dataset: &Dataset,
+        name: &'a str,
+    ) -> Result<FileName<'a>> {
         let mismatch = |reason: &str| Error::new(Code::DrsMismatch, reason);
         let stem = name
             .strip_suffix(".nc")
@@ -368,7 +372,7 @@ impl Project {
         if self.file_name.is_none() {
             return free_name::read(stem);
         }
-        let mut readings: Vec<Result<FileName>> =
+        let mut readings: Vec<Result<FileName<'_>>> =
             self.file_names().map(|facets| self.read_name(facets, stem)).collect();
         let agrees = |reading: &Result<FileName>| {
             reading.as_ref().is_ok_and(|name| dataset.agrees_with(name).is_ok())
@@ -378,7 +382,7 @@ impl Project {
         readings.swap_remove(best)
     }
 
-    fn read_name(&self, facets: &[String], stem: &str) -> Result<FileName> {
+    fn read_name<'a>(&self, facets: &'a [String], stem: &'a str) -> Result<FileName<'a>> {
         let mismatch = |reason: String| Error::new(Code::DrsMismatch, reason);
         let parts: Vec<&str> = stem.split('_').collect();
         let time_range = match parts.get(facets.len()..) {
@@ -389,12 +393,8 @@ impl Project {
                 return Err(mismatch(format!("the file name is not {form}[_time range].nc")));
             }
         };
-        let facets: Vec<_> = facets
-            .iter()
-            .zip(parts)
-            .map(|(facet, value)| (facet.clone(), value.to_owned()))
-            .collect();
-        for (facet, value) in &facets {
+        let facets: Vec<_> = facets.iter().map(String::as_str).zip(parts).collect();
+        for &(facet, value) in &facets {
             if value.is_empty() {
                 return Err(mismatch(format!("{facet} is empty in the file name")));
             }
@@ -403,8 +403,8 @@ impl Project {
                 return Err(mismatch(format!("{facet} `{value}` holds `{odd}`")));
             }
         }
-        let variable = facets.iter().find(|(facet, _)| Some(facet) == self.variable.as_ref());
-        Ok(FileName { variable: variable.map(|(_, value)| value.clone()), time_range, facets })
+        let variable = facets.iter().find(|(facet, _)| Some(*facet) == self.variable.as_deref());
+        Ok(FileName { variable: variable.map(|(_, value)| *value), time_range, facets })
     }
 
     /// The directories in words, for hints.
@@ -504,7 +504,7 @@ mod tests {
         assert_eq!(dataset.master_id(), "odd.1_atm+x.tas");
         assert_eq!(dataset.facet("variable"), Some("tas"));
         let name = odd.file_name(&dataset, "any-thing_1850.nc").unwrap();
-        assert_eq!(name.facets, [("series".to_owned(), "any-thing".to_owned())]);
+        assert_eq!(name.facets, [("series", "any-thing")]);
         assert!(read(&odd, "ODD/a/v/tas").unwrap().is_err());
     }
 
@@ -535,7 +535,7 @@ mod tests {
         let grid = |name| {
             let name = project.file_name(&dataset, name)?;
             dataset.agrees_with(&name)?;
-            Ok::<_, Error>(name.facets.last().unwrap().1.clone())
+            Ok::<_, Error>(name.facets.last().unwrap().1)
         };
         assert_eq!(grid("tas_KN-X_gn_1850-1851.nc").unwrap(), "gn");
         assert_eq!(grid("tas_KN-X_gn.nc").unwrap(), "gn");

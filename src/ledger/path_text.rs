@@ -30,6 +30,9 @@ pub fn to_text(path: &Path) -> String {
 /// The path whose text is `text`. A backslash that [`to_text`] did not write stands for itself.
 #[must_use]
 pub fn from_text(text: &str) -> PathBuf {
+    if !text.contains('\\') {
+        return text.into();
+    }
     let mut bytes = Vec::with_capacity(text.len());
     let mut rest = text.as_bytes();
     while let Some((&first, after)) = rest.split_first() {

@@ -24,8 +24,8 @@ pub(super) enum Decision {
     LeftOut(String),
     /// This file of it is too young.
     Waits(String, PathBuf),
-    /// It is as it was.
-    Same(Box<DatasetRecord>),
+    /// It is as it was; of the record, what belongs to it as a whole, or all where it is reported.
+    Same(Box<DatasetRecord>, Box<Candidate>),
     /// It is retracted.
     Retracted(String),
     /// It is to be built; of some files these indexes are known.
@@ -58,7 +58,7 @@ impl Known {
 }
 
 /// Decides about `candidate`.
-pub(super) fn decide(scan: &Scan, known: Option<&Known>, candidate: Candidate) -> Decision {
+pub(super) fn decide(scan: &Scan, known: Option<&Known>, candidate: Box<Candidate>) -> Decision {
     let instance_id = candidate.dataset.instance_id();
     if scan.frequencies.as_ref().is_some_and(|filter| !filter.keeps(&candidate.dataset)) {
         return Decision::LeftOut(instance_id);
@@ -79,7 +79,11 @@ fn is_young(file: &SourceFile, min_age: Duration) -> bool {
 }
 
 /// What is to be done about a dataset, after what the ledger knows of it.
-fn compared(scan: &Scan, before: Option<&Known>, mut candidate: Candidate) -> Result<Decision> {
+fn compared(
+    scan: &Scan,
+    before: Option<&Known>,
+    mut candidate: Box<Candidate>,
+) -> Result<Decision> {
     let mut known = None;
     let interruption = before.map_or(Interruption::Never, |known| known.interruption);
     if let Some(Known { ledger, .. }) = before {
@@ -123,7 +127,8 @@ fn compared(scan: &Scan, before: Option<&Known>, mut candidate: Candidate) -> Re
                 seal::clean(directory);
             }
             let whole = whole(before.filter(|_| scan.reports_unchanged), &known)?;
-            Decision::Same(Box::new(whole.unwrap_or(known)))
+            let outline = || DatasetRecord { files: Vec::new(), store: None, ..known };
+            Decision::Same(Box::new(whole.unwrap_or_else(outline)), candidate)
         }
         (_, known) => {
             let known = known.map(|known| whole(before, &known)).transpose()?.flatten();
@@ -131,6 +136,7 @@ fn compared(scan: &Scan, before: Option<&Known>, mut candidate: Candidate) -> Re
             let before = before.filter(|_| known.is_some() && !scan.force);
             let instance_id = candidate.dataset.instance_id();
             let indexes = before.map_or_else(Vec::new, |before| before.indexes(&instance_id));
+            let candidate = *candidate;
             Decision::Build(Box::new(Job { candidate, placement, known, interruption }), indexes)
         }
     })
@@ -148,8 +154,8 @@ fn check_place(known: &DatasetRecord, candidate: &Candidate) -> Result<()> {
     let same = || matches!((there.canonicalize(), here.canonicalize()), (Ok(a), Ok(b)) if a == b);
     // The directory alone says nothing: files may have moved into one below it.
     let is_there = |file: &FileRecord| file.source.path.try_exists().unwrap_or(true);
-    let remains = there.is_dir() && (known.files.is_empty() || known.files.iter().any(is_there));
-    if there == here || known.status == Status::Gone || !remains || same() {
+    let remains = || there.is_dir() && (known.files.is_empty() || known.files.iter().any(is_there));
+    if there == here || known.status == Status::Gone || !remains() || same() {
         return Ok(());
     }
     Err(Error::new(

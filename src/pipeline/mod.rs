@@ -6,6 +6,7 @@ mod attempt;
 pub mod build;
 pub mod catalog;
 mod decide;
+mod inbox;
 pub mod ledger_check;
 mod leftovers;
 pub mod placement;

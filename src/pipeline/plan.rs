@@ -48,8 +48,8 @@ pub fn same_files(known: &DatasetRecord, files: &[SourceFile]) -> bool {
         files.sort_by(|a, b| a.path.cmp(&b.path));
         files
     }
-    known.files.len() == files.len()
-        && sorted(known.files.iter().map(|file| &file.source)) == sorted(files.iter())
+    let known = || known.files.iter().map(|file| &file.source);
+    known().eq(files) || known().len() == files.len() && sorted(known()) == sorted(files.iter())
 }
 
 /// Whether the ledger has these checksums: others mean other bytes, whatever size and time say.
@@ -65,7 +65,8 @@ pub fn known_checksums(
     known: &DatasetRecord,
     files: &[SourceFile],
 ) -> impl Iterator<Item = (PathBuf, Multihash)> {
-    let files: HashSet<&SourceFile> = files.iter().collect();
+    let are_known = known.files.iter().any(|file| file.checksum.is_some());
+    let files: HashSet<&SourceFile> = files.iter().filter(|_| are_known).collect();
     known
         .files
         .iter()

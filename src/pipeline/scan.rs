@@ -23,6 +23,7 @@ use crate::verify;
 use super::attempt::Attempt;
 use super::build::{Outcome, Unfinished, Workshop};
 use super::decide::Known;
+use super::inbox::Inbox;
 use super::placement::Sites;
 use super::readers::{Bounds, Readers, open_files};
 use super::shard_file::Shard;
@@ -121,7 +122,8 @@ pub trait Observer {
     fn found(&mut self);
     /// Nothing has come from the file system for so long, and it is still waited for.
     fn slow(&mut self, path: &Path, waited: Duration);
-    /// A dataset was found to be as it was.
+    /// A dataset was found to be as it was; files and store of `record` are told where
+    /// [`Scan::reports_unchanged`].
     fn unchanged(&mut self, record: &DatasetRecord);
     /// A dataset was found of which a file is too young, and was left alone.
     fn waits(&mut self, instance_id: &str, file: &Path);
@@ -186,7 +188,7 @@ pub fn scan(
     };
     crew.start(known)?;
     let writer = Writer::new(ledger, cache, observer, scan.verify.as_ref());
-    let summary = writer.run(scan, &events_in, stop);
+    let summary = writer.run(scan, Inbox::new(events_in), stop);
     // After an error of the writer nothing would be recorded any more.
     crew.is_over.store(true, Ordering::Relaxed);
     crew.readers.close();

@@ -16,6 +16,7 @@ use crate::ledger::{Ledger, RunId};
 use crate::model::error::{Code, Error, Result};
 
 use super::decide::Known;
+use super::inbox::Inbox;
 use super::scan::{Observer, Scan, Summary, watch};
 use super::shard_file::{Header, Listed, Shard};
 use super::walk::{Planning, Walk};
@@ -54,7 +55,7 @@ pub fn find(
         }),
     })?;
     let writer = Writer::new(Some((ledger, run)), None, observer, None);
-    let summary = writer.run(scan, &events_in, stop);
+    let summary = writer.run(scan, Inbox::new(events_in), stop);
     is_over.store(true, Ordering::Relaxed);
     let listed = std::mem::take(&mut *listed.lock().unwrap_or_else(PoisonError::into_inner));
     Ok((summary?, listed))

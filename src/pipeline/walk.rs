@@ -5,7 +5,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, SyncSender, channel, sync_channel};
 use std::time::Duration;
 
 use crate::discover::{self, Candidate};
@@ -15,6 +15,7 @@ use crate::model::error::{Code, Error, Result};
 
 use super::build::Job;
 use super::decide::{Decision, Known, decide};
+use super::inbox::Inbox;
 use super::scan::{Origin, Scan};
 use super::shard_file::{Listed, Shard};
 use super::watch::{Watch, Watched, spawn};
@@ -43,31 +44,43 @@ pub(super) struct Planning {
 
 /// What walking tells planning.
 enum Found {
-    Dataset(Box<Result<Candidate>>),
+    Dataset(Box<Candidate>),
+    Problem(Error),
     /// No more will be found; whether all there is was.
     End {
         is_complete: bool,
     },
 }
 
+/// The ends that walking has of its channels to planning and back.
+struct ToPlanning {
+    found: SyncSender<Found>,
+    /// Candidates that are of no use any more. They are freed where they were made: threads that free what
+    /// another makes hold that up.
+    returned: Receiver<Box<Candidate>>,
+}
+
 impl Walk {
     /// Begins it, and `planning` behind it; in the end the writer is told.
     pub(super) fn start(self, planning: Planning) -> Result<()> {
         let (found, finds) = sync_channel(BATCH);
+        let (done_with, returned) = channel();
+        let to_planning = ToPlanning { found, returned };
         let is_lost = Arc::new(AtomicBool::new(false));
         let planner = Planner {
             scan: Arc::clone(&self.scan),
             watch: Arc::clone(&self.watch),
             events: self.events.clone(),
             planning,
-            finds,
+            finds: Inbox::new(finds),
+            done_with,
             is_walk_lost: Arc::clone(&is_lost),
         };
         spawn("plan", move || planner.run())?;
-        spawn("walk", move || self.run(&found, is_lost))
+        spawn("walk", move || self.run(&to_planning, is_lost))
     }
 
-    fn run(&self, found: &SyncSender<Found>, is_lost: Arc<AtomicBool>) {
+    fn run(&self, planning: &ToPlanning, is_lost: Arc<AtomicBool>) {
         let first = self.scan.origin.paths().first().map_or(Path::new("."), PathBuf::as_path);
         let give_up = {
             let events = self.events.clone();
@@ -77,7 +90,7 @@ impl Walk {
             }
         };
         let watched = self.watch.begin(first, give_up);
-        let walked = guarded("walking", || self.walk(found, &watched));
+        let walked = guarded("walking", || self.walk(planning, &watched));
         if !watched.end() {
             return;
         }
@@ -85,10 +98,10 @@ impl Walk {
         if let Err(problem) = walked {
             let _ = self.events.send(Event::Problem(problem));
         }
-        let _ = found.send(Found::End { is_complete });
+        let _ = planning.found.send(Found::End { is_complete });
     }
 
-    fn walk(&self, found: &SyncSender<Found>, watched: &Watched) {
+    fn walk(&self, planning: &ToPlanning, watched: &Watched) {
         let Scan { origin, drs, .. } = &*self.scan;
         let enters = |directory: &Path| watched.comes_to(directory);
         let mut found = |candidate: Result<Candidate>| {
@@ -96,8 +109,10 @@ impl Walk {
                 return ControlFlow::Break(());
             }
             watched.rests();
-            let sent = found.send(Found::Dataset(Box::new(candidate)));
+            let found = candidate.map_or_else(Found::Problem, |it| Found::Dataset(Box::new(it)));
+            let sent = planning.found.send(found);
             watched.resumes();
+            planning.returned.try_iter().for_each(drop);
             if sent.is_ok() { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
         };
         match origin {
@@ -117,12 +132,14 @@ struct Planner {
     watch: Arc<Watch>,
     events: SyncSender<Event>,
     planning: Planning,
-    finds: Receiver<Found>,
+    finds: Inbox<Found>,
+    /// Where candidates go that are of no use any more.
+    done_with: Sender<Box<Candidate>>,
     is_walk_lost: Arc<AtomicBool>,
 }
 
 impl Planner {
-    fn run(&self) {
+    fn run(mut self) {
         let events = self.events.clone();
         let give_up = move |error| {
             let _ = events.send(Event::Problem(hangs(error)));
@@ -142,11 +159,12 @@ impl Planner {
     }
 
     /// Takes all that is found. Tells whether that is all there is.
-    fn plan(&self, watched: &Watched) -> bool {
+    fn plan(&mut self, watched: &Watched) -> bool {
         watched.rests();
         loop {
-            let found = match self.finds.recv_timeout(TICK) {
-                Ok(Found::Dataset(found)) => *found,
+            let found = match self.finds.next(TICK) {
+                Ok(Found::Dataset(candidate)) => Ok(candidate),
+                Ok(Found::Problem(problem)) => Err(problem),
                 Ok(Found::End { is_complete }) => return is_complete,
                 Err(RecvTimeoutError::Timeout) if !self.is_walk_lost.load(Ordering::Relaxed) => {
                     continue;
@@ -166,7 +184,11 @@ impl Planner {
         match decision {
             Decision::LeftOut(id) => self.send(Event::LeftOut(id)),
             Decision::Waits(id, file) => self.send(Event::Waits(id, file)),
-            Decision::Same(record) => self.send(Event::Unchanged(record)),
+            Decision::Same(record, candidate) => {
+                self.send(Event::Unchanged(record));
+                // Where the walk has ended, it is of no use any more.
+                let _ = self.done_with.send(candidate);
+            }
             Decision::Retracted(id) => self.send(Event::Retracted(id)),
             Decision::Problem(problem) => self.send(Event::Problem(problem)),
             Decision::Build(job, indexes) => (self.planning.build)(*job, indexes),

@@ -2,7 +2,6 @@
 
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::mpsc::Receiver;
 use std::time::Duration;
 
 use crate::ledger::{
@@ -12,6 +11,7 @@ use crate::model::error::{Code, Error, Result};
 use crate::verify::{self, Verification};
 
 use super::build::Outcome;
+use super::inbox::Inbox;
 use super::scan::{Observer, Origin, Scan, Summary};
 
 /// Outcomes committed in one transaction.
@@ -85,13 +85,13 @@ impl<'a> Writer<'a> {
     pub(super) fn run(
         mut self,
         scan: &Scan,
-        events: &Receiver<Event>,
+        mut events: Inbox<Event>,
         stop: &AtomicBool,
     ) -> Result<Summary> {
         // Those who send are not waited for: a file system may keep them for ever.
         let (mut in_hand, mut dropped, mut walked) = (0_u64, 0_u64, None);
         while walked.is_none() || in_hand > 0 {
-            let Ok(event) = events.recv() else { break };
+            let Ok(event) = events.next(Duration::MAX) else { break };
             match event {
                 Event::Found => {
                     in_hand += 1;

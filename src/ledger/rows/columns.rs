@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use rusqlite::types::{FromSql, FromSqlError, FromSqlResult, ToSql, ToSqlOutput, ValueRef};
-use rusqlite::{Result, Row};
+use rusqlite::{Result, Row, RowIndex};
 
 use crate::ledger::path_text::{from_text, to_text};
 use crate::ledger::record::{PartKind, Severity, Status};
@@ -11,8 +11,8 @@ use crate::model::format::Format;
 use crate::model::verdict::Verdict;
 use crate::verify::{Mode, Outcome};
 
-pub(super) fn path(row: &Row, column: &str) -> Result<PathBuf> {
-    row.get::<_, String>(column).map(|text| from_text(&text))
+pub(super) fn path(row: &Row, column: impl RowIndex) -> Result<PathBuf> {
+    Ok(from_text(row.get_ref(column)?.as_str()?))
 }
 
 pub(super) fn optional_path(row: &Row, column: &str) -> Result<Option<PathBuf>> {
@@ -21,11 +21,11 @@ pub(super) fn optional_path(row: &Row, column: &str) -> Result<Option<PathBuf>> 
 }
 
 /// SQLite integers are signed; the bits are kept.
-pub(super) fn unsigned(row: &Row, column: &str) -> Result<u64> {
+pub(super) fn unsigned(row: &Row, column: impl RowIndex) -> Result<u64> {
     row.get::<_, i64>(column).map(i64::cast_unsigned)
 }
 
-pub(super) fn optional_unsigned(row: &Row, column: &str) -> Result<Option<u64>> {
+pub(super) fn optional_unsigned(row: &Row, column: impl RowIndex) -> Result<Option<u64>> {
     row.get::<_, Option<i64>>(column).map(|number| number.map(i64::cast_unsigned))
 }
 

@@ -167,20 +167,23 @@ fn load_later_version(connection: &Connection, dataset: i64) -> Result<Option<St
 
 fn load_files(connection: &Connection, dataset: i64, directory: &Path) -> Result<Vec<FileRecord>> {
     connection
-        .prepare_cached("SELECT * FROM files WHERE dataset = ?1 ORDER BY position")?
+        // By number: an archive has ten times as many files as datasets.
+        .prepare_cached(
+            "SELECT path, size, mtime_ns, inode, first_step, steps, checksum, tracking_id
+             FROM files WHERE dataset = ?1 ORDER BY position",
+        )?
         .query_map([dataset], |row| {
             let source = SourceFile {
-                path: directory.join(path(row, "path")?),
-                size: unsigned(row, "size")?,
-                mtime_ns: row.get("mtime_ns")?,
-                inode: unsigned(row, "inode")?,
+                path: directory.join(path(row, 0)?),
+                size: unsigned(row, 1)?,
+                mtime_ns: row.get(2)?,
+                inode: unsigned(row, 3)?,
             };
-            let first = optional_unsigned(row, "first_step")?;
-            let steps = first.zip(optional_unsigned(row, "steps")?);
+            let steps = optional_unsigned(row, 4)?.zip(optional_unsigned(row, 5)?);
             let steps = steps.map(|(first, count)| first..first + count);
-            let checksum: Option<String> = row.get("checksum")?;
+            let checksum: Option<String> = row.get(6)?;
             let checksum = checksum.and_then(|text| Multihash::parse(&text, None));
-            Ok(FileRecord { source, checksum, steps, tracking_id: row.get("tracking_id")? })
+            Ok(FileRecord { source, checksum, steps, tracking_id: row.get(7)? })
         })?
         .collect()
 }
