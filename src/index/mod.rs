@@ -10,7 +10,6 @@ pub mod packed;
 pub mod source;
 pub mod stored;
 
-use std::collections::HashSet;
 use std::path::Path;
 
 use crate::model::array::{FileIndex, Values, Variable};
@@ -65,32 +64,34 @@ fn with_way_out(error: Error) -> Error {
 /// Names tell variables and attributes apart, here and in stores; no library writes one twice, or a variable without
 /// a name or with a NUL in it.
 fn check_names(index: &FileIndex) -> Result<()> {
-    let mut seen = HashSet::new();
-    check_attributes(&index.attributes, &mut seen)?;
+    check_attributes(&index.attributes)?;
     for Variable { attributes, name, .. } in &index.variables {
-        check_attributes(attributes, &mut seen).map_err(|error| error.of_variable(name))?;
-    }
-    seen.clear();
-    for Variable { name, .. } in &index.variables {
         if name.is_empty() || name.contains('\0') {
             return Err(Error::corrupt("the name is empty, or has a NUL in it").of_variable(name));
         }
-        if !seen.insert(name) {
-            return Err(Error::corrupt("two variables have this name").of_variable(name));
-        }
+        check_attributes(attributes).map_err(|error| error.of_variable(name))?;
     }
-    Ok(())
+    match repeated(index.variables.iter().map(|variable| variable.name.as_str())) {
+        None => Ok(()),
+        Some(name) => Err(Error::corrupt("two variables have this name").of_variable(name)),
+    }
 }
 
-fn check_attributes<'a>(attributes: &'a Attributes, seen: &mut HashSet<&'a str>) -> Result<()> {
-    seen.clear();
-    match attributes.iter().find(|(name, _)| !seen.insert(name)) {
+fn check_attributes(attributes: &Attributes) -> Result<()> {
+    match repeated(attributes.iter().map(|(name, _)| name)) {
         None => Ok(()),
-        Some((name, _)) => {
+        Some(name) => {
             let message = format!("two attributes have the name `{}`", name.escape_debug());
             Err(Error::corrupt(message))
         }
     }
+}
+
+/// One of `names` that is there twice.
+fn repeated<'a>(names: impl Iterator<Item = &'a str>) -> Option<&'a str> {
+    let mut names: Vec<&str> = names.collect();
+    names.sort_unstable();
+    names.windows(2).find(|pair| pair[0] == pair[1]).map(|pair| pair[0])
 }
 
 /// All elements of `variable`, as indexed from the file at `path`.

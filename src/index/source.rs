@@ -9,6 +9,7 @@ use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
 use std::fs::{File, Metadata};
 use std::io;
+use std::mem;
 use std::num::NonZeroU64;
 use std::os::unix::fs::FileExt;
 use std::path::Path;
@@ -116,6 +117,12 @@ impl ReadAt for OpenFile {
     }
 }
 
+thread_local! {
+    /// The memory of the first read of the file before: to give it back and take it anew for every file costs
+    /// the allocator more than the read.
+    static HEAD: Cell<Vec<u8>> = const { Cell::new(Vec::new()) };
+}
+
 /// Reads of one file, counted, with the first bytes and a few windows kept.
 pub struct Source<'a> {
     file: &'a dyn ReadAt,
@@ -136,7 +143,7 @@ impl<'a> Source<'a> {
             cost: Cell::default(),
             asked_for: Cell::default(),
         };
-        source.head = source.fetch(0, file.len().min(FIRST_READ))?;
+        source.head = source.fetch_into(HEAD.take(), 0, file.len().min(FIRST_READ))?;
         Ok(source)
     }
 
@@ -279,8 +286,13 @@ impl<'a> Source<'a> {
     /// Callers have checked `offset` and `len` against the length of the file, which bounds the
     /// allocation.
     fn fetch(&self, offset: u64, len: u64) -> Result<Bytes> {
+        self.fetch_into(Vec::new(), offset, len)
+    }
+
+    /// The same in the memory of `buffer`, as far as it goes.
+    fn fetch_into(&self, mut buffer: Vec<u8>, offset: u64, len: u64) -> Result<Bytes> {
         let len = usize::try_from(len).map_err(|_| ends_early(offset, len, self.len()))?;
-        let mut buffer = vec![0; len];
+        buffer.resize(len, 0);
         self.read(&mut buffer, offset)?;
         Ok(buffer.into())
     }
@@ -294,6 +306,15 @@ impl<'a> Source<'a> {
             io::ErrorKind::UnexpectedEof => ends_early(offset, buffer.len() as u64, self.len()),
             _ => Error::new(Code::Io, format!("cannot read at byte {offset}: {error}")),
         })
+    }
+}
+
+impl Drop for Source<'_> {
+    fn drop(&mut self) {
+        // Whoever kept a part of it keeps the whole.
+        if let Ok(head) = mem::take(&mut self.head).try_into_mut() {
+            HEAD.set(head.into());
+        }
     }
 }
 

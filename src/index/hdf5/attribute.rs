@@ -1,5 +1,7 @@
 //! Attributes (sections IV.A.2.m and IV.A.2.v): messages of an object, or a fractal heap of them.
 
+use std::borrow::Cow;
+
 use bytes::Bytes;
 
 use super::btree_v2::{self, Ascending};
@@ -117,12 +119,12 @@ fn attribute(file: &File, message: &Bytes, owner: u64, hash: Option<u32>) -> Res
     // Version 1 has no flags in their place.
     let is_shared = |flag| version > 1 && flags & flag != 0;
     let mut part = |kind, len, is_shared| {
-        let start = at.position();
         let part = at.take(padded(len))?;
         if is_shared {
-            return object_header::shared(file, kind, part, owner);
+            let shared = object_header::shared(file, kind, part, owner)?;
+            return Ok(Cow::Owned(shared.into()));
         }
-        Ok(message.slice(start..start + part.len()))
+        Ok(Cow::Borrowed(part))
     };
     let datatype = part(object_header::DATATYPE, datatype_len, is_shared(1));
     let datatype = datatype.and_then(|body| Datatype::read(file.cursor(&body)));

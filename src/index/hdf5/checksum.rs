@@ -27,28 +27,54 @@ pub fn check_name(name: &[u8], hash: u32) -> Result<()> {
 /// The `lookup3` hash of `bytes`.
 #[must_use]
 pub fn lookup3(bytes: &[u8]) -> u32 {
+    finish(seed(bytes.len()), bytes)
+}
+
+/// The `lookup3` hash of `bytes` with zeros in place of the checksum at byte `at`, or nothing where there is
+/// no room for one.
+#[must_use]
+pub fn lookup3_without_checksum(bytes: &[u8], at: usize) -> Option<u32> {
+    let behind = at.checked_add(4)?;
+    let (start, rest) = bytes.split_at(behind.next_multiple_of(12).min(bytes.len()));
+    let mut start = start.to_vec();
+    start.get_mut(at..behind)?.fill(0);
+    let seed = seed(bytes.len());
+    Some(if rest.is_empty() { finish(seed, &start) } else { finish(blocks(seed, &start), rest) })
+}
+
+fn seed(len: usize) -> [u32; 3] {
     // The length enters modulo 2^32, as in the reference.
     #[allow(clippy::cast_possible_truncation)]
-    let start = 0xdead_beef_u32.wrapping_add(bytes.len() as u32);
-    let (mut a, mut b, mut c) = (start, start, start);
-    if bytes.is_empty() {
-        return c;
-    }
-    // The last block, even a full one, is finished with `last_mix` instead of `mix`.
-    let whole = (bytes.len() - 1) / 12 * 12;
-    let (blocks, rest) = bytes.split_at(whole);
+    let seed = 0xdead_beef_u32.wrapping_add(len as u32);
+    [seed; 3]
+}
+
+/// The state after whole `blocks` of 12 bytes that others follow.
+fn blocks([mut a, mut b, mut c]: [u32; 3], blocks: &[u8]) -> [u32; 3] {
     for block in blocks.chunks_exact(12) {
         a = a.wrapping_add(word(block, 0));
         b = b.wrapping_add(word(block, 4));
         c = c.wrapping_add(word(block, 8));
         (a, b, c) = mix(a, b, c);
     }
+    [a, b, c]
+}
+
+/// The hash after the last `bytes`.
+fn finish(state: [u32; 3], bytes: &[u8]) -> u32 {
+    if bytes.is_empty() {
+        return state[2];
+    }
+    // The last block, even a full one, is finished with `last_mix` instead of `mix`.
+    let (whole, rest) = bytes.split_at((bytes.len() - 1) / 12 * 12);
+    let [a, b, c] = blocks(state, whole);
     let mut last = [0; 12];
     last[..rest.len()].copy_from_slice(rest);
-    a = a.wrapping_add(word(&last, 0));
-    b = b.wrapping_add(word(&last, 4));
-    c = c.wrapping_add(word(&last, 8));
-    last_mix(a, b, c)
+    last_mix(
+        a.wrapping_add(word(&last, 0)),
+        b.wrapping_add(word(&last, 4)),
+        c.wrapping_add(word(&last, 8)),
+    )
 }
 
 fn word(block: &[u8], at: usize) -> u32 {
@@ -90,6 +116,19 @@ mod tests {
     fn agrees_with_the_reference() {
         assert_eq!(lookup3(b""), 0xdead_beef);
         assert_eq!(lookup3(b"Four score and seven years ago"), 0x1777_0551);
+    }
+
+    #[test]
+    fn a_checksum_counts_as_zero() {
+        let bytes: Vec<u8> = (1..=100).collect();
+        for (len, at) in [(4, 0), (12, 8), (13, 9), (24, 20), (25, 13), (30, 22), (100, 21)] {
+            let mut zeroed = bytes[..len].to_vec();
+            zeroed[at..at + 4].fill(0);
+            let hash = lookup3_without_checksum(&bytes[..len], at);
+            assert_eq!(hash, Some(lookup3(&zeroed)), "{len} {at}");
+        }
+        assert_eq!(lookup3_without_checksum(&bytes[..24], 21), None);
+        assert_eq!(lookup3_without_checksum(&bytes, usize::MAX), None);
     }
 
     #[test]

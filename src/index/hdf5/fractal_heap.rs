@@ -53,11 +53,10 @@ struct Kept {
 
 impl Kept {
     /// The block that holds the heap's byte `offset`.
-    fn block_of(&self, offset: u64) -> Option<(u64, Bytes)> {
-        let holds = |(start, bytes): &&(u64, Bytes)| {
+    fn block_of(&self, offset: u64) -> Option<&(u64, Bytes)> {
+        self.blocks.iter().find(|(start, bytes)| {
             offset.checked_sub(*start).is_some_and(|within| within < bytes.len() as u64)
-        };
-        self.blocks.iter().find(holds).cloned()
+        })
     }
 
     fn push(&mut self, start: u64, bytes: Bytes) {
@@ -191,14 +190,11 @@ impl<'a> FractalHeap<'a> {
 
     /// An object within a direct block.
     fn managed(&self, offset: u64, len: u64) -> Result<Bytes> {
-        let kept = self.kept.borrow().block_of(offset);
-        let (start, bytes) = kept.map_or_else(|| self.direct_block(offset), Ok)?;
-        let start = usize::try_from(offset - start).unwrap_or(usize::MAX);
         self.file.source().account_for(len)?;
-        let end = usize::try_from(len).ok().and_then(|len| start.checked_add(len));
-        end.filter(|&end| end <= bytes.len())
-            .map(|end| bytes.slice(start..end))
-            .ok_or_else(|| Error::corrupt("an object exceeds its heap block"))
+        if let Some(block) = self.kept.borrow().block_of(offset) {
+            return object_of(block, offset, len);
+        }
+        object_of(&self.direct_block(offset)?, offset, len)
     }
 
     /// The direct block that holds the heap's byte `offset`: its place in the heap, and its bytes from its
@@ -285,18 +281,15 @@ impl<'a> FractalHeap<'a> {
     }
 
     fn check_checksum(&self, block: &[u8]) -> Result<()> {
-        // The checksum field lies behind the prefix and counts as zero.
-        let mut block = block.to_vec();
+        // It lies behind the prefix.
         let at = usize::try_from(self.prefix_len()).unwrap_or(usize::MAX);
-        let Some(field) = at.checked_add(4).and_then(|end| block.get_mut(at..end)) else {
-            return Err(Error::corrupt("a heap block is too small"));
-        };
-        let stored = [field[0], field[1], field[2], field[3]];
-        field.fill(0);
-        if checksum::lookup3(&block) == u32::from_le_bytes(stored) {
-            return Ok(());
+        let stored = block.get(at..).and_then(<[u8]>::first_chunk::<4>);
+        let stored = stored.map(|stored| u32::from_le_bytes(*stored));
+        match checksum::lookup3_without_checksum(block, at) {
+            None => Err(Error::corrupt("a heap block is too small")),
+            found if found == stored => Ok(()),
+            _ => Err(Error::corrupt("the checksum of a heap block does not match")),
         }
-        Err(Error::corrupt("the checksum of a heap block does not match"))
     }
 
     /// Bytes of the start of a block.
@@ -360,6 +353,16 @@ impl<'a> FractalHeap<'a> {
         }
         Ok(Bytes::copy_from_slice(at.take(len + 1)?))
     }
+}
+
+/// The object of `len` bytes at the heap's byte `offset`, which lies in the direct block that begins at its byte
+/// `start`.
+fn object_of((start, block): &(u64, Bytes), offset: u64, len: u64) -> Result<Bytes> {
+    let start = usize::try_from(offset - start).unwrap_or(usize::MAX);
+    let end = usize::try_from(len).ok().and_then(|len| start.checked_add(len));
+    end.filter(|&end| end <= block.len())
+        .map(|end| block.slice(start..end))
+        .ok_or_else(|| Error::corrupt("an object exceeds its heap block"))
 }
 
 /// A direct or indirect block.
