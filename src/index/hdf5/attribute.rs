@@ -7,7 +7,7 @@ use bytes::Bytes;
 use super::btree_v2::{self, Ascending};
 use super::checksum;
 use super::cursor::Cursor;
-use super::dataspace::Dataspace;
+use super::dataspace::Extent;
 use super::datatype::Datatype;
 use super::file::File;
 use super::fractal_heap::FractalHeap;
@@ -23,7 +23,7 @@ pub struct Attribute {
     /// Name.
     pub name: String,
     datatype: Datatype,
-    dataspace: Dataspace,
+    extent: Extent,
     data: Bytes,
 }
 
@@ -129,10 +129,10 @@ fn attribute(file: &File, message: &Bytes, owner: u64, hash: Option<u32>) -> Res
     let datatype = part(object_header::DATATYPE, datatype_len, is_shared(1));
     let datatype = datatype.and_then(|body| Datatype::read(file.cursor(&body)));
     let dataspace = part(object_header::DATASPACE, dataspace_len, is_shared(2));
-    let dataspace = dataspace.and_then(|body| Dataspace::read(file.cursor(&body)));
+    let extent = dataspace.and_then(|body| Extent::read(file.cursor(&body)));
     Ok(Attribute {
         datatype: datatype.map_err(in_attribute)?,
-        dataspace: dataspace.map_err(in_attribute)?,
+        extent: extent.map_err(in_attribute)?,
         data: message.slice(at.position()..),
         name,
     })
@@ -196,7 +196,7 @@ impl Attribute {
     /// A single string is text; an array of them is an array of strings.
     fn fixed_strings(&self, mut at: Cursor, size: u32, count: usize) -> Result<AttributeValue> {
         let size = usize::try_from(size).unwrap_or(usize::MAX);
-        if matches!(&self.dataspace, Dataspace::Simple { shape, .. } if !shape.is_empty()) {
+        if self.extent.rank > 0 {
             let texts = (0..count).map(|_| Ok(text(at.take(size)?)));
             return Ok(AttributeValue::Strings(texts.collect::<Result<_>>()?));
         }
@@ -205,7 +205,7 @@ impl Attribute {
     }
 
     fn numbers(&self, dtype: DataType, count: usize) -> Result<AttributeValue> {
-        if matches!(&self.dataspace, Dataspace::Simple { shape, .. } if shape.len() > 1) {
+        if self.extent.rank > 1 {
             return Err(Error::unsupported("an array of more than one dimension"));
         }
         let (DataType::Int(size, order)
@@ -237,7 +237,7 @@ impl Attribute {
     }
 
     fn count(&self) -> Result<usize> {
-        let count = usize::try_from(self.dataspace.element_count()?).unwrap_or(usize::MAX);
+        let count = usize::try_from(self.extent.element_count()?).unwrap_or(usize::MAX);
         // Every kind of element takes at least a byte, which bounds what is allocated.
         if count > self.data.len() {
             return Err(Error::corrupt(format!("attribute `{}` ends early", self.name)));

@@ -1,10 +1,9 @@
 //! Dataspace messages (section IV.A.2.b): the shape of a dataset or attribute.
 
 use super::cursor::Cursor;
-use crate::model::array::product;
 use crate::model::error::{Error, Result};
 
-/// The shape of a dataset or attribute.
+/// The shape of a dataset.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Dataspace {
     /// No element at all.
@@ -20,39 +19,62 @@ pub enum Dataspace {
 
 impl Dataspace {
     /// Reads the message `at`.
-    pub fn read(mut at: Cursor) -> Result<Self> {
-        let version = at.version("dataspace message", &[1, 2])?;
-        let rank = usize::from(at.u8()?);
-        let flags = at.u8()?;
-        if version == 1 {
-            at.skip(5)?;
-        } else if at.u8()? == 2 {
-            return Ok(Self::Null);
-        }
-        let shape = lengths(&mut at, rank)?;
-        let maximum = if flags & 1 != 0 {
-            (0..rank).map(|_| at.bounded_length()).collect::<Result<_>>()?
-        } else {
-            shape.iter().copied().map(Some).collect()
-        };
-        let exceeds =
-            |(length, most): (&u64, &Option<u64>)| most.is_some_and(|most| *length > most);
-        if shape.iter().zip(&maximum).any(exceeds) {
-            return Err(Error::corrupt("a dimension is longer than it may become"));
-        }
-        Ok(Self::Simple { shape, maximum })
+    pub fn read(at: Cursor) -> Result<Self> {
+        let (mut shape, mut maximum) = (Vec::new(), Vec::new());
+        let rank = dimensions(at, |length, most| {
+            shape.push(length);
+            maximum.push(most);
+        })?;
+        Ok(rank.map_or(Self::Null, |_| Self::Simple { shape, maximum }))
+    }
+}
+
+/// What counts of the dataspace of an attribute. A file has hundreds, so that nothing is allocated for it.
+#[derive(Clone, Copy, Debug)]
+pub struct Extent {
+    /// Dimensions: 0 for a single element, or none at all.
+    pub rank: usize,
+    /// `None` where 64 bits do not hold it.
+    count: Option<u64>,
+}
+
+impl Extent {
+    /// Reads the message `at`.
+    pub fn read(at: Cursor) -> Result<Self> {
+        let mut count = Some(1_u64);
+        let rank = dimensions(at, |length, _| {
+            count = count.and_then(|count| count.checked_mul(length));
+        })?;
+        Ok(rank.map_or(Self { rank: 0, count: Some(0) }, |rank| Self { rank, count }))
     }
 
     /// Number of elements.
     pub fn element_count(&self) -> Result<u64> {
-        match self {
-            Self::Null => Ok(0),
-            Self::Simple { shape, .. } => product(shape)
-                .ok_or_else(|| Error::corrupt("a dataspace has more than 2^64 elements")),
-        }
+        self.count.ok_or_else(|| Error::corrupt("a dataspace has more than 2^64 elements"))
     }
 }
 
-fn lengths(at: &mut Cursor, rank: usize) -> Result<Vec<u64>> {
-    (0..rank).map(|_| at.length()).collect()
+/// Hands length and maximum of each dimension to `take`, slowest first. Returns their number, or nothing for a
+/// dataspace without elements.
+fn dimensions(mut at: Cursor, mut take: impl FnMut(u64, Option<u64>)) -> Result<Option<usize>> {
+    let version = at.version("dataspace message", &[1, 2])?;
+    let rank = usize::from(at.u8()?);
+    let flags = at.u8()?;
+    if version == 1 {
+        at.skip(5)?;
+    } else if at.u8()? == 2 {
+        return Ok(None);
+    }
+    // All maxima follow all lengths.
+    let mut lengths = at.clone();
+    at.skip(rank * usize::from(at.widths().length))?;
+    for _ in 0..rank {
+        let length = lengths.length()?;
+        let most = if flags & 1 != 0 { at.bounded_length()? } else { Some(length) };
+        if most.is_some_and(|most| length > most) {
+            return Err(Error::corrupt("a dimension is longer than it may become"));
+        }
+        take(length, most);
+    }
+    Ok(Some(rank))
 }
