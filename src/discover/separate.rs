@@ -162,7 +162,11 @@ impl<'a> Names<'a> {
             groups.into_iter().zip(elsewhere).map(|((distinction, mut group), elsewhere)| {
                 group.unreachable.extend(unlisted.iter().cloned());
                 group.warnings.extend(elsewhere.map(|warning| warning.in_file(directory)));
-                group.candidate(self.drs, self.dataset.with_facets(&distinction), directory)
+                group.candidate(
+                    self.drs,
+                    self.dataset.with_facets(borrowed(&distinction)),
+                    directory,
+                )
             });
         candidates.collect()
     }
@@ -175,7 +179,7 @@ impl<'a> Names<'a> {
         };
         let odd = groups.iter().filter(|(_, other)| other.named.as_ref().is_some_and(is_odd));
         let ids = odd.map(|(distinction, _)| {
-            format!("`{}`", self.dataset.with_facets(distinction).instance_id())
+            format!("`{}`", self.dataset.with_facets(borrowed(distinction)).instance_id())
         });
         let ids = ids.collect::<Vec<_>>().join(", ");
         let message = format!("files whose names disagree with the directory are built as {ids}");
@@ -244,6 +248,10 @@ impl Groups {
 fn owned(name: &FileName<'_>) -> Facets {
     let owned = |(facet, value): &(&str, &str)| ((*facet).to_owned(), (*value).to_owned());
     name.facets.iter().map(owned).collect()
+}
+
+fn borrowed(facets: &Facets) -> impl Iterator<Item = (&str, &str)> {
+    facets.iter().map(|(facet, value)| (facet.as_str(), value.as_str()))
 }
 
 fn value<'f>(facets: &'f Facets, name: &str) -> Option<&'f str> {

@@ -52,12 +52,12 @@ impl Dataset {
 
     /// The dataset of those files of the directory whose names have these facets and values.
     #[must_use]
-    pub fn with_facets<'a>(&self, named: impl IntoIterator<Item = &'a (String, String)>) -> Self {
+    pub fn with_facets<'a>(&self, named: impl IntoIterator<Item = (&'a str, &'a str)>) -> Self {
         let mut dataset = self.clone();
         for (facet, value) in named {
             dataset.facets.retain(|(known, _)| known != facet);
-            dataset.facets.push((facet.clone(), value.clone()));
-            dataset.distinction.push(value.clone());
+            dataset.facets.push((facet.to_owned(), value.to_owned()));
+            dataset.distinction.push(value.to_owned());
         }
         dataset
     }

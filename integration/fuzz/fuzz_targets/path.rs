@@ -26,6 +26,6 @@ libfuzzer_sys::fuzz_target!(|input: &[u8]| {
     _ = ROOTS.ambiguity(path, &dataset);
     if let Ok(file_name) = DRS.file_name(&dataset, name) {
         _ = dataset.agrees_with(&file_name);
-        _ = dataset.with_facets(&file_name.facets);
+        _ = dataset.with_facets(file_name.facets);
     }
 });

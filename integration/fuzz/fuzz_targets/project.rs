@@ -15,6 +15,6 @@ libfuzzer_sys::fuzz_target!(|input: &str| {
     _ = drs.variable(&dataset, name);
     if let Ok(file_name) = drs.file_name(&dataset, name) {
         _ = dataset.agrees_with(&file_name);
-        _ = dataset.with_facets(&file_name.facets);
+        _ = dataset.with_facets(file_name.facets);
     }
 });
