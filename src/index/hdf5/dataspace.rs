@@ -78,3 +78,56 @@ fn dimensions(mut at: Cursor, mut take: impl FnMut(u64, Option<u64>)) -> Result<
     }
     Ok(Some(rank))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::cursor::Widths;
+    use super::*;
+
+    const NO_BOUND: u64 = u64::MAX;
+
+    /// A message of version 2 with these lengths, and maxima where there are any.
+    fn message(kind: u8, lengths: &[u64], maxima: &[u64]) -> Vec<u8> {
+        let rank = u8::try_from(lengths.len()).unwrap();
+        let mut bytes = vec![2, rank, u8::from(!maxima.is_empty()), kind];
+        bytes.extend(lengths.iter().chain(maxima).flat_map(|length| length.to_le_bytes()));
+        bytes
+    }
+
+    fn cursor(bytes: &[u8]) -> Cursor<'_> {
+        Cursor::new(bytes, Widths { offset: 8, length: 8 })
+    }
+
+    #[test]
+    fn datasets_and_attributes_are_read_alike() {
+        for (kind, lengths, maxima, count) in [
+            (0, &[][..], &[][..], Some(1)),
+            (1, &[3], &[], Some(3)),
+            (1, &[3, 4], &[3, NO_BOUND], Some(12)),
+            (1, &[0, 5], &[NO_BOUND, 5], Some(0)),
+            (1, &[1 << 32, 1 << 32], &[], None),
+        ] {
+            let bytes = message(kind, lengths, maxima);
+            let extent = Extent::read(cursor(&bytes)).unwrap();
+            assert_eq!((extent.rank, extent.element_count().ok()), (lengths.len(), count));
+            let dataspace = Dataspace::read(cursor(&bytes)).unwrap();
+            let most = |(at, length): (usize, &u64)| match maxima.get(at) {
+                Some(&NO_BOUND) => None,
+                most => Some(*most.unwrap_or(length)),
+            };
+            let maximum = lengths.iter().enumerate().map(most).collect();
+            assert_eq!(dataspace, Dataspace::Simple { shape: lengths.to_vec(), maximum });
+            // Cut anywhere, it is an error for both.
+            for end in 0..bytes.len() {
+                assert!(Extent::read(cursor(&bytes[..end])).is_err());
+                assert!(Dataspace::read(cursor(&bytes[..end])).is_err());
+            }
+        }
+        let null = message(2, &[], &[]);
+        assert_eq!(Dataspace::read(cursor(&null)).unwrap(), Dataspace::Null);
+        assert_eq!(Extent::read(cursor(&null)).unwrap().element_count().unwrap(), 0);
+        let too_long = message(1, &[4], &[3]);
+        assert!(Extent::read(cursor(&too_long)).is_err());
+        assert!(Dataspace::read(cursor(&too_long)).is_err());
+    }
+}
